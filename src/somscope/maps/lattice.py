@@ -1,0 +1,115 @@
+"""The lattice: where the units of a map lie and who is whose neighbour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from somscope.errors import InputError, check_choice
+
+__all__ = ["ADJACENCIES", "SHAPES", "Lattice"]
+
+SHAPES = ("rectangular", "hexagonal")
+ADJACENCIES = ("4", "8", "hexagonal")
+_HEXAGONAL_ROW = np.sqrt(3.0) / 2.0  # rows of a hexagonal lattice lie sqrt(3)/2 steps apart
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Rows x columns units, numbered row by row: unit = row * columns + column.
+
+    shape: "rectangular", or "hexagonal" (odd rows shifted by half a step, rows sqrt(3)/2 apart, so that all six
+    neighbours lie at distance 1). toroidal: opposite edges are joined. One row (or one column) is a chain, and a
+    toroidal chain is a ring.
+
+    Raises InputError for an unknown shape, fewer than one unit, or a toroidal hexagonal lattice with an odd number
+    of rows (its first and last row would not interlock).
+    """
+
+    rows: int
+    columns: int
+    shape: str = "rectangular"
+    toroidal: bool = False
+
+    def __post_init__(self) -> None:
+        check_choice("lattice", self.shape, SHAPES)
+        if self.rows < 1 or self.columns < 1:
+            raise InputError(f"grid {self.rows}x{self.columns}: rows and columns must be at least 1")
+        if self.shape == "hexagonal" and self.toroidal and self.rows % 2 and self.rows > 1:
+            raise InputError(
+                f"grid {self.rows}x{self.columns}: a toroidal hexagonal lattice needs an even number of rows"
+            )
+
+    @property
+    def n_units(self) -> int:
+        """Number of units K."""
+        return self.rows * self.columns
+
+    @property
+    def positions(self) -> NDArray[np.float64]:
+        """(K, 2) x and y of each unit, in lattice steps; y grows downwards, as rows do."""
+        row, column = np.divmod(np.arange(self.n_units), self.columns)
+        if self.shape == "rectangular":
+            return np.stack([column, row], axis=1).astype(np.float64)
+        return np.stack([column + 0.5 * (row % 2), row * _HEXAGONAL_ROW], axis=1)
+
+    @property
+    def period(self) -> tuple[float, float]:
+        """Width and height after which a toroidal lattice repeats, in lattice steps."""
+        return float(self.columns), self.rows * (_HEXAGONAL_ROW if self.shape == "hexagonal" else 1.0)
+
+    @property
+    def extent(self) -> float:
+        """The longest distance between two units, in lattice steps."""
+        return float(np.sqrt(self.squared_distances().max()))
+
+    def squared_distances(self, units: NDArray[np.integer] | None = None) -> NDArray[np.float64]:
+        """(len(units), K) squared Euclidean distance on the lattice, in steps^2; all units by default.
+
+        On a toroidal lattice each axis takes the shorter way round.
+        """
+        positions = self.positions
+        start = positions if units is None else positions[units]
+        total = np.zeros((len(start), self.n_units))
+        for axis in range(2):
+            delta = np.abs(start[:, axis, None] - positions[None, :, axis])
+            if self.toroidal:
+                delta = np.minimum(delta, self.period[axis] - delta)
+            total += delta**2
+        return total
+
+    def distances(self) -> NDArray[np.float64]:
+        """(K, K) Euclidean distance on the lattice, in steps."""
+        return np.sqrt(self.squared_distances())
+
+    @property
+    def default_adjacency(self) -> str:
+        """"hexagonal" on a hexagonal lattice, "8" on a rectangular one."""
+        return "hexagonal" if self.shape == "hexagonal" else "8"
+
+    def adjacency(self, kind: str | None = None) -> NDArray[np.bool_]:
+        """(K, K) True where two different units are neighbours.
+
+        kind: "4" (sides) or "8" (sides and corners) on a rectangular lattice, "hexagonal" (six sides) on a hexagonal
+        one; by default `default_adjacency`. Raises InputError for a kind that the lattice does not have.
+        """
+        kind = self.default_adjacency if kind is None else kind
+        allowed = ("hexagonal",) if self.shape == "hexagonal" else ("4", "8")
+        check_choice(f"adjacency on a {self.shape} lattice", kind, allowed)
+        squared = self.squared_distances()
+        # Sides lie at squared distance 1 and corners at 2; the next units lie at 3 (hexagonal) or 4.
+        return (squared > 0) & (squared < (2.5 if kind == "8" else 1.5))
+
+    def edges(self, kind: str | None = None) -> NDArray[np.int64]:
+        """(E, 2) pairs of neighbours, each once, lower unit first."""
+        return np.argwhere(np.triu(self.adjacency(kind)))
+
+    def steps(self, kind: str | None = None) -> NDArray[np.int64]:
+        """(K, K) length of the shortest path between two units over neighbours of that kind."""
+        from scipy.sparse import csr_matrix
+        from scipy.sparse.csgraph import shortest_path
+
+        graph = csr_matrix(self.adjacency(kind).astype(np.float64))
+        return np.rint(shortest_path(graph, unweighted=True)).astype(np.int64)
