@@ -1,0 +1,50 @@
+# Plain verbs: setup demo test lint type bench docs. Each installs what it needs first, once.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/pip --disable-pip-version-check
+
+# Every process of the tests gets one thread: there are as many processes as processors.
+TEST_THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+
+.PHONY: setup demo test lint type bench docs clean
+
+setup: $(VENV)/.installed
+
+# torch first, from constraints.txt, so that nothing else chooses its version.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet -c constraints.txt torch
+	$(PIP) install --quiet -c constraints.txt -e ".[dev]"
+	touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(PIP) install --quiet -c constraints.txt -e ".[docs]"
+	touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed
+	$(PIP) install --quiet -c constraints.txt -e ".[bench]"
+	touch $@
+
+demo: setup
+	$(BIN)/somscope demo --overwrite
+
+test: setup
+	$(TEST_THREADS) $(BIN)/pytest -q -n auto --dist worksteal --durations 10 $(PYTEST_ARGS)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+type: setup
+	$(BIN)/mypy
+
+bench: $(VENV)/.installed-bench
+	$(BIN)/python -m benchmarks.som
+
+docs: $(VENV)/.installed-docs
+	$(BIN)/mkdocs build --strict --site-dir site
+
+clean:
+	rm -rf site dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
