@@ -1,0 +1,11 @@
+"""What is refused as too large, so that one hostile or broken file cannot exhaust the memory."""
+
+from __future__ import annotations
+
+__all__ = ["MAX_ARRAY_BYTES", "MAX_IMAGE_PIXELS"]
+
+MAX_ARRAY_BYTES = 16 * 1024**3
+"""Bytes that one IDX, npz member or table may declare (16 GiB)."""
+
+MAX_IMAGE_PIXELS = 100_000_000
+"""Pixels that one image may declare (100 megapixels); a larger one is skipped and named, not decoded."""
