@@ -1,0 +1,243 @@
+"""What a run folder records: the settings, the tables and the small copies that a report shows."""
+
+from __future__ import annotations
+
+import io
+import math
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import somscope
+from somscope.progress import track
+from somscope.runs.jsonfile import write_object
+from somscope.runs.run import FORMAT
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from somscope.data.collection import Collection
+    from somscope.maps.lattice import Lattice
+
+__all__ = [
+    "assignments_table",
+    "collection_record",
+    "config_record",
+    "history_table",
+    "items_table",
+    "jsonable",
+    "label_texts",
+    "percentiles",
+    "write_record",
+]
+
+THUMBNAIL_SIZE = 64  # pixels of the longest side
+TEXT_SIZE = 300  # characters
+_LOSSLESS_SIDE = 32  # pixels; below it PNG is as small as WebP and keeps every grey value
+_JSON_VALUES = 4096  # larger arrays are described, not listed: they lie in the model's own file
+_BATCH = 512  # thumbnails made between two moves of the progress bar
+
+
+def config_record(
+    collection: Collection,
+    model_name: str,
+    parameters: Mapping[str, Any],
+    lattice: Lattice,
+    *,
+    chosen: Mapping[str, Any],
+    stop_reason: str,
+    passes: int,
+    seed: int | None,
+    seconds: float,
+    device: str,
+    threads: int,
+    command: Sequence[str],
+) -> dict[str, Any]:
+    """Everything that is needed to repeat a run, as the JSON object of `config.json`.
+
+    seconds: wall time of the training alone. command: the arguments of the command line, [] from Python.
+    """
+    record = {
+        "format": FORMAT,
+        "somscope": somscope.__version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": list(command),
+        "collection": collection_record(collection),
+        "model": {"name": model_name, "parameters": dict(parameters)},
+        "lattice": {
+            "rows": lattice.rows,
+            "columns": lattice.columns,
+            "shape": lattice.shape,
+            "toroidal": lattice.toroidal,
+        },
+        "chosen": dict(chosen),
+        "stop_reason": stop_reason,
+        "passes": passes,
+        "seed": seed,
+        "seconds": seconds,
+        "device": device,
+        "threads": threads,
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("torch", "numpy", "scikit-learn")},
+        },
+    }
+    return {name: jsonable(value) for name, value in record.items()}
+
+
+def collection_record(collection: Collection) -> dict[str, Any]:
+    """What `config.json` says of the collection."""
+    return {
+        "name": collection.name,
+        "kind": collection.kind,
+        "n_items": collection.n_items,
+        "n_features": collection.n_features,
+        "image_shape": collection.image_shape,
+        "feature_names": collection.feature_names,
+        "label_names": collection.label_names,
+        "fingerprint": collection.fingerprint,
+        "source": collection.source,
+        "skipped": [{"where": skipped.where, "why": skipped.why} for skipped in collection.skipped],
+    }
+
+
+def jsonable(value: Any) -> Any:
+    """`value` as JSON can hold it: NumPy values as numbers and lists, NaN as null, anything else by its name."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, np.generic):
+        return jsonable(value.item())
+    if isinstance(value, np.ndarray):
+        if value.size > _JSON_VALUES:
+            return f"array {value.shape} {value.dtype}"
+        return jsonable(value.tolist())
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [jsonable(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Callable):  # type: ignore[arg-type]  # a decay given as a function
+        return f"{getattr(value, '__module__', '?')}.{getattr(value, '__qualname__', type(value).__name__)}"
+    return type(value).__name__
+
+
+def percentiles(distances: NDArray[Any], training_distances: NDArray[Any]) -> NDArray[np.float32]:
+    """(n,) share of the training items, in percent, that lie at most as far from their BMU as each distance."""
+    ordered = np.sort(np.asarray(training_distances, dtype=np.float32))
+    at_most = np.searchsorted(ordered, np.asarray(distances, dtype=np.float32), side="right")
+    return (100.0 * at_most / len(ordered)).astype(np.float32)
+
+
+def assignments_table(
+    collection: Collection,
+    units: NDArray[Any],
+    distances: NDArray[Any],
+    training_distances: NDArray[Any] | None = None,
+) -> pa.Table:
+    """One row per item: id, unit, distance, second_unit, percentile, label (null where there is none).
+
+    units, distances: (n, 2) best and second unit and their distances, as `best_units` gives them; the second unit
+    of a map of one unit is -1. The percentile is among `training_distances`, by default the collection's own.
+    """
+    import pyarrow as pa
+
+    first = np.asarray(distances[:, 0], dtype=np.float32)
+    second = units[:, 1] if units.shape[1] > 1 else np.full(len(units), -1)
+    reference = first if training_distances is None else training_distances
+    return pa.table(
+        {
+            "id": pa.array(collection.ids.tolist(), pa.string()),
+            "unit": pa.array(units[:, 0].astype(np.int32)),
+            "distance": pa.array(first),
+            "second_unit": pa.array(np.asarray(second).astype(np.int32)),
+            "percentile": pa.array(percentiles(first, reference)),
+            "label": pa.array(label_texts(collection), pa.string()),
+        }
+    )
+
+
+def label_texts(collection: Collection) -> list[str | None]:
+    """The label of each item in words; None where an item has none."""
+    if collection.labels is None:
+        return [None] * collection.n_items
+    names = [*collection.label_names, None]  # label -1 takes the last
+    return [names[label] for label in collection.labels]
+
+
+def items_table(collection: Collection, progress: bool | None = None) -> pa.Table:
+    """What a report shows of each item without the original data: id, label, and a thumbnail or a text's start.
+
+    Images get `thumbnail` (PNG or WebP bytes, longest side at most 64 pixels), text gets `text` (first 300
+    characters), vectors nothing more.
+    """
+    import pyarrow as pa
+
+    columns = {
+        "id": pa.array(collection.ids.tolist(), pa.string()),
+        "label": pa.array(label_texts(collection), pa.string()),
+    }
+    if collection.kind == "images":
+        columns["thumbnail"] = pa.array(_thumbnails(collection, progress), pa.binary())
+    elif collection.kind == "text" and collection.texts is not None:
+        columns["text"] = pa.array([str(text)[:TEXT_SIZE] for text in collection.texts], pa.string())
+    return pa.table(columns)
+
+
+def _thumbnails(collection: Collection, progress: bool | None) -> list[bytes]:
+    """Encoded one by one (Pillow has no other way), but on every processor: the encoders release the GIL."""
+    from PIL.Image import Image
+
+    height, width, _ = collection.image_shape or (0, 0, 0)
+    lossless = max(height, width) <= _LOSSLESS_SIDE
+
+    def encode(i: int) -> bytes:
+        picture: Image = collection.thumbnail(i, THUMBNAIL_SIZE)
+        buffer = io.BytesIO()
+        if lossless:
+            picture.save(buffer, "PNG")
+        else:
+            picture.convert("RGB").save(buffer, "WEBP", quality=80, method=2)
+        return buffer.getvalue()
+
+    starts = range(0, collection.n_items, _BATCH)
+    encoded: list[bytes] = []
+    with ThreadPoolExecutor() as pool:
+        for start in track(starts, "thumbnails", total=len(starts), enabled=progress):
+            encoded.extend(pool.map(encode, range(start, min(start + _BATCH, collection.n_items))))
+    return encoded
+
+
+def history_table(history: Mapping[str, Sequence[Any]]) -> pa.Table:
+    """The history of a training as a table; a map that was not trained has no rows."""
+    import pyarrow as pa
+
+    columns = {name: pa.array(np.asarray(values)) for name, values in history.items()}
+    return pa.table(columns or {"pass": pa.array([], pa.int64())})
+
+
+def write_record(
+    folder: Path,
+    config: Mapping[str, Any],
+    metrics: Mapping[str, float],
+    *,
+    assignments: pa.Table,
+    items: pa.Table,
+    history: pa.Table,
+) -> None:
+    """Write the JSON files and the tables of a run; a measure without a value is written as null."""
+    import pyarrow.parquet as pq
+
+    write_object(folder / "config.json", dict(config))
+    write_object(folder / "metrics.json", {name: jsonable(value) for name, value in metrics.items()})
+    for name, table in (("assignments", assignments), ("items", items), ("history", history)):
+        pq.write_table(table, folder / f"{name}.parquet", compression="zstd")

@@ -1,0 +1,172 @@
+"""Reading a run folder: checked, and without executing anything that lies in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from somscope.errors import InputError, RunError
+from somscope.maps.lattice import Lattice
+from somscope.runs.jsonfile import read_object
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from somscope.maps.som import SOM
+
+__all__ = ["FORMAT", "MODELS", "Run"]
+
+FORMAT = (
+    1  # the version of the layout of a run folder; raised when an older somscope could not read a newer run
+)
+
+# Name of a model in config.json -> module and class that load it: the one table that a new model is added to.
+MODELS = {"som": ("somscope.maps.som", "SOM")}
+
+_FILES = (
+    "config.json",
+    "metrics.json",
+    "model.json",
+    "model.safetensors",
+    "history.parquet",
+    "assignments.parquet",
+    "items.parquet",
+)
+_CONFIG = {
+    "somscope": str,
+    "created": str,
+    "collection": dict,
+    "model": dict,
+    "lattice": dict,
+    "chosen": dict,
+}
+_COLLECTION = {"name": str, "kind": str, "n_items": int, "n_features": int, "source": dict, "skipped": list}
+_LATTICE = {"rows": int, "columns": int, "shape": str, "toroidal": bool}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder that was checked when it was opened; its tables and its model are read when asked for.
+
+    path: the folder. config: what was mapped, with what settings and versions. metrics: measure name -> number
+    (NaN where a measure has no value). lattice: the lattice of the map.
+    """
+
+    path: Path
+    config: dict[str, Any]
+    metrics: dict[str, float]
+    lattice: Lattice
+
+    @classmethod
+    def open(cls, path: str | Path) -> Run:
+        """Open the run in folder `path`.
+
+        Raises RunError, naming the file, if the folder is not a run, lacks a file, was written in a newer format or
+        has a broken one.
+        """
+        path = Path(path).expanduser()
+        if not path.is_dir():
+            raise RunError(f"{path} is not a folder: expected a run, as `somscope map` writes it")
+        config_file = path / "config.json"
+        if not config_file.is_file():
+            raise RunError(f"{path} is not a run folder: it has no config.json")
+        config = read_object(config_file)
+        _check_format(config, config_file)
+        missing = [name for name in _FILES if not (path / name).is_file()]
+        if missing:
+            raise RunError(f"{path} is not a whole run: {', '.join(missing)} is missing")
+        _check_fields(config, _CONFIG, config_file, "")
+        _check_fields(config["collection"], _COLLECTION, config_file, "collection.")
+        _check_fields(config["lattice"], _LATTICE, config_file, "lattice.")
+        _check_fields(config["model"], {"name": str, "parameters": dict}, config_file, "model.")
+        try:
+            lattice = Lattice(**{name: config["lattice"][name] for name in _LATTICE})
+        except InputError as error:
+            raise RunError(f"{config_file}: {error}") from error
+        return cls(path, config, _read_metrics(path / "metrics.json"), lattice)
+
+    @property
+    def n_items(self) -> int:
+        """Number of items that were mapped."""
+        return int(self.config["collection"]["n_items"])
+
+    def assignments(self) -> pa.Table:
+        """Where each item lies: id, unit, distance, second_unit, percentile (0-100), label (string or null)."""
+        columns = ("id", "unit", "distance", "second_unit", "percentile", "label")
+        table = self._table("assignments.parquet", columns, self.n_items)
+        for name in ("unit", "second_unit"):
+            units = table[name].to_numpy()
+            allowed = range(0 if name == "unit" else -1, self.lattice.n_units)
+            if len(units) and not (units.min() in allowed and units.max() in allowed):
+                raise RunError(
+                    f"{self.path / 'assignments.parquet'}: {name} must lie in {allowed.start}..{allowed.stop - 1}, "
+                    f"not in {units.min()}..{units.max()}"
+                )
+        return table
+
+    def items(self) -> pa.Table:
+        """What shows each item: id, label, and `thumbnail` (PNG or WebP bytes) for images or `text` for text."""
+        shown = {"images": ("thumbnail",), "text": ("text",)}.get(self.config["collection"]["kind"], ())
+        return self._table("items.parquet", ("id", "label", *shown), self.n_items)
+
+    def history(self) -> pa.Table:
+        """One row per pass over the data: pass, radius and what else the training recorded."""
+        return self._table("history.parquet", ("pass",))
+
+    def model(self) -> SOM:
+        """The trained model. Raises RunError if its files are broken or its kind is not known."""
+        name = self.config["model"]["name"]
+        if name not in MODELS:
+            raise RunError(f"{self.path}: model {name!r} is not known; allowed: {', '.join(MODELS)}")
+        module, cls = MODELS[name]
+        model: SOM = getattr(import_module(module), cls).load(self.path)
+        return model
+
+    def _table(self, name: str, columns: tuple[str, ...], n_rows: int | None = None) -> pa.Table:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        file = self.path / name
+        try:
+            table = pq.read_table(file, partitioning=None)
+        except (OSError, pa.ArrowException) as error:
+            raise RunError(f"{file} cannot be read: {error}") from error
+        absent = [column for column in columns if column not in table.column_names]
+        if absent:
+            raise RunError(f"{file} lacks the column {', '.join(absent)}")
+        if n_rows is not None and table.num_rows != n_rows:
+            raise RunError(f"{file} has {table.num_rows} rows; config.json says {n_rows} items")
+        return table
+
+
+def _check_format(config: dict[str, Any], file: Path) -> None:
+    version = config.get("format")
+    if type(version) is not int or version < 1:
+        raise RunError(f"{file} has no format version: the folder is not a run of somscope")
+    if version > FORMAT:
+        raise RunError(
+            f"{file} has format {version}; this somscope reads up to {FORMAT}: "
+            f"it was written by somscope {config.get('somscope')}"
+        )
+
+
+def _check_fields(value: dict[str, Any], fields: Mapping[str, type], file: Path, where: str) -> None:
+    for name, kind in fields.items():
+        if name not in value:
+            raise RunError(f"{file} lacks the field {where}{name}")
+        if not isinstance(value[name], kind) or (kind is int and isinstance(value[name], bool)):
+            raise RunError(
+                f"{file}: the field {where}{name} must be {kind.__name__}, not {type(value[name]).__name__}"
+            )
+
+
+def _read_metrics(file: Path) -> dict[str, float]:
+    metrics = {}
+    for name, value in read_object(file).items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise RunError(f"{file}: {name} must be a number or null, not {type(value).__name__}")
+        metrics[name] = float("nan") if value is None else float(value)
+    return metrics

@@ -1,0 +1,218 @@
+"""Writing a run folder or a result file so that it is whole or absent."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from somscope.errors import RunError
+
+__all__ = ["check_target", "new_file", "new_run"]
+
+
+def check_target(path: str | Path, overwrite: bool = False) -> None:
+    """Raise RunError if a run cannot be written to `path`: call it before a long training.
+
+    A path that exists is refused, unless `overwrite` is set and it is a run or an empty folder: somscope never
+    deletes a folder that it did not write.
+    """
+    path = _absolute(path)
+    if not path.name:
+        raise RunError(f"{path} cannot be a run folder: name a folder inside it")
+    if not os.path.lexists(path):
+        return
+    if not path.is_dir() or path.is_symlink():
+        raise RunError(f"{path} exists and is not a folder: choose another output folder")
+    if not overwrite:
+        raise RunError(f"{path} exists: choose another output folder, or give --overwrite to replace it")
+    if any(path.iterdir()) and not (path / "config.json").is_file():
+        raise RunError(f"{path} is not a run folder (it has no config.json), so it is not replaced")
+
+
+@contextmanager
+def new_run(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
+    """Give a temporary folder beside `path` to write a run into; at the end it becomes `path`, at once.
+
+    An error or Ctrl-C inside the block removes the temporary folder and leaves `path` as it was. With `overwrite`
+    the run that is there stays until the new one is complete and on the disk. A lock beside the folder keeps a
+    second writer away; it is released by the system if the process dies, and what a dead process left is cleaned
+    by the next writer.
+
+    Raises RunError if `path` exists and may not be replaced, if another process is writing it, if the folder cannot
+    be written, or if the disk is full.
+    """
+    path = _absolute(path)
+    check_target(path, overwrite)
+    partial = path.with_name(f".{path.name}.partial")
+    old = path.with_name(f".{path.name}.old")
+    with _explained(path), _made_parents(path.parent), _locked(path):
+        if old.exists() and not path.exists():  # a process died in the middle of a replacement
+            old.rename(path)
+        _remove(partial)
+        _remove(old)
+        check_target(path, overwrite)  # again: another writer may have finished meanwhile
+        try:
+            partial.mkdir()
+            yield partial
+            _flush_to_disk(partial)
+            _replace(partial, path, old)
+        finally:
+            _remove(partial)
+        _remove(old)
+
+
+@contextmanager
+def new_file(path: str | Path) -> Iterator[Path]:
+    """Give a temporary file name beside `path`; at the end of the block it replaces `path`, at once.
+
+    Raises RunError if the folder cannot be written or the disk is full; `path` is then as it was.
+    """
+    path = _absolute(path)
+    if path.is_dir():
+        raise RunError(f"{path} is a folder: name a file")
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    with _explained(path), _made_parents(path.parent):
+        try:
+            yield partial
+            _flush_to_disk(partial)
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def _absolute(path: str | Path) -> Path:
+    return Path(os.path.abspath(Path(path).expanduser()))
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def _replace(partial: Path, path: Path, old: Path) -> None:
+    """Rename `partial` to `path`; a run that is there is kept as `old` until that has worked."""
+    replaced = path.exists()
+    if replaced:
+        path.rename(old)
+    try:
+        partial.rename(path)
+    except BaseException:
+        if replaced and not path.exists():
+            old.rename(path)
+        raise
+    _flush_folder(path.parent)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what the system says about a full or read-only disk into a RunError."""
+    try:
+        yield
+    except RunError:
+        raise
+    except Exception as error:
+        if _means(error, errno.ENOSPC, errno.EDQUOT):
+            raise RunError(f"the disk is full: {path} was not written") from error
+        if isinstance(error, OSError) and _means(error, *_NOT_WRITABLE) and _beside(path, error.filename):
+            raise RunError(f"cannot write {path}: {error.strerror} ({error.filename})") from error
+        raise
+
+
+_NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.ENAMETOOLONG)
+
+
+def _beside(path: Path, name: object) -> bool:
+    """Whether an error about file `name` is about writing `path`: not about data that the block reads."""
+    if not isinstance(name, str | Path):
+        return False
+    return Path(name).is_relative_to(path.parent) or path.is_relative_to(name)
+
+
+def _means(error: BaseException, *codes: int) -> bool:
+    """Whether an error is one of these system errors; safetensors passes them on as text only."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in codes
+    return any(os.strerror(code) in str(error) for code in codes)
+
+
+@contextmanager
+def _made_parents(folder: Path) -> Iterator[None]:
+    """Make `folder` and its parents; on failure remove again those that were made."""
+    made = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        with suppress(OSError):  # stop at the first that holds something
+            for parent in made:
+                if parent.exists():
+                    parent.rmdir()
+        raise
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock of `path`, a file beside it, which the system releases if the process dies."""
+    name = path.with_name(f".{path.name}.lock")
+    handle = os.open(name, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            _lock(handle)
+            # The last holder may have removed the file between our open and our lock.
+            stale = not os.path.samestat(os.fstat(handle), os.stat(name))
+        except (BlockingIOError, PermissionError, FileNotFoundError):
+            stale = True
+        if stale:
+            raise RunError(f"another process is writing {path}: wait for it, or choose another output folder")
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # Windows does not remove an open file; an unlocked one does no harm
+                name.unlink()
+    finally:
+        os.close(handle)
+
+
+if sys.platform == "win32":
+
+    def _lock(handle: int) -> None:
+        import msvcrt
+
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+
+else:
+
+    def _lock(handle: int) -> None:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _flush_to_disk(path: Path) -> None:
+    """Ask the system to write a file, or all of a folder, to the disk now."""
+    if path.is_dir():
+        for folder, _, files in os.walk(path):
+            for file in files:
+                _flush_file(Path(folder) / file)
+            _flush_folder(Path(folder))
+    else:
+        _flush_file(path)
+
+
+def _flush_file(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _flush_folder(path: Path) -> None:
+    if sys.platform != "win32":  # Windows cannot open a folder
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
