@@ -1,1 +1,31 @@
+"""Matplotlib figures of a map: one function each, from a lattice and arrays to a `Figure` that is not yet shown.
 
+They need no display and no pyplot: `figure.savefig("u-matrix.png")` writes one. Row 0 is at the top, as in arrays.
+"""
+
+from somscope.figures.class_counts import count_classes
+from somscope.figures.classes import class_map_figure
+from somscope.figures.clusters import unit_clusters_figure
+from somscope.figures.curves import training_curves_figure
+from somscope.figures.errors import error_layers_figure
+from somscope.figures.hits import hits_figure
+from somscope.figures.pictures import prototype_pictures_figure
+from somscope.figures.pies import label_pies_figure
+from somscope.figures.planes import component_planes_figure
+from somscope.figures.u_matrix import expanded_u_matrix_figure, u_matrix_figure
+from somscope.figures.units import draw_units
+
+__all__ = [
+    "class_map_figure",
+    "component_planes_figure",
+    "count_classes",
+    "draw_units",
+    "error_layers_figure",
+    "expanded_u_matrix_figure",
+    "hits_figure",
+    "label_pies_figure",
+    "prototype_pictures_figure",
+    "training_curves_figure",
+    "u_matrix_figure",
+    "unit_clusters_figure",
+]

@@ -1,0 +1,119 @@
+"""Error layers: how far items lie from their units, and where the map folds."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import ArrayLike, NDArray
+
+from somscope.errors import InputError
+from somscope.figures.cells import edge_displacements
+from somscope.figures.units import colour_bar, draw_units, map_figure
+from somscope.maps.lattice import Lattice
+
+__all__ = ["error_layers_figure", "mean_distance", "topographic_error_pairs"]
+
+_MOST_PAIRS = 300
+
+
+def mean_distance(lattice: Lattice, units: ArrayLike, distances: ArrayLike) -> NDArray[np.float64]:
+    """(K,) mean distance of each unit's items to its prototype; NaN for a unit without items."""
+    unit, distance = np.asarray(units, dtype=np.int64), np.asarray(distances, dtype=np.float64)
+    if unit.shape != distance.shape or unit.ndim != 1:
+        raise InputError(
+            f"units have shape {unit.shape} and distances {distance.shape}; allowed: (n,) and (n,)"
+        )
+    count = np.bincount(unit, minlength=lattice.n_units)
+    total = np.bincount(unit, distance, minlength=lattice.n_units)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def topographic_error_pairs(
+    lattice: Lattice, units: ArrayLike, second_units: ArrayLike, neighbours: str | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs (P, 2) of best and second unit that are not neighbours, the most frequent first, and items per pair (P,).
+
+    Each pair is counted in both directions together, lower unit first. neighbours: "4", "8" or "hexagonal"; by
+    default the lattice's own. The counts sum to n times the topographic error. A second unit of -1 (a map of one
+    unit has none) is no error.
+    """
+    pair = np.sort(np.stack([np.asarray(units), np.asarray(second_units)], axis=1).astype(np.int64), axis=1)
+    pair = pair[pair[:, 0] >= 0]
+    apart = ~lattice.adjacency(neighbours)[pair[:, 0], pair[:, 1]]
+    key, count = np.unique(pair[apart, 0] * lattice.n_units + pair[apart, 1], return_counts=True)
+    order = np.argsort(-count, kind="stable")
+    return np.stack(np.divmod(key[order], lattice.n_units), axis=1), count[order]
+
+
+def error_layers_figure(
+    lattice: Lattice,
+    units: ArrayLike,
+    second_units: ArrayLike,
+    distances: ArrayLike,
+    *,
+    neighbours: str | None = None,
+) -> Figure:
+    """Mean quantization error per unit as colour, and a line between every best and second unit that are not
+    neighbours (topographic errors), thicker for more items.
+
+    units, second_units: (n,) units of each item; distances: (n,) to the best unit. The 300 most frequent pairs are
+    drawn; the subtitle says so. On a toroidal lattice a line takes the shorter way, over the border.
+    """
+    pairs, count = topographic_error_pairs(lattice, units, second_units, neighbours)
+    kind = neighbours or lattice.default_adjacency
+    n_items = len(np.asarray(units))
+    error = count.sum() / max(n_items, 1)
+    note = f"topographic error {error:.3f} ({kind} neighbours)"
+    if len(pairs) > _MOST_PAIRS:
+        note += f"\nlines: the {_MOST_PAIRS} most frequent of {len(pairs):,} pairs"
+    figure, axes = map_figure(lattice, "Errors", note, below=0.6)
+    cells = draw_units(axes, lattice, mean_distance(lattice, units, distances))
+    colour_bar(
+        figure, axes, cells, "mean distance to the prototype\n(quantization error, in the units of the data)"
+    )
+    if len(pairs):
+        pairs, count = pairs[:_MOST_PAIRS], count[:_MOST_PAIRS]
+        delta = edge_displacements(lattice, pairs)
+        start, stop = lattice.positions[pairs[:, 0]], lattice.positions[pairs[:, 1]]
+        wraps = np.abs(start + delta - stop).max(axis=1) > 1e-6
+        segments = _lines(
+            lattice, np.concatenate([start, (stop - delta)[wraps]]), np.concatenate([delta, delta[wraps]])
+        )
+        widths = 0.4 + 2.6 * np.sqrt(count / count.max())
+        axes.add_collection(
+            LineCollection(
+                list(segments),
+                linewidths=np.concatenate([widths, widths[wraps]]),
+                colors="#d55e00",
+                alpha=0.8,
+                capstyle="round",
+            ),
+            autolim=False,
+        )
+        figure.legend(
+            [Line2D([], [], color="#d55e00", linewidth=3), Line2D([], [], color="#d55e00", linewidth=0.8)],
+            [f"{count.max()} items", f"{count.min()} item{'s' if count.min() > 1 else ''}"],
+            title="best to second unit, not neighbours",
+            loc="outside lower left",
+            ncols=2,
+            fontsize=8,
+            title_fontsize=8,
+            frameon=False,
+            alignment="left",
+        )
+    return figure
+
+
+def _lines(lattice: Lattice, start: NDArray[np.float64], delta: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(S, points, 2) straight lines; arcs on a chain, where all straight ones would lie on one another."""
+    if 1 not in (lattice.rows, lattice.columns):
+        return np.stack([start, start + delta], axis=1)
+    along = np.linspace(0.0, 1.0, 25)
+    length = np.linalg.norm(delta, axis=1)
+    height = 0.45 * length / max(length.max(), 1.0)
+    across = np.stack([-delta[:, 1], delta[:, 0]], axis=1) / length[:, None]
+    bend = 4.0 * along * (1.0 - along)
+    straight = start[:, None] + delta[:, None] * along[None, :, None]
+    return np.asarray(straight - (height[:, None] * bend)[..., None] * across[:, None])
