@@ -8,15 +8,45 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from somscope.data import Collection as Collection
+    from somscope.data import open_collection as open_collection
+    from somscope.errors import SomscopeError as SomscopeError
+    from somscope.mapping import map_collection as map_collection
+    from somscope.maps.lattice import Lattice as Lattice
     from somscope.maps.som import SOM as SOM
+    from somscope.runs import Run as Run
+    from somscope.runs import assign_collection as assign_collection
 
 # Public name -> module that holds it; imported on first use so that `somscope --help` does not load torch.
-_PUBLIC = {"SOM": "somscope.maps.som"}
+_PUBLIC = {
+    "SOM": "somscope.maps.som",
+    "Collection": "somscope.data",
+    "Lattice": "somscope.maps.lattice",
+    "Run": "somscope.runs",
+    "SomscopeError": "somscope.errors",
+    "assign_collection": "somscope.runs",
+    "map_collection": "somscope.mapping",
+    "open_collection": "somscope.data",
+}
 
-__all__ = ["SOM", "__version__"]
+__all__ = [
+    "SOM",
+    "Collection",
+    "Lattice",
+    "Run",
+    "SomscopeError",
+    "__version__",
+    "assign_collection",
+    "map_collection",
+    "open_collection",
+]
 
 
 def __getattr__(name: str) -> object:
     if name in _PUBLIC:
         return getattr(import_module(_PUBLIC[name]), name)
     raise AttributeError(f"module 'somscope' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC})

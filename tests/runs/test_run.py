@@ -255,7 +255,7 @@ def test_table_with_other_rows_or_columns(run_folder: Path) -> None:
     run = Run.open(run_folder)
     whole = run.assignments()
     pq.write_table(whole.slice(0, 5), run_folder / "assignments.parquet")
-    with pytest.raises(RunError, match=r"assignments\.parquet has 5 rows; config\.json says 12"):
+    with pytest.raises(RunError, match=r"assignments\.parquet has 5 rows; by config\.json it must have 12"):
         run.assignments()
     pq.write_table(whole.drop_columns(["unit", "label"]), run_folder / "assignments.parquet")
     with pytest.raises(RunError, match="lacks the column unit, label"):

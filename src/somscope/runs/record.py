@@ -233,11 +233,17 @@ def write_record(
     assignments: pa.Table,
     items: pa.Table,
     history: pa.Table,
+    vocabulary: pa.Table | None = None,
 ) -> None:
-    """Write the JSON files and the tables of a run; a measure without a value is written as null."""
+    """Write the JSON files and the tables of a run; a measure without a value is written as null.
+
+    vocabulary: of a run of texts, see `somscope.runs.words`.
+    """
     import pyarrow.parquet as pq
 
     write_object(folder / "config.json", dict(config))
     write_object(folder / "metrics.json", {name: jsonable(value) for name, value in metrics.items()})
-    for name, table in (("assignments", assignments), ("items", items), ("history", history)):
-        pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
+    tables = {"assignments": assignments, "items": items, "history": history, "vocabulary": vocabulary}
+    for name, table in tables.items():
+        if table is not None:
+            pq.write_table(table, folder / f"{name}.parquet", compression="zstd")

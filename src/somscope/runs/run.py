@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from somscope.maps.som import SOM
 
-__all__ = ["FORMAT", "MODELS", "Run"]
+__all__ = ["FORMAT", "MODELS", "Run", "model_class"]
 
 FORMAT = (
     1  # the version of the layout of a run folder; raised when an older somscope could not read a newer run
@@ -25,6 +25,14 @@ FORMAT = (
 
 # Name of a model in config.json -> module and class that load it: the one table that a new model is added to.
 MODELS = {"som": ("somscope.maps.som", "SOM")}
+
+
+def model_class(name: str) -> type[SOM]:
+    """The class of the model called `name` in MODELS; imported only now, because it loads torch."""
+    module, attribute = MODELS[name]
+    cls: type[SOM] = getattr(import_module(module), attribute)
+    return cls
+
 
 _FILES = (
     "config.json",
@@ -116,14 +124,19 @@ class Run:
         """One row per pass over the data: pass, radius and what else the training recorded."""
         return self._table("history.parquet", ("pass",))
 
+    def vocabulary(self) -> pa.Table | None:
+        """word and document_frequency of a run of texts, in the order of its features; None without words."""
+        if not (self.path / "vocabulary.parquet").is_file():
+            return None
+        columns = ("word", "document_frequency")
+        return self._table("vocabulary.parquet", columns, self.config["collection"]["n_features"])
+
     def model(self) -> SOM:
         """The trained model. Raises RunError if its files are broken or its kind is not known."""
         name = self.config["model"]["name"]
         if name not in MODELS:
             raise RunError(f"{self.path}: model {name!r} is not known; allowed: {', '.join(MODELS)}")
-        module, cls = MODELS[name]
-        model: SOM = getattr(import_module(module), cls).load(self.path)
-        return model
+        return model_class(name).load(self.path)
 
     def _table(self, name: str, columns: tuple[str, ...], n_rows: int | None = None) -> pa.Table:
         import pyarrow as pa
@@ -138,7 +151,7 @@ class Run:
         if absent:
             raise RunError(f"{file} lacks the column {', '.join(absent)}")
         if n_rows is not None and table.num_rows != n_rows:
-            raise RunError(f"{file} has {table.num_rows} rows; config.json says {n_rows} items")
+            raise RunError(f"{file} has {table.num_rows} rows; by config.json it must have {n_rows}")
         return table
 
 

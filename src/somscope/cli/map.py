@@ -1,0 +1,158 @@
+"""somscope map: from a collection to a run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from somscope.cli.console import say_note
+from somscope.cli.group import EXIT_INTERRUPTED, command_line
+from somscope.cli.options import default_run, parse_columns, parse_grid, parse_radius
+
+__all__ = ["map_command"]
+
+_MAP = "The map"
+_DATA = "The data"
+
+
+def map_command(
+    context: typer.Context,
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="A folder of images, a file (.csv .npy .npz .parquet .txt .idx.gz), or a named set: see `data list`.",
+            metavar="DATA",
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The run folder to write; by default runs/NAME.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is there.")] = False,
+    grid: Annotated[
+        str, typer.Option(help="ROWSxCOLUMNS units, or auto: chosen from the data.", rich_help_panel=_MAP)
+    ] = "auto",
+    lattice: Annotated[
+        Literal["rectangular", "hexagonal"], typer.Option(help="How units lie.", rich_help_panel=_MAP)
+    ] = "rectangular",
+    toroidal: Annotated[
+        bool, typer.Option("--toroidal", help="Join opposite edges of the map.", rich_help_panel=_MAP)
+    ] = False,
+    model: Annotated[Literal["som"], typer.Option(help="What is trained.", rich_help_panel=_MAP)] = "som",
+    algorithm: Annotated[
+        Literal["batch", "online"], typer.Option(help="How it is trained.", rich_help_panel=_MAP)
+    ] = "batch",
+    passes: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Passes over the data; by default chosen from the data.", rich_help_panel=_MAP
+        ),
+    ] = None,
+    radius: Annotated[
+        str,
+        typer.Option(
+            help="Neighbourhood radius at the start and the end, in lattice steps, as START:END, or auto.",
+            rich_help_panel=_MAP,
+        ),
+    ] = "auto",
+    metric: Annotated[
+        Literal["euclidean", "cosine", "manhattan"],
+        typer.Option(help="Distance between an item and a prototype.", rich_help_panel=_MAP),
+    ] = "euclidean",
+    scale: Annotated[
+        Literal["auto", "none", "standard"],
+        typer.Option(
+            help="standard: every column counts alike, whatever its unit; auto: that for tables, none otherwise.",
+            rich_help_panel=_MAP,
+        ),
+    ] = "auto",
+    clusters: Annotated[
+        int | None,
+        typer.Option(min=1, help="Also join the units into so many clusters.", rich_help_panel=_MAP),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, help="The same seed gives the same map.", rich_help_panel=_MAP)
+    ] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.", rich_help_panel=_MAP)] = "auto",
+    columns: Annotated[
+        str | None, typer.Option(help="Columns of a table to map, such as a,b,c.", rich_help_panel=_DATA)
+    ] = None,
+    label_column: Annotated[
+        str | None, typer.Option(help="Column of a table that holds the labels.", rich_help_panel=_DATA)
+    ] = None,
+    id_column: Annotated[
+        str | None, typer.Option(help="Column of a table that names the items.", rich_help_panel=_DATA)
+    ] = None,
+    image_size: Annotated[
+        str | None,
+        typer.Option(help="Resize images to these pixels: 64, or HEIGHTxWIDTH.", rich_help_panel=_DATA),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, help="Map only so many items, drawn with the seed.", rich_help_panel=_DATA),
+    ] = None,
+) -> None:
+    """Lay a collection out on a map, and write a report that shows it.
+
+    Without options the size of the map, the radius and the number of passes are chosen from the data. Ctrl-C during
+    the training keeps the map learned so far.
+
+    Examples:
+
+    `somscope map photos/ -o runs/photos`
+
+    `somscope map fashion-mnist --grid 20x20 --lattice hexagonal`
+
+    `somscope map table.csv --columns a,b,c --label-column kind`
+    """
+    parameters: dict[str, Any] = {
+        "grid": parse_grid(grid),
+        "lattice": lattice,
+        "toroidal": toroidal,
+        "algorithm": algorithm,
+        "n_passes": "auto" if passes is None else passes,
+        "radius": parse_radius(radius),
+        "metric": metric,
+        "n_clusters": clusters,
+        "random_state": seed,
+        "device": device,
+        "verbose": None,
+    }
+    reading = {
+        "columns": parse_columns(columns),
+        "label_column": label_column,
+        "id_column": id_column,
+        "image_size": image_size,
+        "limit": limit,
+        "seed": seed if limit is not None else None,
+    }
+    target = default_run(data) if out is None else out
+
+    from somscope.runs import check_target
+
+    check_target(target, overwrite)
+
+    from somscope.cli.summary import show_summary
+    from somscope.data import open_collection
+    from somscope.mapping import map_collection
+
+    collection = open_collection(
+        data, **{name: value for name, value in reading.items() if value is not None}
+    )
+    run = map_collection(
+        collection,
+        target,
+        model_name=model,
+        parameters=parameters,
+        scale=scale,
+        overwrite=overwrite,
+        command=command_line(context),
+    )
+    show_summary(run)
+    if run.config["stop_reason"] == "interrupted":
+        say_note(
+            f"interrupted: the map was kept as it was after {run.config['passes']} passes; "
+            "run the same command again with --overwrite for a full training"
+        )
+        raise typer.Exit(EXIT_INTERRUPTED)

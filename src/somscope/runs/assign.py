@@ -1,0 +1,98 @@
+"""Where new items lie on the map of a run: read as the run's own items were, and checked to be comparable."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from somscope.data.collection import Collection, Features
+from somscope.errors import InputError
+from somscope.runs.record import assignments_table
+from somscope.runs.run import Run
+from somscope.runs.words import reweigh
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["assign_collection", "conform", "feature_matrix", "open_like"]
+
+# Grey from R, G, B in 16-bit fixed point (ITU-R 601): the weights and the rounding of Pillow, which the readers use.
+_GREY = np.array([19595, 38470, 7471], dtype=np.uint32)
+
+
+def feature_matrix(collection: Collection) -> Features:
+    """(n, d) features as maps are trained on them: images and text as float32, vectors in the precision they have."""
+    return collection.matrix(collection.features.dtype if collection.kind == "vectors" else np.float32)
+
+
+def assign_collection(run: Run, collection: Collection) -> pa.Table:
+    """One row per item: id, unit, distance, second_unit, percentile; columns as in the run's `assignments.parquet`.
+
+    The percentile of a distance is the share of the training items, in percent, that lie at most as far from their
+    unit. Raises InputError if the items cannot be compared with the map, see `conform`.
+    """
+    model = run.model()
+    units, distances = model.best_units(
+        feature_matrix(conform(run, collection)), k=min(2, run.lattice.n_units)
+    )
+    training = run.assignments()["distance"].to_numpy()
+    return assignments_table(collection, units, distances, training).drop_columns(["label"])
+
+
+def conform(run: Run, collection: Collection) -> Collection:
+    """The collection with the features of the run: grey or colour, columns in its order, words with its weights.
+
+    Raises InputError for another kind of items, another size of images, missing columns, or another number of features.
+    """
+    trained = run.config["collection"]
+    if collection.kind != trained["kind"]:
+        raise InputError(
+            f"{collection.name} holds {collection.kind}, but {run.path} is a map of {trained['kind']}"
+        )
+    if collection.kind == "images":
+        return _conform_images(run, collection, tuple(trained["image_shape"]))
+    vocabulary = run.vocabulary()
+    if collection.kind == "text" and vocabulary is not None and collection.texts is not None:
+        return reweigh(collection, vocabulary, run.n_items)
+    names = tuple(trained.get("feature_names") or ())
+    if names and collection.feature_names and names != collection.feature_names:
+        place = {name: i for i, name in enumerate(collection.feature_names)}
+        missing = [name for name in names if name not in place]
+        if missing:
+            raise InputError(
+                f"{collection.name} lacks {len(missing)} of the {len(names)} columns of the map: "
+                f"{', '.join(missing[:5])}{', ...' if len(missing) > 5 else ''}"
+            )
+        features = collection.features[:, [place[name] for name in names]]
+        return replace(collection, features=features, feature_names=names)
+    if collection.n_features != trained["n_features"]:
+        raise InputError(
+            f"{collection.name} has {collection.n_features} features, but {run.path} is a map of "
+            f"{trained['n_features']}"
+        )
+    return collection
+
+
+def _conform_images(run: Run, collection: Collection, shape: tuple[int, ...]) -> Collection:
+    pixels = collection.features
+    if collection.image_shape[:2] != shape[:2]:  # type: ignore[index]  # images have a shape
+        raise InputError(
+            f"{collection.name} has images of {pixels.shape[1]}x{pixels.shape[2]} pixels, but {run.path} is a map of "
+            f"{shape[0]}x{shape[1]}: give image_size"
+        )
+    if pixels.shape[3] == shape[2]:
+        return collection
+    return replace(collection, features=_grey(pixels) if shape[2] == 1 else np.repeat(pixels, 3, axis=3))
+
+
+def _grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(n, H, W, 3) -> (n, H, W, 1), one image at a time in memory of a wider type."""
+    grey = np.empty((*pixels.shape[:3], 1), dtype=np.uint8)
+    step = max(1, 2**20 // int(np.prod(pixels.shape[1:])))
+    for start in range(0, len(pixels), step):
+        block = pixels[start : start + step].astype(np.uint32)
+        grey[start : start + step, ..., 0] = (block @ _GREY + 0x8000) >> 16
+    return grey
