@@ -29,7 +29,7 @@ def collection_from_array(
 
     array: (n, d) numbers or booleans, or a SciPy sparse matrix: vectors. float32 and float64 stay as they
         are, without a copy; float16 and integers of at most 16 bits become float32, others float64.
-        (n, H, W), (n, H, W, 1) or (n, H, W, 3) uint8: images. One row of numbers (n,): n vectors of one feature.
+        (n, H, W), (n, H, W, 1) or (n, H, W, 3) uint8: images. Numbers (n,): n vectors of one feature.
     labels: one value for each item, see `somscope.data.labels.encode_labels`.
 
     Raises InputError for objects, text, complex numbers, infinite values, other shapes, and labels, ids or

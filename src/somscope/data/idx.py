@@ -35,8 +35,8 @@ def read_idx(path: str | Path, max_bytes: int = MAX_ARRAY_BYTES) -> NDArray[Any]
     """The array in an IDX file (gzip is recognised by its content), in native byte order.
 
     Raises DataError for a wrong magic number, an unknown type, more declared values than `max_bytes` hold,
-    fewer or more values than declared, and damaged gzip data. What a file declares is checked before memory is
-    reserved, and memory grows with what the file really holds.
+    fewer or more values than declared, and damaged gzip data. What a file declares is checked before memory
+    is reserved, and memory grows with what the file really holds.
     """
     path = Path(path)
     try:
@@ -92,7 +92,7 @@ def write_idx(path: str | Path, array: NDArray[Any]) -> None:
 def idx_labels_path(images: Path) -> Path | None:
     """The labels beside an IDX file of images, by the canonical names, or None.
 
-    "train-images-idx3-ubyte.gz" -> "train-labels-idx1-ubyte.gz", "x-images.idx" -> "x-labels.idx"; zipped or not.
+    "train-images-idx3-ubyte.gz" -> "train-labels-idx1-ubyte.gz", "x-images.idx" -> "x-labels.idx" (.gz or not).
     """
     if "images" not in images.name:
         return None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["MAX_ARRAY_BYTES", "MAX_IMAGE_PIXELS"]
+__all__ = ["MAX_ARRAY_BYTES", "MAX_IMAGE_PIXELS", "MAX_TEXT_BYTES"]
 
 MAX_ARRAY_BYTES = 16 * 1024**3
-"""Bytes that one IDX, npz member or table may declare (16 GiB)."""
+"""Bytes that one IDX file, npz member, table or stack of images may declare (16 GiB)."""
 
 MAX_IMAGE_PIXELS = 100_000_000
 """Pixels that one image may declare (100 megapixels); a larger one is skipped and named, not decoded."""
+
+MAX_TEXT_BYTES = 1024**3
+"""Bytes that one text file may have (1 GiB)."""

@@ -1,0 +1,164 @@
+"""A table to a collection: rows of numbers, or a column of encoded images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from somscope.data.collection import Collection
+from somscope.data.columns import number_columns, numbers
+from somscope.data.image_stack import stack_images
+from somscope.data.images import ImageSource
+from somscope.data.labels import encode_labels
+from somscope.data.sampling import choose
+from somscope.data.table_files import read_table
+from somscope.errors import InputError
+
+__all__ = ["collection_from_table", "read_table_file"]
+
+
+def read_table_file(path: str | Path, **options: Any) -> Collection:
+    """A collection from a table in a file; options as in `collection_from_table`."""
+    path = Path(path)
+    collection = collection_from_table(read_table(path), name=path.stem, **options)
+    collection.source["reader"] = f"{path.suffix.lower().lstrip('.')} table"
+    return collection
+
+
+def collection_from_table(
+    table: Any,
+    *,
+    name: str = "table",
+    columns: str | Sequence[str] | None = None,
+    label_column: str | None = None,
+    id_column: str | None = None,
+    image_column: str | None = None,
+    image_size: Any = None,
+    label_names: Sequence[str] = (),
+    limit: int | None = None,
+    seed: int | None = None,
+) -> Collection:
+    """A collection of vectors, or of images when the table has a column of images.
+
+    table: a PyArrow table, or a pandas data frame.
+    columns: the number columns to use, as a list or "a,b,c"; by default every column of numbers (or of equally long
+        lists of numbers) that is neither label nor id. All others become `metadata`.
+    label_column: the column of classes; by default one called "label", when there is one.
+    id_column: the column of ids (unique); by default the row number.
+    image_column: a column of encoded images, as bytes or in the struct (bytes, path) of Hugging Face data sets; by
+        default the only such column. image_size: see `somscope.data.image_stack`.
+    limit, seed: keep only so many rows, see `somscope.data.sampling.choose`.
+
+    Empty cells are missing values (NaN). Raises InputError for unknown columns, text in number columns (naming
+    columns and rows), infinite values, repeated ids; DataError when no image can be used.
+    """
+    if not isinstance(table, pa.Table):
+        table = pa.Table.from_pandas(table, preserve_index=False)
+    for option, column in (
+        ("label_column", label_column),
+        ("id_column", id_column),
+        ("image_column", image_column),
+    ):
+        if column is not None:
+            _check_columns(name, option, [column], table)
+    if table.num_rows == 0:
+        raise InputError(f"{name}: the table has no rows")
+    if label_column is None and "label" in table.column_names and "label" not in _names(columns):
+        label_column = "label"
+    label_names = label_names or _embedded_class_names(table, label_column)
+    if limit is not None:
+        table = table.take(pa.array(choose(table.num_rows, limit, seed)))
+    image_column = image_column or (None if columns is not None else _only_image_column(name, table))
+    used = {label_column, id_column, image_column} - {None}
+    source: dict[str, Any] = {"reader": "table", "label_column": label_column, "id_column": id_column}
+    skipped: tuple[Any, ...] = ()
+    paths = None
+    feature_names: tuple[str, ...] = ()
+    if image_column is not None:
+        blobs, paths = _images(table[image_column])
+        stack = stack_images(blobs, [f"row {row}" for row in range(len(blobs))], image_size)
+        table = table.take(pa.array(stack.kept)) if stack.skipped else table
+        skipped, features = stack.skipped, stack.features
+        paths = None if paths is None else paths[stack.kept]
+        source |= {"image_column": image_column, "images": stack.policy}
+    else:
+        chosen = _names(columns) or number_columns(name, table, used)
+        _check_columns(name, "columns", chosen, table)
+        features, feature_names = numbers(name, table, chosen)
+        used |= set(chosen)
+        source["columns"] = chosen
+    labels, classes = None, tuple(label_names)
+    if label_column is not None:
+        labels, classes = encode_labels(table[label_column].to_pylist(), table.num_rows, label_names)
+    rest = [column for column in table.column_names if column not in used]
+    return Collection(
+        name=name,
+        kind="images" if image_column is not None else "vectors",
+        features=features,
+        ids=None if id_column is None else np.array([str(v) for v in table[id_column].to_pylist()]),  # type: ignore[arg-type]
+        labels=labels,
+        label_names=classes if labels is not None else (),
+        metadata=table.select(rest) if rest else None,
+        feature_names=feature_names,
+        paths=paths,
+        skipped=skipped,
+        source=source,
+    )
+
+
+def _names(columns: str | Sequence[str] | None) -> list[str]:
+    if columns is None:
+        return []
+    return [part.strip() for part in columns.split(",")] if isinstance(columns, str) else list(columns)
+
+
+def _check_columns(name: str, option: str, wanted: Sequence[str], table: pa.Table) -> None:
+    missing = [column for column in wanted if column not in table.column_names]
+    if missing:
+        raise InputError(
+            f"{name}: {option} names {', '.join(map(repr, missing))}; the table has {', '.join(table.column_names)}"
+        )
+
+
+def _only_image_column(name: str, table: pa.Table) -> str | None:
+    found = [field.name for field in table.schema if _is_image_type(field.type)]
+    if len(found) > 1:
+        raise InputError(
+            f"{name}: several columns of images ({', '.join(found)}); choose one by image_column"
+        )
+    return found[0] if found else None
+
+
+def _is_image_type(kind: pa.DataType) -> bool:
+    if pa.types.is_struct(kind):
+        return bool(kind.get_field_index("bytes") >= 0)
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _images(column: Any) -> tuple[list[ImageSource], NDArray[np.object_] | None]:
+    """Encoded bytes of each row (b"" where there are none) and the paths that the struct names."""
+    if not _is_image_type(column.type):
+        raise InputError(f"a column of images holds bytes, or a struct of bytes and path, not {column.type}")
+    if not pa.types.is_struct(column.type):
+        return [blob or b"" for blob in column.to_pylist()], None
+    blobs: list[ImageSource] = [blob or b"" for blob in pc.struct_field(column, "bytes").to_pylist()]
+    if column.type.get_field_index("path") < 0:
+        return blobs, None
+    return blobs, np.array([path or "" for path in pc.struct_field(column, "path").to_pylist()], dtype=object)
+
+
+def _embedded_class_names(table: pa.Table, label_column: str | None) -> tuple[str, ...]:
+    """The class names that Hugging Face data sets write into the schema of a Parquet file, when they are there."""
+    import json
+
+    try:
+        info = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
+        return tuple(info["info"]["features"][label_column]["names"])
+    except (ValueError, KeyError, TypeError):
+        return ()
