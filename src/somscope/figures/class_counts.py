@@ -60,11 +60,16 @@ def class_legend(
         handles.append(Patch(facecolor=EMPTY, hatch="////", edgecolor="#b5b5b5", linewidth=0.2))
         texts.append(empty)
     left, right = axes.get_xlim()
-    wide = abs(right - left) > 4 * abs(np.subtract(*axes.get_ylim()))
+    shape = abs(right - left) / abs(np.subtract(*axes.get_ylim()))
+    wide = shape > 4
     figure.legend(
         handles,
         texts,
-        loc="outside lower left" if wide else "outside right upper",
+        loc="outside lower left"
+        if wide
+        else "outside right center"
+        if shape < 0.4
+        else "outside right upper",
         ncols=min(5, len(texts)) if wide else 1 + (len(texts) > 24),
         fontsize=8,
         frameon=False,

@@ -44,6 +44,9 @@ def unit_clusters_figure(lattice: Lattice, unit_clusters: ArrayLike) -> Figure:
         ink = str(ink_on(colours[centre : centre + 1])[0])
         axes.text(x, y, str(number), ha="center", va="center", fontsize=11, weight="bold", color=ink)
     size_of = dict(zip(numbers.tolist(), sizes.tolist(), strict=True))
-    names = [f"{i}: {size_of.get(i, 0)} units" for i in range(int(numbers.max()) + 1)]
+    names = [
+        f"{i}: {size_of.get(i, 0)} unit{'' if size_of.get(i) == 1 else 's'}"
+        for i in range(int(numbers.max()) + 1)
+    ]
     class_legend(figure, axes, names, title="cluster")
     return figure

@@ -67,7 +67,7 @@ def error_layers_figure(
     error = count.sum() / max(n_items, 1)
     note = f"topographic error {error:.3f} ({kind} neighbours)"
     if len(pairs) > _MOST_PAIRS:
-        note += f"\nlines: the {_MOST_PAIRS} most frequent of {len(pairs):,} pairs"
+        note += f"; lines: the {_MOST_PAIRS} most frequent of {len(pairs):,} pairs"
     figure, axes = map_figure(lattice, "Errors", note, below=0.6)
     cells = draw_units(axes, lattice, mean_distance(lattice, units, distances))
     colour_bar(

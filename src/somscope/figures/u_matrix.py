@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from somscope.errors import InputError
-from somscope.figures.cells import cell_shape, edge_displacements, limits
+from somscope.figures.cells import cell_shape, edge_displacements
 from somscope.figures.units import colour_bar, draw_polygons, draw_units, map_figure
 from somscope.maps.lattice import Lattice
 
@@ -80,8 +80,9 @@ def expanded_u_matrix_figure(lattice: Lattice, prototypes: ArrayLike) -> Figure:
     """
     centres, values = expanded_u_matrix(lattice, prototypes)
     figure, axes = map_figure(lattice, "U-matrix, expanded", "dots are units, the cells between them pairs")
-    cells = draw_polygons(axes, centres[:, None, :] + 0.5 * cell_shape(lattice.shape)[None], values)
-    left, right, bottom, top = limits(lattice, margin=0.1 if lattice.toroidal else -0.2)
+    polygons = centres[:, None, :] + 0.5 * cell_shape(lattice.shape)[None]
+    cells = draw_polygons(axes, polygons, values)
+    (left, top), (right, bottom) = polygons.min(axis=(0, 1)) - 0.1, polygons.max(axis=(0, 1)) + 0.1
     axes.set(xlim=(left, right), ylim=(bottom, top))
     step = 4.6 * 72 / max(right - left, bottom - top)
     axes.scatter(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -42,15 +43,17 @@ def map_figure(
 ) -> tuple[Figure, Axes]:
     """A figure with one pair of axes made ready for the lattice: row 0 at the top, equal steps, no ticks."""
     width, height = figure_size(lattice, beside=beside)
-    figure = Figure(figsize=(max(width, 3.6), height + below), layout="constrained", facecolor="white")
+    width = max(width, 3.6)
+    subtitle = describe(lattice) + (f"; {note}" if note else "")
+    subtitle = textwrap.fill(subtitle, int(14 * max(width - beside + 0.5, 2.6)))
+    figure = Figure(figsize=(width, height + below), layout="constrained", facecolor="white")
     axes = figure.add_subplot()
     prepare_axes(axes, lattice)
-    axes.set_title(title, fontsize=12, loc="left", pad=20 + 11 * note.count("\n"))
-    subtitle = describe(lattice) + (f"; {note}" if note else "")
-    note_text = axes.annotate(
+    axes.set_title(title, fontsize=12, loc="left", pad=20 + 11 * subtitle.count("\n"))
+    subtitle_text = axes.annotate(
         subtitle, (0, 1), (0, 6), "axes fraction", "offset points", fontsize=8, color="#555555", va="bottom"
     )
-    note_text.set_in_layout(False)  # a long line must not squeeze the map
+    subtitle_text.set_in_layout(False)  # a long line must not squeeze the map
     return figure, axes
 
 

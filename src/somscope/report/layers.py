@@ -1,0 +1,139 @@
+"""The layers of the report's map: one value, one picture, one class or some words for each unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from somscope.figures.classes import majority
+from somscope.figures.errors import topographic_error_pairs
+from somscope.figures.planes import most_varied
+from somscope.maps.lattice import Lattice
+from somscope.report.safe_json import short
+from somscope.report.summary import MapSummary
+
+__all__ = ["class_layer", "cluster_layer", "component_layers", "picture_layer", "value_layers", "word_layer"]
+
+_MOST_PLANES = 48
+_MOST_PLANE_VALUES = 150_000
+_MOST_PAIRS = 300
+
+
+def value_layers(summary: MapSummary, lattice: Lattice) -> list[dict[str, Any]]:
+    """Hits, U-matrix, quantization error and topographic error."""
+    hits = np.where(summary.hits > 0, summary.hits.astype(np.float64), np.nan)
+    pairs, count = topographic_error_pairs(lattice, summary.units, summary.second_units)
+    lines = np.column_stack([pairs, count])[:_MOST_PAIRS].tolist()
+    said = (
+        f"the {_MOST_PAIRS} most frequent of {len(pairs):,} pairs"
+        if len(pairs) > _MOST_PAIRS
+        else "all pairs"
+    )
+    kind = {"4": "4", "8": "8", "hexagonal": "6"}[lattice.default_adjacency]
+    return [
+        _values("hits", "Hits", hits, "items per unit", "How many items each unit holds.", low=0.0),
+        _values(
+            "u-matrix",
+            "U-matrix",
+            summary.u_matrix,
+            "mean distance to the neighbouring prototypes, in the units of the data",
+            "Bright ridges part groups of units that differ; dark valleys hold units that are alike.",
+        ),
+        _values(
+            "quantization-error",
+            "Quantization error",
+            summary.mean_distance,
+            "mean distance of the members to the prototype, in the units of the data",
+            "Bright units stand for items that they resemble less.",
+        ),
+        _values(
+            "topographic-error",
+            "Topographic error",
+            summary.topographic_error,
+            "share of a unit's members",
+            f"Share of members whose second-best unit is not one of the {kind} neighbours: there the map is folded. "
+            f"Lines join best and second unit ({said}; thicker means more items).",
+            low=0.0,
+        )
+        | {"lines": lines},
+    ]
+
+
+def _values(
+    key: str, title: str, values: NDArray[np.floating], unit: str, text: str, low: float | None = None
+) -> dict[str, Any]:
+    known = values[np.isfinite(values)]
+    lowest, highest = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
+    return {
+        "key": key,
+        "title": title,
+        "type": "value",
+        "values": short(values),
+        "low": lowest if low is None else low,
+        "high": highest,
+        "unit": unit,
+        "text": text,
+    }
+
+
+def picture_layer(key: str, title: str, sheet: str, text: str) -> dict[str, Any]:
+    """A picture per unit from the sheet named `sheet`."""
+    return {"key": key, "title": title, "type": "picture", "sheet": sheet, "text": text}
+
+
+def class_layer(summary: MapSummary) -> dict[str, Any]:
+    """Majority label and its share."""
+    best, purity = majority(summary.counts)
+    share = summary.counts.max(axis=1, initial=0).sum() / max(int(summary.counts.sum()), 1)
+    return {
+        "key": "labels",
+        "title": "Labels",
+        "type": "class",
+        "classes": best.tolist(),
+        "purity": short(purity, 3),
+        "text": "The label that most members of a unit have; the paler, the smaller its share. "
+        f"Over the whole map {share:.1%} of the labelled items have their unit's label (purity).",
+    }
+
+
+def cluster_layer(clusters: NDArray[np.integer]) -> dict[str, Any]:
+    """Clusters of units."""
+    return {
+        "key": "clusters",
+        "title": "Clusters",
+        "type": "cluster",
+        "classes": np.asarray(clusters).reshape(-1).tolist(),
+        "text": "Units joined into clusters by the likeness of their prototypes along the lattice.",
+    }
+
+
+def word_layer(terms: Sequence[Sequence[tuple[str, float]]], what: str) -> dict[str, Any]:
+    """The word that stands first for each unit."""
+    return {
+        "key": "words",
+        "title": "Words",
+        "type": "word",
+        "words": [row[0][0] if row else "" for row in terms],
+        "text": what,
+    }
+
+
+def component_layers(
+    prototypes: NDArray[np.floating], names: Sequence[str]
+) -> tuple[list[dict[str, Any]], str]:
+    """One value layer per feature, and a note when only those that vary most are kept."""
+    n_units, d = prototypes.shape
+    most = max(1, min(_MOST_PLANES, _MOST_PLANE_VALUES // n_units))
+    chosen = most_varied(prototypes, most) if d > most else np.arange(d)
+    planes = []
+    for feature in chosen.tolist():
+        name = str(names[feature]) if feature < len(names) else f"feature {feature}"
+        plane = _values(
+            f"component-{feature}", name, prototypes[:, feature], name, f"The prototypes' values of {name}."
+        )
+        planes.append(plane)
+    note = f"The {most} of {d:,} features whose prototypes vary most are shown." if d > most else ""
+    return planes, note

@@ -1,0 +1,229 @@
+"""The report of a run: one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.colors import to_hex
+from numpy.typing import NDArray
+
+import somscope
+from somscope.errors import RunError
+from somscope.figures.palette import CLASS_COLOURS, SEQUENTIAL
+from somscope.figures.units import describe
+from somscope.report import layers, wording
+from somscope.report.charts import training_charts
+from somscope.report.members import Members, list_members
+from somscope.report.run_like import RunLike
+from somscope.report.safe_json import safe_json, short
+from somscope.report.sheets import Sheet, decode_pictures, make_sheet, shrink
+from somscope.report.summary import MapSummary, summarise
+from somscope.report.words import standing_out, top_terms
+
+__all__ = ["MAX_BYTES", "render_report", "write_report"]
+
+MAX_BYTES = 15_000_000  # of the whole file
+_SHEET_PIXELS = 3_000_000  # of the sheets with one picture per unit
+_SCRIPTS = ("map.js", "gallery.js", "page.js")
+_MOST_SKIPPED = 200
+
+
+def write_report(run: RunLike, path: str | Path) -> None:
+    """Write the report of `run` to `path` as one HTML file of at most 15 MB, whole or not at all.
+
+    Raises RunError where the file cannot be written or a table of the run does not fit the others.
+    """
+    path = Path(path)
+    page = render_report(run)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_text(page, encoding="utf-8")
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise RunError(f"the report {path} cannot be written: {error.strerror or error}") from error
+
+
+def render_report(run: RunLike, max_bytes: int = MAX_BYTES) -> str:
+    """The report of `run` as HTML of at most `max_bytes` bytes.
+
+    Pictures, then texts, then the number of listed members give way when the limit would be passed, and the page says
+    so. Every string of the run is shown as text: none can become markup or script.
+    """
+    model = run.model()
+    prototypes = np.asarray(model.prototypes_)
+    if len(prototypes) != run.lattice.n_units:
+        raise RunError(
+            f"the model has {len(prototypes)} prototypes for a lattice of {run.lattice.n_units} units"
+        )
+    summary = summarise(run, prototypes, getattr(model, "u_matrix_", None))
+    items = run.items()
+    if items.num_rows != len(summary.ids):
+        raise RunError(f"items have {items.num_rows} rows and assignments {len(summary.ids)}")
+    kind = run.config["collection"]["kind"]
+    pictures = None
+    if kind == "images":
+        pictures = decode_pictures(items["thumbnail"].to_pylist(), summary.ids)
+    texts = items["text"].to_pylist() if kind == "text" and "text" in items.column_names else None
+
+    sheets = _unit_sheets(run, summary, prototypes, pictures) if pictures is not None else {}
+    data = _map_data(run, summary, prototypes, getattr(model, "unit_clusters_", None), sheets)
+    page = _page_values(run, data, sheets)
+    empty = Members([], [])
+    used = len(_fill(page, empty).encode()) + 80 * run.lattice.n_units + 2000
+    members = list_members(summary, max_bytes - used, pictures, texts)
+    return _fill(page, members)
+
+
+def _fill(page: dict[str, Any], members: Members) -> str:
+    environment = Environment(
+        loader=PackageLoader("somscope.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(**page, members=members)
+
+
+def _unit_sheets(
+    run: RunLike, summary: MapSummary, prototypes: NDArray[np.floating], pictures: NDArray[np.uint8]
+) -> dict[str, Sheet]:
+    """One picture per unit: the prototype, where prototypes are images, and the nearest member."""
+    lattice = run.lattice
+    side = int(np.clip(np.sqrt(_SHEET_PIXELS / lattice.n_units), 16, 64))
+    sheets = {}
+    shape = run.config["collection"].get("image_shape")
+    if shape and int(np.prod(shape)) == prototypes.shape[1]:
+        scaled = np.clip(np.nan_to_num(prototypes) * 255, 0, 255).round().astype(np.uint8)
+        sheets["prototypes"] = _unit_sheet(scaled.reshape(-1, *shape), side, lattice.columns)
+    medoids = summary.medoids
+    nearest = np.where((medoids >= 0)[:, None, None, None], pictures[medoids], np.uint8(0))
+    sheets["medoids"] = _unit_sheet(nearest, side, lattice.columns)
+    return sheets
+
+
+def _unit_sheet(pictures: NDArray[np.uint8], side: int, columns: int) -> Sheet:
+    small = shrink(pictures, side)
+    lossless = small.size <= 600_000
+    return make_sheet(small, None if lossless else 80, columns)
+
+
+def _map_data(
+    run: RunLike,
+    summary: MapSummary,
+    prototypes: NDArray[np.floating],
+    clusters: NDArray[np.integer] | None,
+    sheets: dict[str, Sheet],
+) -> dict[str, Any]:
+    """Everything the page's script draws the map and the gallery's head from, except the members."""
+    lattice, collection = run.lattice, run.config["collection"]
+    names = [str(name) for name in collection.get("feature_names") or ()]
+    planes: list[dict[str, Any]] = []
+    planes_note = ""
+    terms: list[Any] = []
+    shown = []
+    if "prototypes" in sheets:
+        shown.append(
+            layers.picture_layer(
+                "prototypes",
+                "Prototypes",
+                "prototypes",
+                "What each unit stands for: the image that it has learned.",
+            )
+        )
+    if "medoids" in sheets:
+        shown.append(
+            layers.picture_layer(
+                "nearest", "Nearest member", "medoids", "The item nearest to each unit's prototype."
+            )
+        )
+    if collection["kind"] == "text":
+        terms = [[(word, weight) for word, weight in row] for row in top_terms(prototypes, names)]
+        shown.append(layers.word_layer(terms, "The largest term of each prototype, where there is room."))
+    elif collection["kind"] != "images":
+        planes, planes_note = layers.component_layers(prototypes, names)
+    shown += layers.value_layers(summary, lattice)
+    if summary.class_names and summary.counts.any():
+        shown.insert(1 if shown[0]["type"] == "value" else len(shown) - 4, layers.class_layer(summary))
+    if clusters is not None:
+        shown.append(layers.cluster_layer(clusters))
+    return {
+        "kind": collection["kind"],
+        "rows": lattice.rows,
+        "columns": lattice.columns,
+        "shape": lattice.shape,
+        "toroidal": lattice.toroidal,
+        "positions": short(lattice.positions, 8),
+        "hits": summary.hits.tolist(),
+        "error": short(summary.mean_distance),
+        "classNames": list(summary.class_names),
+        "classColours": list(CLASS_COLOURS),
+        "counts": [_sparse(row) for row in summary.counts],
+        "edges": summary.edges.tolist(),
+        "edgeDistances": short(summary.edge_distances),
+        "colours": [to_hex(colour) for colour in matplotlib.colormaps[SEQUENTIAL](np.linspace(0, 1, 64))],
+        "sheets": {name: sheet.record() | {"uri": ""} for name, sheet in sheets.items()},
+        "layers": shown,
+        "planes": planes,
+        "planesNote": planes_note,
+        "terms": [[[word, float(f"{weight:.3g}")] for word, weight in row] for row in terms],
+        "features": [
+            [[name, *short([value, score])] for name, value, score in row]
+            for row in (standing_out(prototypes, names) if planes else [])
+        ],
+    }
+
+
+def _sparse(counts: NDArray[np.integer]) -> list[list[int]]:
+    """[class, items] of the classes present, the most frequent first."""
+    order = np.argsort(-counts, kind="stable")
+    order = order[counts[order] > 0]
+    pairs: list[list[int]] = np.column_stack([order, counts[order]]).tolist()
+    return pairs
+
+
+def _asset(name: str) -> str:
+    return files("somscope.report").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _page_values(run: RunLike, data: dict[str, Any], sheets: dict[str, Sheet]) -> dict[str, Any]:
+    """Everything the template needs, except the members."""
+    script = "\n".join(_asset(name) for name in _SCRIPTS)
+    digest = base64.b64encode(hashlib.sha256(f"\n{script}\n".encode()).digest()).decode("ascii")
+    config = run.config
+    collection = config["collection"]
+    skipped = list(collection.get("skipped") or [])
+    history = run.history()
+    return {
+        "version": somscope.__version__,
+        "config": config,
+        "collection": collection,
+        "source": {name: wording.setting(value) for name, value in (collection.get("source") or {}).items()},
+        "skipped": skipped[:_MOST_SKIPPED],
+        "n_skipped": len(skipped),
+        "lattice": describe(run.lattice),
+        "n_units": run.lattice.n_units,
+        "number": wording.number,
+        "setting": wording.setting,
+        "measures": wording.measure_rows(run.metrics),
+        "charts": training_charts({name: history[name].to_pylist() for name in history.column_names}),
+        "chosen": wording.chosen_rows(config.get("chosen") or {}),
+        "repeat_command": wording.repeat_command(config),
+        "repeat_python": wording.repeat_python(config),
+        "sheets": sheets,
+        "has_planes": bool(data["planes"]),
+        "data": safe_json(data),
+        "style": Markup(_asset("report.css")),
+        "script": Markup(script),
+        "script_hash": digest,
+    }

@@ -1,0 +1,120 @@
+"""What each unit holds, in numbers: the arrays behind every layer of the report's map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from somscope.figures.class_counts import count_classes
+from somscope.figures.errors import mean_distance
+from somscope.maps.lattice import Lattice
+from somscope.report.run_like import RunLike
+
+__all__ = ["MapSummary", "neighbour_distances", "summarise"]
+
+_ROOM = 20_000_000  # prototype values compared at once (160 MB)
+
+
+@dataclass(frozen=True)
+class MapSummary:
+    """Arrays over the n items, the K units and the C classes of a run.
+
+    order: (n,) items by unit, nearest first within a unit; starts: (K + 1,) where each unit's items begin in it.
+    labels: (n,) class index or -1. counts: (K, C) items per class. mean_distance: (K,) NaN for an empty unit.
+    topographic_error: (K,) share of a unit's items whose second unit is not its neighbour, NaN for an empty unit.
+    edges: (E, 2) neighbouring units and edge_distances: (E,) the Euclidean distance of their prototypes.
+    """
+
+    ids: list[str]
+    units: NDArray[np.int64]
+    second_units: NDArray[np.int64]
+    distances: NDArray[np.float64]
+    percentiles: NDArray[np.float64]
+    labels: NDArray[np.int64]
+    class_names: tuple[str, ...]
+    order: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    hits: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    mean_distance: NDArray[np.float64]
+    topographic_error: NDArray[np.float64]
+    edges: NDArray[np.int64]
+    edge_distances: NDArray[np.float64]
+    u_matrix: NDArray[np.float64]
+
+    def members(self, unit: int) -> NDArray[np.int64]:
+        """Items of a unit, nearest to its prototype first."""
+        return self.order[self.starts[unit] : self.starts[unit + 1]]
+
+    @property
+    def medoids(self) -> NDArray[np.int64]:
+        """(K,) the item nearest to each prototype among the unit's own, -1 for an empty unit."""
+        first = np.minimum(self.starts[:-1], max(len(self.order) - 1, 0))
+        return np.where(self.hits > 0, self.order[first] if len(self.order) else -1, -1)
+
+
+def neighbour_distances(
+    lattice: Lattice, prototypes: NDArray[np.floating]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """(E, 2) pairs of neighbouring units and (E,) the Euclidean distance of their prototypes (K, d)."""
+    edges = lattice.edges()
+    distances = np.empty(len(edges))
+    step = max(1, _ROOM // max(prototypes.shape[1], 1))
+    for start in range(0, len(edges), step):
+        part = edges[start : start + step]
+        difference = prototypes[part[:, 0]].astype(np.float64) - prototypes[part[:, 1]]
+        distances[start : start + step] = np.sqrt(np.einsum("ed,ed->e", difference, difference))
+    return edges, distances
+
+
+def summarise(
+    run: RunLike, prototypes: NDArray[np.floating], u_matrix: NDArray[np.floating] | None
+) -> MapSummary:
+    """Count, average and sort the assignments of a run.
+
+    u_matrix: (rows, columns) or (K,); without one, the mean of a unit's neighbour distances is taken.
+    """
+    table, lattice = run.assignments(), run.lattice
+    units = table["unit"].to_numpy().astype(np.int64)
+    second = table["second_unit"].to_numpy().astype(np.int64)
+    distances = table["distance"].to_numpy().astype(np.float64)
+    labels, names = _classes(
+        table["label"].to_pylist(), tuple(run.config["collection"].get("label_names") or ())
+    )
+    hits = np.bincount(units, minlength=lattice.n_units)
+    edges, between = neighbour_distances(lattice, prototypes)
+    apart = np.where(second >= 0, ~lattice.adjacency()[units, second], False)
+    errors = np.bincount(units, apart, minlength=lattice.n_units)
+    if u_matrix is None:
+        ends, twice = edges.T.reshape(-1), np.concatenate([between, between])
+        degree = np.bincount(ends, minlength=lattice.n_units)
+        u_matrix = np.bincount(ends, twice, minlength=lattice.n_units) / np.maximum(degree, 1)
+    return MapSummary(
+        ids=table["id"].to_pylist(),
+        units=units,
+        second_units=second,
+        distances=distances,
+        percentiles=table["percentile"].to_numpy().astype(np.float64),
+        labels=labels,
+        class_names=names,
+        order=np.lexsort((distances, units)),
+        starts=np.concatenate([[0], np.cumsum(hits)]),
+        hits=hits,
+        counts=count_classes(lattice, units, labels, len(names)),
+        mean_distance=mean_distance(lattice, units, distances),
+        topographic_error=np.where(hits > 0, errors / np.maximum(hits, 1), np.nan),
+        edges=edges,
+        edge_distances=between,
+        u_matrix=np.asarray(u_matrix, dtype=np.float64).reshape(-1),
+    )
+
+
+def _classes(texts: list[str | None], known: tuple[str, ...]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Class index of each label (-1 for none) and the names: the collection's own, then any other in sorted order."""
+    others = sorted({text for text in texts if text is not None} - set(known))
+    names = (*known, *others)
+    index: dict[str | None, int] = {name: i for i, name in enumerate(names)}
+    index[None] = -1
+    return np.array([index[text] for text in texts], dtype=np.int64), names
