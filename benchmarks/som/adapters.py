@@ -1,4 +1,4 @@
-"""What the benchmark asks of a tool: train a map on X, then assign items. Peers are in peers.py, somscope in ours.py."""
+"""What the benchmark asks of a tool: train a map on X, then assign items (peers.py, ours.py)."""
 
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-
 from benchmarks.som.adapters import Options, Tool, Trained
 
 __all__ = ["PEERS"]
@@ -23,7 +22,9 @@ def _costs(small: float, large: float, wide: float, tiny: float) -> dict[str, fl
 # --- fastersom ---------------------------------------------------------------------------------------------------
 
 
-def fastersom_train(X: np.ndarray, rows: int, columns: int, passes: int, options: Options, seed: int) -> Trained:
+def fastersom_train(
+    X: np.ndarray, rows: int, columns: int, passes: int, options: Options, seed: int
+) -> Trained:
     import fastersom
 
     model = fastersom.SOM(rows, columns, n_epochs=passes, random_state=seed, device="cpu", **options).fit(X)
@@ -37,10 +38,10 @@ FASTERSOM = Tool(
     lambda model, X: model.predict(X),
     {
         "default": {},
-        "sigma-final-0.3": {"sigma_final": 0.3},
         "sigma-final-0.5": {"sigma_final": 0.5},
-        "sigma-final-0.7": {"sigma_final": 0.7},
         "sigma-final-1.0": {"sigma_final": 1.0},
+        "sigma-final-0.7": {"sigma_final": 0.7},
+        "sigma-final-0.3": {"sigma_final": 0.3},
         "sigma-final-1.5": {"sigma_final": 1.5},
         "init-sample": {"init": "sample"},
     },
@@ -84,7 +85,9 @@ XPYSOM = Tool(
 # --- torchsom ----------------------------------------------------------------------------------------------------
 
 
-def torchsom_train(X: np.ndarray, rows: int, columns: int, passes: int, options: Options, seed: int) -> Trained:
+def torchsom_train(
+    X: np.ndarray, rows: int, columns: int, passes: int, options: Options, seed: int
+) -> Trained:
     import torch
     from torchsom import SOM
 
@@ -126,7 +129,9 @@ TORCHSOM = Tool(
 # --- python-som --------------------------------------------------------------------------------------------------
 
 
-def python_som_train(X: np.ndarray, rows: int, columns: int, passes: int, options: Options, seed: int) -> Trained:
+def python_som_train(
+    X: np.ndarray, rows: int, columns: int, passes: int, options: Options, seed: int
+) -> Trained:
     import sys
 
     options = dict(options)
@@ -148,7 +153,9 @@ def python_som_train(X: np.ndarray, rows: int, columns: int, passes: int, option
     model.train(X, n_iteration=passes, mode="batch")
     # train() also computes the quantization error item by item: its own report has the training alone
     return Trained(
-        model, np.asarray(model.get_weights()).reshape(rows * columns, -1), seconds=model.last_report.wall_time_seconds
+        model,
+        np.asarray(model.get_weights()).reshape(rows * columns, -1),
+        seconds=model.last_report.wall_time_seconds,
     )
 
 
@@ -159,10 +166,10 @@ PYTHON_SOM = Tool(
     lambda model, X: model.predict(X),
     {
         "default": {},
+        "radius-tenth": {"radius_share": 0.1, "init": "linear"},
         "radius-half": {"radius_share": 0.5, "init": "linear"},
         "radius-half-exponential": {"radius_share": 0.5, "init": "linear", "decay": "exponential"},
         "radius-half-linear": {"radius_share": 0.5, "init": "linear", "decay": "linear"},
-        "radius-tenth": {"radius_share": 0.1, "init": "linear"},
         "radius-half-numba": {"radius_share": 0.5, "init": "linear", "numba": True},
     },
     _costs(49.0, 7.9, 2.1, 9.3),
@@ -172,7 +179,9 @@ PYTHON_SOM = Tool(
 # --- MiniSom -----------------------------------------------------------------------------------------------------
 
 
-def minisom_train(X: np.ndarray, rows: int, columns: int, passes: int, options: Options, seed: int) -> Trained:
+def minisom_train(
+    X: np.ndarray, rows: int, columns: int, passes: int, options: Options, seed: int
+) -> Trained:
     from minisom import MiniSom
 
     options = dict(options)
@@ -238,7 +247,9 @@ MINISOM_BATCH = Tool(
 # --- Somoclu -----------------------------------------------------------------------------------------------------
 
 
-def somoclu_train(X: np.ndarray, rows: int, columns: int, passes: int, options: Options, seed: int) -> Trained:
+def somoclu_train(
+    X: np.ndarray, rows: int, columns: int, passes: int, options: Options, seed: int
+) -> Trained:
     import somoclu
 
     options = dict(options)
@@ -310,7 +321,9 @@ SPARSE_SOM = Tool(
 # --- numbasom ----------------------------------------------------------------------------------------------------
 
 
-def numbasom_train(X: np.ndarray, rows: int, columns: int, passes: int, options: Options, seed: int) -> Trained:
+def numbasom_train(
+    X: np.ndarray, rows: int, columns: int, passes: int, options: Options, seed: int
+) -> Trained:
     import numbasom
     from numba import njit
 
@@ -377,9 +390,8 @@ def dbgsom_train(X: np.ndarray, rows: int, columns: int, passes: int, options: O
     from dbgsom.SomVQ import SomVQ
 
     model = SomVQ(n_iter=passes, max_neurons=rows * columns, random_state=seed, **options).fit(X)
-    done = getattr(model, "_current_epoch", passes - 1) + 1
     positions = np.asarray(list(model.som_.nodes), dtype=np.int64)
-    return Trained(model, np.asarray(model.weights_), positions=positions, passes=done)
+    return Trained(model, np.asarray(model.weights_), positions=positions, passes=model._current_epoch + 1)
 
 
 DBGSOM = Tool(
@@ -388,18 +400,21 @@ DBGSOM = Tool(
     dbgsom_train,
     lambda model, X: model.predict(X),
     {
-        "default": {},
-        "spreading-0.9": {"spreading_factor": 0.9},
-        "spreading-0.99": {"spreading_factor": 0.99},
+        "default": {"passes": 200},
+        "passes-60": {"passes": 60},
+        "spreading-0.9": {"passes": 60, "spreading_factor": 0.9},
     },
-    _costs(60.0, 60.0, 60.0, 300.0),
-    note="a growing map: it has at most the workload's number of units, often fewer (see units)",
+    _costs(10.0, 10.0, 5.0, 20.0),
+    minimum_passes=20,
+    note="a growing map: at most the workload's number of units, often fewer (see units); its default is 200 passes",
 )
 
 # --- quicksom ----------------------------------------------------------------------------------------------------
 
 
-def quicksom_train(X: np.ndarray, rows: int, columns: int, passes: int, options: Options, seed: int) -> Trained:
+def quicksom_train(
+    X: np.ndarray, rows: int, columns: int, passes: int, options: Options, seed: int
+) -> Trained:
     import torch
     from quicksom.som import SOM
 
@@ -435,7 +450,9 @@ def popsom7_prepare(X: np.ndarray) -> Any:
 def popsom7_train(X: Any, rows: int, columns: int, passes: int, options: Options, seed: int) -> Trained:
     from popsom7.maputils import map_build
 
-    built = map_build(X, xdim=columns, ydim=rows, train=passes * len(X), seed=seed + 1, minimal=True, **options)
+    built = map_build(
+        X, xdim=columns, ydim=rows, train=passes * len(X), seed=seed + 1, minimal=True, **options
+    )
     return Trained(built, built["neurons"].to_numpy())
 
 
@@ -454,7 +471,9 @@ POPSOM7 = Tool(
 # --- IntraSOM ----------------------------------------------------------------------------------------------------
 
 
-def intrasom_train(X: np.ndarray, rows: int, columns: int, passes: int, options: Options, seed: int) -> Trained:
+def intrasom_train(
+    X: np.ndarray, rows: int, columns: int, passes: int, options: Options, seed: int
+) -> Trained:
     import intrasom
 
     np.random.seed(seed)  # noqa: NPY002  # IntraSOM has no seed parameter
@@ -478,7 +497,9 @@ def intrasom_train(X: np.ndarray, rows: int, columns: int, passes: int, options:
         train_finetune_len=max(1, passes - rough),
         train_finetune_radiusfin=final,
     )
-    return Trained(model, np.asarray(model.codebook.matrix).reshape(rows * columns, -1), passes=max(2, passes))
+    return Trained(
+        model, np.asarray(model.codebook.matrix).reshape(rows * columns, -1), passes=max(2, passes)
+    )
 
 
 INTRASOM = Tool(

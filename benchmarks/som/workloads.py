@@ -1,4 +1,4 @@
-"""The four data sets that every tool is timed on, made the same way every time (numpy only, so that peers can load them)."""
+"""The four data sets that every tool is timed on, made the same way every time (numpy only: peers load them too)."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def select(patterns: list[str] | None) -> list[Workload]:
 def gaussian_mixture(
     n_items: int, n_features: int, components: int, noise: float, spread: float = 1.0, seed: int = 0
 ) -> np.ndarray:
-    """(n_items, n_features) float32: centres from N(0, spread^2 I), items = a uniformly chosen centre + N(0, noise^2 I).
+    """(n_items, n_features) float32: centres from N(0, spread^2 I), items = a uniform centre + N(0, noise^2 I).
 
     The published peer numbers (quantization and topographic errors in `docs`) used mixtures whose generator is not
     known; the numbers of components and the noise here were chosen so that the errors fall in the same range.
@@ -112,5 +112,7 @@ def load(workload: Workload) -> np.ndarray:
     else:
         items = fashion_mnist_train()
     if items.shape != (workload.n_items, workload.n_features):
-        raise SystemExit(f"{workload.name}: expected {workload.n_items}x{workload.n_features}, got {items.shape}")
+        raise SystemExit(
+            f"{workload.name}: expected {workload.n_items}x{workload.n_features}, got {items.shape}"
+        )
     return items
