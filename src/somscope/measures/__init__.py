@@ -11,7 +11,9 @@ from somscope.measures.clustering import (
     nmi,
     purity,
 )
+from somscope.measures.density import p_matrix, pareto_radius, u_star_matrix
 from somscope.measures.descriptions import DESCRIPTIONS, Description
+from somscope.measures.function import TopographicFunction, topographic_function
 from somscope.measures.matrices import edge_distances, u_matrix, u_matrix_expanded
 from somscope.measures.preservation import neighbourhood_preservation, trust_and_preservation, trustworthiness
 from somscope.measures.product import topographic_product
@@ -34,6 +36,7 @@ from somscope.measures.units import dead_units, hits, mean_per_unit, unit_entrop
 __all__ = [
     "DESCRIPTIONS",
     "Description",
+    "TopographicFunction",
     "accuracy",
     "adjusted_mutual_information",
     "adjusted_rand_index",
@@ -56,15 +59,19 @@ __all__ = [
     "measure_map",
     "neighbourhood_preservation",
     "nmi",
+    "p_matrix",
+    "pareto_radius",
     "purity",
     "quantization_error",
     "topographic_error",
     "topographic_errors",
+    "topographic_function",
     "topographic_product",
     "trust_and_preservation",
     "trustworthiness",
     "u_matrix",
     "u_matrix_expanded",
+    "u_star_matrix",
     "unit_entropy",
     "unit_perplexity",
 ]

@@ -140,6 +140,14 @@ def as_count(name: str, value: object, low: int, high: int) -> int:
     return int(value)
 
 
+def check_shape(shape: tuple[int, int], n_units: int) -> None:
+    """(rows, columns) must hold exactly the units."""
+    if len(shape) != 2 or shape[0] < 1 or shape[1] < 1 or shape[0] * shape[1] != n_units:
+        raise InputError(
+            f"shape={tuple(shape)} does not hold {n_units} units; allowed: rows * columns = {n_units}"
+        )
+
+
 def _numbers(name: str, values: ArrayLike) -> Floats:
     array = np.asarray(values)
     if array.dtype.kind not in "fiub":

@@ -1,4 +1,4 @@
-"""Pictures of the prototypes as arrays: U-matrix, P-matrix and U*-matrix."""
+"""The U-matrix: distances between neighbouring prototypes, by unit, by gap and by edge."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from somscope.errors import InputError
-from somscope.measures._arrays import Floats, as_adjacency, as_prototypes, block_rows
+from somscope.measures._arrays import Floats, as_adjacency, as_prototypes, block_rows, check_shape
 
 __all__ = ["edge_distances", "u_matrix", "u_matrix_expanded"]
 
@@ -43,7 +43,7 @@ def u_matrix(prototypes: ArrayLike, adjacency: ArrayLike, shape: tuple[int, int]
     """
     m = as_prototypes(prototypes)
     near = as_adjacency(adjacency, len(m))
-    _check_shape(shape, len(m))
+    check_shape(shape, len(m))
     edges = np.argwhere(near)
     total = np.bincount(edges[:, 0], edge_distances(m, edges), minlength=len(m))
     return np.asarray(total / np.maximum(near.sum(axis=1), 1)).reshape(shape)
@@ -59,7 +59,7 @@ def u_matrix_expanded(prototypes: ArrayLike, shape: tuple[int, int], toroidal: b
     For a hexagonal map draw `edge_distances` instead. Source: Ultsch & Siemon (1990).
     """
     m = as_prototypes(prototypes)
-    _check_shape(shape, len(m))
+    check_shape(shape, len(m))
     rows, columns = shape
     wrap = (toroidal and rows > 1, toroidal and columns > 1)
     unit = np.pad(np.arange(len(m)).reshape(shape), [(0, int(w)) for w in wrap], mode="wrap")
@@ -92,10 +92,3 @@ def _shift(picture: Floats, direction: int, axis: int, wrap: bool) -> Floats:
         edge = 0 if direction > 0 else -1
         moved[(edge, slice(None)) if axis == 0 else (slice(None), edge)] = 0.0
     return moved
-
-
-def _check_shape(shape: tuple[int, int], n_units: int) -> None:
-    if len(shape) != 2 or shape[0] < 1 or shape[1] < 1 or shape[0] * shape[1] != n_units:
-        raise InputError(
-            f"shape={tuple(shape)} does not hold {n_units} units; allowed: rows * columns = {n_units}"
-        )
