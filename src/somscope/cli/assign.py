@@ -31,7 +31,6 @@ def assign_command(
     ] = Path("assignments.parquet"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file that is there.")] = False,
     id_column: Annotated[str | None, typer.Option(help="Column of a table that names the items.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many items.")] = None,
 ) -> None:
     """Find where new items lie on the map of a run.
 
@@ -47,14 +46,10 @@ def assign_command(
     if out.exists() and not overwrite:
         raise RunError(f"{out} exists: choose another file, or give --overwrite to replace it")
 
-    from somscope.mapping import assign_collection, open_like
-    from somscope.runs import Run, new_file
+    from somscope.runs import Run, assign_collection, new_file, open_like
 
     opened = Run.open(run)
-    options = {"id_column": id_column, "limit": limit}
-    collection = open_like(
-        opened, data, **{name: value for name, value in options.items() if value is not None}
-    )
+    collection = open_like(opened, data, **({} if id_column is None else {"id_column": id_column}))
     table = assign_collection(opened, collection)
     with new_file(out) as partial:
         write_table(table, partial)

@@ -84,6 +84,9 @@ def map_command(
     id_column: Annotated[
         str | None, typer.Option(help="Column of a table that names the items.", rich_help_panel=_DATA)
     ] = None,
+    text_column: Annotated[
+        str | None, typer.Option(help="Column of a table that holds texts to map.", rich_help_panel=_DATA)
+    ] = None,
     image_size: Annotated[
         str | None,
         typer.Option(help="Resize images to these pixels: 64, or HEIGHTxWIDTH.", rich_help_panel=_DATA),
@@ -119,10 +122,11 @@ def map_command(
         "device": device,
         "verbose": None,
     }
-    reading = {
+    reading: dict[str, Any] = {
         "columns": parse_columns(columns),
         "label_column": label_column,
         "id_column": id_column,
+        "text_column": text_column,
         "image_size": image_size,
         "limit": limit,
         "seed": seed if limit is not None else None,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from somscope.data.collection import Collection, Features
+from somscope.data.named import is_named
+from somscope.data.table_files import TABLE_SUFFIXES
 from somscope.errors import InputError
 from somscope.runs.record import assignments_table
 from somscope.runs.run import Run
@@ -96,3 +99,24 @@ def _grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         block = pixels[start : start + step].astype(np.uint32)
         grey[start : start + step, ..., 0] = (block @ _GREY + 0x8000) >> 16
     return grey
+
+
+def open_like(run: Run, source: str | Path, **options: Any) -> Collection:
+    """Open new items at `source` in the form of the run's own; `options` of the reader go before what the run says.
+
+    Images are resized to the run's size, a table gives the run's columns. Errors as of `open_collection`.
+    """
+    from somscope.data import open_collection
+
+    trained = run.config["collection"]
+    read = trained["source"]
+    is_table = Path(source).suffix.lower() in TABLE_SUFFIXES
+    like: dict[str, Any] = {}
+    if trained["kind"] == "images" and not is_named(str(source)) and (is_table or Path(source).is_dir()):
+        like["image_size"] = trained["image_shape"][:2]
+    elif trained["kind"] == "vectors" and is_table:
+        like["columns"] = read.get("columns")
+    elif trained["kind"] == "text" and is_table:
+        like["text_column"] = read.get("text_column")
+    given = {**{name: value for name, value in like.items() if value is not None}, **options}
+    return open_collection(source, **given)

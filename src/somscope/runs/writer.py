@@ -113,7 +113,9 @@ def _explained(path: Path) -> Iterator[None]:
     """Turn what the system says about a full or read-only disk into a RunError."""
     try:
         yield
-    except RunError:
+    except RunError as error:
+        if error.__cause__ is not None and _means(error.__cause__, errno.ENOSPC, errno.EDQUOT):
+            raise RunError(f"the disk is full: {path} was not written") from error
         raise
     except Exception as error:
         if _means(error, errno.ENOSPC, errno.EDQUOT):

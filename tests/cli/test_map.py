@@ -1,0 +1,351 @@
+"""somscope map: what it writes and says, and that bad input gets one clear message."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cli.samples import invoke, make_photos, make_table, make_texts
+from somscope.runs import Run
+
+
+def refused(*arguments: object, match: str) -> None:
+    """The command ends with 2 and one message that says `match`, without a traceback."""
+    result = invoke(*arguments)
+    assert result.exit_code == 2, result.output
+    words = " ".join(result.output.replace("│", " ").split())
+    assert match in words, result.output
+    assert "Traceback" not in result.output
+
+
+def contents(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_photos(photo_run: Path) -> None:
+    run = Run.open(photo_run)
+    assert (run.lattice.rows, run.lattice.columns) == (3, 4)
+    assert run.config["collection"]["image_shape"] == [16, 20, 3]
+    assert run.config["command"][:2] == ["somscope", "map"]
+    assert run.config["command"][-4:] == ["--grid", "3x4", "--passes", "3"]
+    assert run.config["seed"] == 0
+    assert run.config["passes"] == 3
+    assert run.history().num_rows == 3
+    assert len(run.items()["thumbnail"]) == 24
+    labels = run.assignments()["label"].to_pylist()
+    assert sorted(set(labels)) == ["bright", "dark"]
+    assert run.metrics["purity"] == 1.0  # nobody can confuse dark and bright pictures
+    assert {"u_matrix.png", "hits.png", "prototypes.png", "class_map.png", "training.png"} <= set(
+        contents(photo_run / "figures")
+    )
+    html = (photo_run / "report.html").read_text(encoding="utf-8")
+    assert "photos" in html
+    assert ".partial" not in html
+
+
+def test_the_run_agrees_with_its_model(photo_run: Path) -> None:
+    run = Run.open(photo_run)
+    model = run.model()
+    assert model.prototypes_.shape == (12, 16 * 20 * 3)
+    np.testing.assert_array_equal(
+        model.hits_, np.bincount(run.assignments()["unit"].to_numpy(), minlength=12)
+    )
+    distances = run.assignments()["distance"].to_numpy()
+    assert run.metrics["quantization_error"] == pytest.approx(distances.mean(), rel=1e-5)
+
+
+def test_table(table_run: Path) -> None:
+    run = Run.open(table_run)
+    assert run.lattice.shape == "hexagonal"
+    assert run.config["collection"]["feature_names"] == ["a", "b", "c"]
+    assert run.config["collection"]["label_names"] == ["x", "y", "z"]
+    assert run.assignments()["id"].to_pylist()[:2] == ["row0", "row1"]
+    assert "topographic_error_hexagonal" in run.metrics
+    assert "clusters.png" in contents(table_run / "figures")
+    assert len(set(run.model().unit_clusters_.tolist())) == 3
+
+
+def test_columns_in_different_units_count_alike(tmp_path: Path, table_run: Path) -> None:
+    """Column c is pure noise in units a thousand times larger: unscaled, the map sees nothing else."""
+    scaled = Run.open(table_run)
+    assert "scale" in scaled.config["chosen"]
+    weights = scaled.config["model"]["parameters"]["feature_weights"]
+    values = np.genfromtxt(table_run.parent / "table.csv", delimiter=",", skip_header=1, usecols=(1, 2, 3))
+    np.testing.assert_allclose(weights, 1 / values.var(axis=0), rtol=1e-3)
+    result = invoke(
+        "map", table_run.parent / "table.csv", "-o", tmp_path / "run", "--grid", "4x5",
+        "--columns", "a,b,c", "--label-column", "kind", "--scale", "none",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    plain = Run.open(tmp_path / "run")
+    assert "scale" not in plain.config["chosen"]
+    assert scaled.metrics["ami"] > plain.metrics["ami"] + 0.1
+    # Prototypes stay in the units of the data.
+    assert scaled.model().prototypes_[:, 2].mean() == pytest.approx(5000, abs=600)
+
+
+def test_text(tmp_path: Path) -> None:
+    make_texts(tmp_path / "lines.txt")
+    result = invoke("map", tmp_path / "lines.txt", "-o", tmp_path / "run", "--grid", "2x3")
+    assert result.exit_code == 0, result.output
+    run = Run.open(tmp_path / "run")
+    assert run.items()["text"].to_pylist()[0] == "cat purrs softly"
+    vocabulary = run.vocabulary()
+    assert vocabulary is not None
+    row = vocabulary["word"].to_pylist().index("captain")
+    assert vocabulary["document_frequency"].to_pylist()[row] == 10
+
+
+def test_array_of_vectors_without_names_is_not_scaled(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((30, 4)))
+    result = invoke("map", tmp_path / "x.npy", "-o", tmp_path / "run", "--grid", "3x3", "--toroidal")
+    assert result.exit_code == 0, result.output
+    run = Run.open(tmp_path / "run")
+    assert run.lattice.toroidal
+    assert "scale" not in run.config["chosen"]
+    assert run.config["model"]["parameters"]["feature_weights"] is None
+
+
+def test_summary_names_what_matters(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos")
+    (photos / "dark" / "broken.png").write_bytes(b"this is text")
+    result = invoke("map", photos, "-o", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    assert "24 images, 16x20 pixels, colour, 2 labels, 1 skipped" in result.output
+    assert "broken.png" in result.output
+    assert "Quantization error" in result.output
+    assert "chosen" in result.output
+    assert f"report: {tmp_path / 'run' / 'report.html'}" in result.output
+
+
+def test_same_seed_same_map(tmp_path: Path, photo_run: Path) -> None:
+    photos = photo_run.parent / "photos"
+    for name, seed in (("one", 5), ("two", 5)):
+        arguments = ("map", photos, "-o", tmp_path / name, "--grid", "3x4", "--passes", 3, "--seed", seed)
+        assert invoke(*arguments).exit_code == 0
+    one, two = (Run.open(tmp_path / name) for name in ("one", "two"))
+    np.testing.assert_array_equal(one.model().prototypes_, two.model().prototypes_)
+    assert one.metrics == two.metrics
+
+
+def test_default_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_table(tmp_path / "my table.csv", 20)
+    monkeypatch.chdir(tmp_path)
+    assert invoke("map", "my table.csv", "--grid", "2x2", "--passes", 1).exit_code == 0
+    assert (tmp_path / "runs" / "my-table" / "report.html").is_file()
+    refused("map", "my table.csv", match="exists: choose another output folder, or give --overwrite")
+    arguments = ("map", "my table.csv", "--grid", "2x3", "--passes", 1, "--overwrite")
+    assert invoke(*arguments).exit_code == 0
+    assert Run.open(tmp_path / "runs" / "my-table").lattice.columns == 3
+    assert contents(tmp_path / "runs") == ["my-table"]
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        (("--grid", "20"), "--grid '20': expected ROWSxCOLUMNS such as 20x20, or auto"),
+        (("--grid", "0x3"), "expected ROWSxCOLUMNS"),
+        (("--grid", "axb"), "expected ROWSxCOLUMNS"),
+        (("--radius", "five"), "--radius 'five': expected START:END such as 5:0.5, or auto"),
+        (("--radius", "-1:0.5"), "radius"),
+        (("--lattice", "cubic"), "'rectangular', 'hexagonal'"),
+        (("--metric", "chess"), "'euclidean', 'cosine', 'manhattan'"),
+        (("--model", "none"), "'som'"),
+        (("--passes", "0"), "0 is not in the range x>=1"),
+        (("--seed", "-1"), "-1 is not in the range x>=0"),
+        (("--columns", "a,,b"), "expected names separated by commas"),
+        (("--columns", "a,nothing"), "'nothing'"),
+        (("--label-column", "nothing"), "'nothing'"),
+        (("--columns", "a,kind"), "text in"),
+        (("--device", "abacus"), "abacus"),
+        (("--clusters", "100"), "100"),
+        (("--grid", "3x3", "--lattice", "hexagonal", "--toroidal"), "even number of rows"),
+    ],
+)
+def test_wrong_options(tmp_path: Path, options: tuple[str, ...], match: str) -> None:
+    make_table(tmp_path / "table.csv", 20)
+    refused("map", tmp_path / "table.csv", "-o", tmp_path / "run", *options, match=match)
+    assert contents(tmp_path) == ["table.csv"]
+
+
+def test_no_data() -> None:
+    refused("map", match="Missing argument 'DATA'")
+    refused("map", "no-such-thing", match="no-such-thing")
+
+
+def test_empty_folder(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    refused("map", tmp_path / "photos", "-o", tmp_path / "run", match="empty")
+
+
+def test_only_broken_images(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_text("not a picture")
+    refused("map", tmp_path, "-o", tmp_path / "run", match="a.jpg")
+
+
+@pytest.mark.parametrize("grid", ["auto", "2x2"])
+def test_one_item(tmp_path: Path, grid: str) -> None:
+    """A map of one item is pointless, but it is either made whole or refused in words."""
+    np.save(tmp_path / "x.npy", np.array([[1.0, 2.0]]))
+    result = invoke("map", tmp_path / "x.npy", "-o", tmp_path / "run", "--grid", grid)
+    if result.exit_code == 0:
+        assert Run.open(tmp_path / "run").n_items == 1
+        assert (tmp_path / "run" / "report.html").is_file()
+    else:
+        assert result.exit_code == 2
+        assert "1" in result.output
+        assert contents(tmp_path) == ["x.npy"]
+
+
+def test_all_items_equal(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.ones((10, 3)))
+    result = invoke("map", tmp_path / "x.npy", "-o", tmp_path / "run")
+    assert result.exit_code in (0, 2), result.output
+    if result.exit_code == 0:
+        assert Run.open(tmp_path / "run").metrics["quantization_error"] == pytest.approx(0, abs=1e-6)
+
+
+def test_constant_column(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n" + "".join(f"{i * 0.37 % 1},12.3\n" for i in range(20)))
+    result = invoke("map", tmp_path / "t.csv", "-o", tmp_path / "run", "--grid", "2x3")
+    assert result.exit_code == 0, result.output
+    weights = Run.open(tmp_path / "run").config["model"]["parameters"]["feature_weights"]
+    assert weights[1] == 1.0
+
+
+def test_grid_larger_than_the_data(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((5, 3)))
+    result = invoke("map", tmp_path / "x.npy", "-o", tmp_path / "run", "--grid", "6x6")
+    assert result.exit_code in (0, 2), result.output
+    if result.exit_code == 0:
+        assert Run.open(tmp_path / "run").metrics["dead_units"] >= 31
+        assert "36 units" in result.output
+
+
+def test_missing_and_infinite_values(tmp_path: Path) -> None:
+    (tmp_path / "gaps.csv").write_text(
+        "a,b\n" + "".join(f"{i % 7},{'' if i == 3 else i % 5}\n" for i in range(30))
+    )
+    result = invoke("map", tmp_path / "gaps.csv", "-o", tmp_path / "run", "--grid", "2x3")
+    assert result.exit_code == 0, result.output
+    (tmp_path / "inf.csv").write_text("a,b\n1,2\ninf,3\n")
+    refused("map", tmp_path / "inf.csv", "-o", tmp_path / "run2", match="infinite")
+
+
+def test_existing_folder_that_is_no_run_survives_overwrite(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", 4)
+    refused("map", photos, "-o", photos, "--overwrite", match="not a run folder")
+    assert len(list(photos.rglob("*.png"))) == 4
+
+
+@pytest.mark.skipif(
+    not Path("/sys").is_dir(), reason="/sys is a folder in which nobody can make files, on Linux"
+)
+def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((5, 3)))
+    refused("map", tmp_path / "x.npy", "-o", "/sys/somscope-run", match="cannot write /sys/somscope-run")
+
+
+def test_unexpected_errors_keep_their_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import somscope.mapping
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError("a mistake of ours")
+
+    monkeypatch.setattr(somscope.mapping, "measure_map", broken)
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((5, 3)))
+    result = invoke("map", tmp_path / "x.npy", "-o", tmp_path / "run", "--grid", "2x2")
+    assert isinstance(result.exception, ZeroDivisionError)
+    assert contents(tmp_path) == ["x.npy"]
+
+
+def start(*arguments: object, cwd: Path) -> subprocess.Popen[str]:
+    """The command in a process of its own, with the keyboard's signals allowed."""
+    command = [sys.executable, "-m", "somscope.cli.main", *map(str, arguments)]
+    return subprocess.Popen(
+        command,
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+
+
+def test_ctrl_c_during_the_training_keeps_the_map(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "x.npy", rng.random((20_000, 50), dtype=np.float32))
+    process = start(
+        "map", "x.npy", "-o", "run", "--grid", "20x20", "--passes", 1_000_000, "--radius", "5:1", cwd=tmp_path
+    )
+    partial = tmp_path / ".run.partial"
+    deadline = time.monotonic() + 60
+    while not partial.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(3)  # the training starts right after the folder was made
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 130, output
+    assert "interrupted: the map was kept as it was after" in output
+    run = Run.open(tmp_path / "run")
+    assert run.config["stop_reason"] == "interrupted"
+    assert 0 < run.config["passes"] < 1_000_000
+    assert run.history().num_rows == run.config["passes"]
+    assert contents(tmp_path) == ["run", "x.npy"]
+
+
+def test_two_processes_cannot_write_one_run(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((2000, 10)))
+    from somscope.runs import new_run
+
+    with new_run(tmp_path / "run"):
+        process = start("map", "x.npy", "-o", "run", "--grid", "3x3", cwd=tmp_path)
+        output, _ = process.communicate(timeout=120)
+    assert process.returncode == 2, output
+    assert "another process is writing" in output
+
+
+def test_a_full_disk_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
+    """The whole command on a file system of 200 kB, in a mount namespace of its own where the system allows it."""
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((3000, 20)))
+    (tmp_path / "small").mkdir()
+    script = (
+        "mount -t tmpfs -o size=200k none small || exit 77\n"
+        f"{sys.executable} -m somscope.cli.main map x.npy -o small/run --grid 5x5 --passes 2\n"
+        'code=$?; echo "left: [$(ls -A small)]"; exit $code'
+    )
+    unshare = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
+    done = subprocess.run(
+        [*unshare, "sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    if done.returncode in (1, 77) and ("unshare" in done.stderr or "mount" in done.stderr):
+        pytest.skip(f"this system allows no mount namespace: {done.stderr.strip()}")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "the disk is full" in done.stderr
+    assert "left: []" in done.stdout
+
+
+def test_settings_are_recorded_as_json(photo_run: Path) -> None:
+    config = json.loads((photo_run / "config.json").read_text())
+    assert config["model"]["parameters"]["grid"] == [3, 4]
+    assert config["model"]["name"] == "som"
+    assert config["collection"]["source"]
+
+
+def test_thumbnails_of_grey_pictures(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", 8, mode="L")
+    assert invoke("map", photos, "-o", tmp_path / "run", "--grid", "2x2", "--passes", 1).exit_code == 0
+    assert Run.open(tmp_path / "run").config["collection"]["image_shape"] == [16, 20, 1]
+    first = Run.open(tmp_path / "run").items()["thumbnail"][0].as_py()
+    assert Image.open(io.BytesIO(first)).mode == "L"
