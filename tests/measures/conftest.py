@@ -53,7 +53,13 @@ def make_example() -> Callable[..., Example]:
         distances = np.linalg.norm(x[:, None] - m, axis=2)
         two = np.argsort(distances, axis=1)[:, :2]
         return Example(
-            x, m, lattice, two[:, 0], two[:, -1], distances[np.arange(n), two[:, 0]], rng.integers(0, classes, n)
+            x,
+            m,
+            lattice,
+            two[:, 0],
+            two[:, -1],
+            distances[np.arange(n), two[:, 0]],
+            rng.integers(0, classes, n),
         )
 
     return make
@@ -69,6 +75,8 @@ LATTICES = [
 ]
 
 
-@pytest.fixture(params=LATTICES, ids=lambda lat: f"{lat.rows}x{lat.columns}-{lat.shape}-{'torus' * lat.toroidal}")
+@pytest.fixture(
+    params=LATTICES, ids=lambda lat: f"{lat.rows}x{lat.columns}-{lat.shape}-{'torus' * lat.toroidal}"
+)
 def lattice(request: pytest.FixtureRequest) -> Lattice:
     return request.param

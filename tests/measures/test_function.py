@@ -20,7 +20,9 @@ def plain_topographic_function(best, second, rows, columns, toroidal, k):
         down, across = abs(i // columns - j // columns), abs(i % columns - j % columns)
         return (min(down, rows - down), min(across, columns - across)) if toroidal else (down, across)
 
-    linked = {(b, s) for b, s in zip(best, second, strict=True)} | {(s, b) for b, s in zip(best, second, strict=True)}
+    linked = {(b, s) for b, s in zip(best, second, strict=True)} | {
+        (s, b) for b, s in zip(best, second, strict=True)
+    }
 
     def steps_in_graph(i, j):
         front, seen, length = {i}, {i}, 0
@@ -79,14 +81,18 @@ def test_hexagonal_tear():
         [*best, 0], [*second, 15], lattice.steps("hexagonal"), lattice.adjacency("hexagonal")
     )
     reach = lattice.steps("hexagonal")[0, 15]
-    assert result.values[result.k > 0].tolist() == [2 / 16 if k < reach else 0.0 for k in result.k[result.k > 0]]
+    assert result.values[result.k > 0].tolist() == [
+        2 / 16 if k < reach else 0.0 for k in result.k[result.k > 0]
+    ]
 
 
 def test_normalised_on_a_torus_is_villmanns_factor(make_example):
     lattice = Lattice(5, 6, toroidal=True)
     e = make_example(lattice=lattice, n=50)
     plain = topographic_function(e.best, e.second, lattice.steps("8"), lattice.adjacency("4"))
-    scaled = topographic_function(e.best, e.second, lattice.steps("8"), lattice.adjacency("4"), normalise=True)
+    scaled = topographic_function(
+        e.best, e.second, lattice.steps("8"), lattice.adjacency("4"), normalise=True
+    )
     positive = plain.k > 0
     # 1 / (K (K - 9)) sum_i f_i(k)
     np.testing.assert_allclose(scaled.values[positive], plain.values[positive] / (30 - 9))
@@ -99,7 +105,9 @@ def test_falls_on_both_sides_and_ignores_item_order(make_example, seed, normalis
     p = e.permute_items(np.random.default_rng(seed).permutation(len(e.x)))
     steps, near = e.lattice.steps("8"), e.lattice.adjacency("4")
     result = topographic_function(e.best, e.second, steps, near, normalise)
-    np.testing.assert_array_equal(result.values, topographic_function(p.best, p.second, steps, near, normalise).values)
+    np.testing.assert_array_equal(
+        result.values, topographic_function(p.best, p.second, steps, near, normalise).values
+    )
     assert (np.diff(result.values[result.k > 0]) <= 0).all()
     assert (np.diff(result.values[result.k < 0]) >= 0).all()
     assert result.values[result.k == 0] == pytest.approx(result.values[np.abs(result.k) == 1].sum())

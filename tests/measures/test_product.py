@@ -68,7 +68,9 @@ def test_does_not_depend_on_how_units_are_numbered_nor_on_scale(make_example, se
     e = make_example(seed, lattice=Lattice(4, 3, "hexagonal"))
     value = topographic_product(e.m, e.lattice.distances())
     order = np.random.default_rng(seed).permutation(12)
-    assert topographic_product(e.m[order], e.lattice.distances()[np.ix_(order, order)]) == pytest.approx(value)
+    assert topographic_product(e.m[order], e.lattice.distances()[np.ix_(order, order)]) == pytest.approx(
+        value
+    )
     assert topographic_product(scale * e.m, e.lattice.distances()) == pytest.approx(value)
 
 

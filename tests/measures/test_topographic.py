@@ -119,7 +119,9 @@ def test_agrees_with_minisom(make_example):
     e = make_example(lattice=Lattice(4, 5), n=80)
     peer = minisom.MiniSom(4, 5, 3)
     peer._weights = e.m.reshape(4, 5, 3)
-    assert topographic_error(e.best, e.second, e.lattice.adjacency("8")) == pytest.approx(peer.topographic_error(e.x))
+    assert topographic_error(e.best, e.second, e.lattice.adjacency("8")) == pytest.approx(
+        peer.topographic_error(e.x)
+    )
     assert e.distances.mean() == pytest.approx(peer.quantization_error(e.x))
 
 
