@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,8 @@ def staged(folder: Path) -> Iterator[Path]:
         raise DataError(f"download into {folder} failed: {error}") from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
+        with suppress(OSError):
+            folder.rmdir()  # leaves no empty folder behind when nothing came
 
 
 def _check_reachable(address: str) -> None:

@@ -27,7 +27,10 @@ __all__ = ["DEFAULT_IMAGE_SIZE", "ImageStack", "parse_image_size", "stack_images
 
 DEFAULT_IMAGE_SIZE = 64
 _MAX_IMAGE_SIZE = 4096
-_THREADS = min(8, os.cpu_count() or 1)
+_THREADS = min(16, 2 * (os.cpu_count() or 1))
+_SMALL = (
+    64 * 64
+)  # pixels; below, the interpreter's share of the work is larger than the decoder's: no threads
 _BLOCK = 1024
 T = TypeVar("T")
 
@@ -74,7 +77,9 @@ def stack_images(sources: Sequence[ImageSource], places: Sequence[str], image_si
     with warnings.catch_warnings():
         # Pillow warns of damaged EXIF blocks and of large images; what cannot be used is reported as skipped.
         warnings.simplefilter("ignore")
-        headers = _parallel(lambda row: _attempt(read_header, sources[row]), len(sources), "Reading headers")
+        headers = _parallel(
+            lambda row: _attempt(read_header, sources[row]), len(sources), "Reading headers", threads=1
+        )
         shape, policy = _choose_shape([header for header in headers if isinstance(header, Header)], size)
         usable = [row for row, header in enumerate(headers) if isinstance(header, Header)]
         n_bytes = len(usable) * int(np.prod(shape))
@@ -92,7 +97,8 @@ def stack_images(sources: Sequence[ImageSource], places: Sequence[str], image_si
             out[position] = pixels
             return None
 
-        failures = _parallel(decode, len(usable), "Decoding images") if usable else []
+        large = sum(h.height * h.width for h in headers if isinstance(h, Header)) > _SMALL * len(usable)
+        failures = _parallel(decode, len(usable), "Decoding images", threads=_THREADS if large else 1)
     why = {row: header for row, header in enumerate(headers) if isinstance(header, str)}
     why.update({usable[position]: text for position, text in enumerate(failures) if text is not None})
     skipped = tuple(Skipped(places[row], why[row]) for row in sorted(why))
@@ -110,9 +116,11 @@ def _attempt(read: Callable[[ImageSource], T], source: ImageSource) -> T | str:
         return str(error)
 
 
-def _parallel(work: Callable[[int], T], n: int, description: str) -> list[T]:
-    """[work(0), ..., work(n - 1)], in threads (Pillow decodes outside the interpreter lock)."""
-    pool = ThreadPoolExecutor(_THREADS)
+def _parallel(work: Callable[[int], T], n: int, description: str, threads: int) -> list[T]:
+    """[work(0), ..., work(n - 1)]; in threads Pillow decodes and resizes outside the interpreter lock."""
+    if threads == 1:
+        return [work(row) for row in track(range(n), description)]
+    pool = ThreadPoolExecutor(threads)
     try:
         blocks: Iterator[list[T]] = pool.map(
             lambda start: [work(row) for row in range(start, min(start + 16, n))], range(0, n, 16)

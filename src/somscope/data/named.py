@@ -18,7 +18,7 @@ from somscope.data.places import cache_folder, places
 from somscope.data.reuters_sgml import SGML_FILES, SGML_TAR
 from somscope.errors import DataError, InputError, check_choice
 
-__all__ = ["NAMED", "Listed", "get_named", "is_named", "list_named"]
+__all__ = ["NAMED", "Listed", "get_named", "is_named", "list_named", "places_of"]
 
 _DIGITS = tuple(str(digit) for digit in range(10))
 _TRAIN_TEST = ("train", "test")
@@ -164,6 +164,21 @@ def get_named(name: str, *, download: bool = True) -> Collection:
     Raises InputError for an unknown name or part (listing the allowed), DataError when the set is neither here nor
     can be fetched (listing where it may be put), or a file is not what it should be.
     """
+    named, parts = _parse(name)
+    collections = [_load(named, part, download) for part in parts]
+    collection = collections[0] if len(parts) == 1 else concatenate(collections, named.name)
+    collection.source["path"] = f"{named.name}:{'+'.join(parts)}"
+    return collection
+
+
+def places_of(name: str) -> list[tuple[str, Path]]:
+    """The parts that a name means and the folder of each; parts that are not on this machine are left out."""
+    named, parts = _parse(name)
+    found = [(part, _find(named, part)) for part in parts]
+    return [(f"{named.name}:{part}", place[0]) for part, place in found if place is not None]
+
+
+def _parse(name: str) -> tuple[NamedSet, list[str]]:
     base, _, wanted = name.partition(":")
     check_choice("data set", base, NAMED)
     named = NAMED[base]
@@ -172,10 +187,7 @@ def get_named(name: str, *, download: bool = True) -> Collection:
         check_choice(f"part of {base}", part, named.parts)
     if len(set(parts)) < len(parts):
         raise InputError(f"{name}: a part is named twice")
-    collections = [_load(named, part, download) for part in parts]
-    collection = collections[0] if len(parts) == 1 else concatenate(collections, base)
-    collection.source["path"] = f"{base}:{'+'.join(parts)}"
-    return collection
+    return named, parts
 
 
 def _find(named: NamedSet, part: str) -> tuple[Path, Callable[[Path, str], Collection]] | None:
@@ -214,7 +226,9 @@ def _absent(named: NamedSet, part: str, why: str) -> str:
         else f"\n{named.name}:sample comes with somscope and is always there."
     )
     variable = (
-        "" if "SOMSCOPE_DATA" in os.environ else "\n  or any folder that the variable SOMSCOPE_DATA names"
+        ""
+        if "SOMSCOPE_DATA" in os.environ
+        else f"\n  {named.folders[0]} in a folder that the variable SOMSCOPE_DATA names"
     )
     return (
         f"{named.name}:{part} is not on this machine, and {why}.\n"

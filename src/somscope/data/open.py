@@ -82,7 +82,7 @@ def open_collection(
         "options": _json_able({k: v for k, v in given.items() if v is not None}),
     }
     if where is not None:
-        described["path"] = where
+        described.setdefault("path", where)
     elif labels is not None and "labels" not in given:
         described["labels_from"] = "memory"
     return replace(collection, name=name or collection.name, source=described)
