@@ -17,6 +17,17 @@ if TYPE_CHECKING:
 __all__ = ["show_skipped", "show_summary"]
 
 _SHOWN = 5  # examples of skipped files
+_MEANINGS = {
+    "quantization_error": "mean distance of an item to its prototype",
+    "topographic_error_8": "share of items whose two best units are no neighbours",
+    "topographic_error_hexagonal": "share of items whose two best units are no neighbours",
+    "trustworthiness": "are neighbours on the map alike? 1 is best",
+    "neighbourhood_preservation": "do like items lie near each other? 1 is best",
+    "unit_perplexity": "units in effective use",
+    "dead_units": "units without items",
+    "purity": "share of items with the main label of their unit",
+    "nmi_arithmetic": "agreement of units and labels; 1 is most",
+}
 
 
 def show_summary(run: Run) -> None:
@@ -38,9 +49,13 @@ def show_summary(run: Run) -> None:
     for name, why in run.config["chosen"].items():
         table.add_row(f"chosen {name}", escape(_chosen(why)))
     OUT.print(table)
-    OUT.print(_measures(run.metrics))
+    OUT.print()
+    OUT.print(_measures(run))
+    OUT.print()
     OUT.print(f"report: {run.path / 'report.html'}", soft_wrap=True, markup=False)
-    OUT.print("        one file; open it in any browser, no network needed", markup=False)
+    OUT.print(
+        f"        open it in any browser, offline; it explains all {len(run.metrics)} measures", markup=False
+    )
 
 
 def show_skipped(skipped: Sequence[dict[str, str]]) -> None:
@@ -82,15 +97,12 @@ def _chosen(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _measures(metrics: dict[str, float]) -> Table:
-    from somscope.measures.descriptions import DESCRIPTIONS
-
-    table = Table(box=None, padding=(0, 2), pad_edge=False)
-    table.add_column("measure", no_wrap=True)
-    table.add_column("value", justify="right", no_wrap=True)
-    table.add_column("what it says", style="dim")
-    for name, value in metrics.items():
-        known = DESCRIPTIONS.get(name)
-        shown = "-" if value != value else f"{value:.4g}"
-        table.add_row(escape(known.title if known else name), shown, escape(known.sentence if known else ""))
+def _measures(run: Run) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(style="dim", overflow="fold")
+    for name, meaning in _MEANINGS.items():
+        if name in run.metrics:
+            table.add_row(name.replace("_", " "), f"{run.metrics[name]:.4g}", meaning)
     return table
