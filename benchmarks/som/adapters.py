@@ -33,9 +33,11 @@ class Tool:
 
     train(X, rows, columns, passes, options, seed) -> Trained; assign(model, X) -> the units, in whatever form the
     library gives them; prepare(X) -> X in the form the library wants (not timed).
-    settings: name -> options; the name "default" is the library's own defaults.
+    settings: name -> options; the name "default" is the library's own defaults. Two options are the plan's: "passes"
+    (instead of ten, or one online) and "cost" (a factor on the tool's cost).
     cost: seconds of one pass as a multiple of the matrix product, by grid; only to plan a run.
     minimum_passes: what the library needs to give a map at all.
+    growing: the map has its own number of units, so its times are not those of the workload's grid.
     online: one pass is n single-item updates, and the budget is one pass instead of ten.
     """
 
@@ -47,6 +49,7 @@ class Tool:
     cost: dict[str, float]
     prepare: Callable[[np.ndarray], Any] = lambda X: X
     online: bool = False
+    growing: bool = False
     minimum_passes: int = 1
     assign_cost: dict[str, float] = field(default_factory=dict)
     note: str = ""

@@ -116,7 +116,7 @@ TORCHSOM = Tool(
     torchsom_train,
     torchsom_assign,
     {
-        "default": {},
+        "default": {"cost": 9.0},  # batches of 5
         "batch-256-sigma-half": {"batch_size": 256, "sigma_share": 0.5, "init": "pca"},
         "batch-256-sigma-quarter": {"batch_size": 256, "sigma_share": 0.25, "init": "pca"},
         "batch-256-sigma-tenth": {"batch_size": 256, "sigma_share": 0.1, "init": "pca"},
@@ -406,6 +406,7 @@ DBGSOM = Tool(
     },
     _costs(10.0, 10.0, 5.0, 20.0),
     minimum_passes=20,
+    growing=True,
     note="a growing map: at most the workload's number of units, often fewer (see units); its default is 200 passes",
 )
 

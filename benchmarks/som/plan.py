@@ -11,12 +11,12 @@ from benchmarks.som.workloads import Workload
 __all__ = ["ALLOWANCE", "Job", "make_plan", "planned_seconds"]
 
 ALLOWANCE = 45.0  # seconds: a peer's further settings on a workload are tried while their sum stays below
-OURS = 4.0  # times: what somscope's curve over the final radius may take of that
+OURS = 6.0  # times: what somscope's defaults and its curve over the final radius may take of that
 BUDGET = 32.0  # seconds: a training expected to take longer is run on a part of the items and extrapolated
 EXTRAPOLATION = 4.0  # seconds: how long such a part may take
 ASSIGNMENT = 3.0  # seconds: the same for the assignment of all items
 SHORT = 2.0  # seconds: shorter trainings are run with three seeds
-START = 4.0  # seconds: starting a process, importing, loading, warming up, measuring the product
+START = 3.0  # seconds: starting a process, importing, loading, warming up, measuring the product
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ def _part(n_items: int, pass_seconds: float, passes: int, limit: float, minimum:
 def _job(workload: Workload, tool: Tool, variant: str, quick: bool, n_seeds: int) -> Job:
     options = dict(tool.settings[variant])
     passes = options.pop("passes", 1 if tool.online else 10)
-    cost = tool.cost[workload.grid] * workload.expected_product_seconds
+    factor = options.pop("cost", 1.0)
+    cost = tool.cost[workload.grid] * factor * workload.expected_product_seconds
     assign_cost = (
         tool.assign_cost.get(workload.grid, tool.cost[workload.grid]) * workload.expected_product_seconds
     )
@@ -78,10 +79,10 @@ def _job(workload: Workload, tool: Tool, variant: str, quick: bool, n_seeds: int
     assign_items = items if quick else _part(n, assign_cost, 1, ASSIGNMENT, 200)
     if tool.assign is None:
         assign_items = 0
-    expected = START + 4 * workload.expected_product_seconds * (1 + len(seeds))
+    expected = START + workload.expected_product_seconds * (1 + (2 if extrapolated else 3) * len(seeds))
     expected += len(seeds) * (cost * passes * items / n + assign_cost * assign_items / n)
     expected += (
-        2.0 * workload.product_flops / 5e10 * len(seeds) * (not extrapolated)
+        1.3 * workload.product_flops / 5e10 * len(seeds) * (not extrapolated)
     )  # the quality, in float64
     return Job(
         workload, tool.name, variant, options, passes, items, assign_items, extrapolated, seeds, expected

@@ -73,6 +73,8 @@ def make_row(job: Job, answer: dict[str, Any], quality: dict[str, list[float]]) 
         row |= {"extrapolated": True, "subset": answer["items"]}
     if answer["assign_extrapolated"]:
         row["assign_extrapolated"] = job.assign_items
+    if answer.get("growing"):
+        row["growing"] = True
     if answer.get("facts"):
         row["facts"] = answer["facts"]
     return row

@@ -35,7 +35,8 @@ def _timed(row: dict[str, Any]) -> str:
 def _name(row: dict[str, Any]) -> str:
     version = f" {row['version']}" if row.get("version") else ""
     tool = f"**{row['model']}{version}**" if row["model"] == "somscope" else f"{row['model']}{version}"
-    return f"{tool} ({row['variant']})"
+    units = f", a growing map of {row['measures']['units']['median']:.0f} units" if row.get("growing") else ""
+    return f"{tool} ({row['variant']}{units})"
 
 
 def workload_table(content: dict[str, Any], workload: str) -> str:

@@ -92,6 +92,7 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
         "seconds_total": [],
         "passes": [],
         "units": [],
+        "growing": tool.growing,
         "prototypes": [],
         "positions": [],
         "assign_seconds": [],
