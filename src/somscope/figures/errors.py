@@ -68,7 +68,7 @@ def error_layers_figure(
     note = f"topographic error {error:.3f} ({kind} neighbours)"
     if len(pairs) > _MOST_PAIRS:
         note += f"; lines: the {_MOST_PAIRS} most frequent of {len(pairs):,} pairs"
-    figure, axes = map_figure(lattice, "Errors", note, below=0.6)
+    figure, axes = map_figure(lattice, "Errors", note, below=0.6 + 0.5 * (lattice.rows == 1))
     cells = draw_units(axes, lattice, mean_distance(lattice, units, distances))
     colour_bar(
         figure, axes, cells, "mean distance to the prototype\n(quantization error, in the units of the data)"
@@ -82,6 +82,10 @@ def error_layers_figure(
             lattice, np.concatenate([start, (stop - delta)[wraps]]), np.concatenate([delta, delta[wraps]])
         )
         widths = 0.4 + 2.6 * np.sqrt(count / count.max())
+        if lattice.rows == 1:  # room for the arcs
+            axes.set_ylim(axes.get_ylim()[0], -1.9)
+        elif lattice.columns == 1:
+            axes.set_xlim(axes.get_xlim()[0], 2.4)
         axes.add_collection(
             LineCollection(
                 list(segments),
@@ -112,8 +116,8 @@ def _lines(lattice: Lattice, start: NDArray[np.float64], delta: NDArray[np.float
         return np.stack([start, start + delta], axis=1)
     along = np.linspace(0.0, 1.0, 25)
     length = np.linalg.norm(delta, axis=1)
-    height = 0.45 * length / max(length.max(), 1.0)
-    across = np.stack([-delta[:, 1], delta[:, 0]], axis=1) / length[:, None]
+    height = 1.4 * np.minimum(1.0, 4.0 * length / lattice.n_units) + 0.4
+    outwards = np.array([0.0, -1.0]) if lattice.rows == 1 else np.array([1.0, 0.0])
     bend = 4.0 * along * (1.0 - along)
     straight = start[:, None] + delta[:, None] * along[None, :, None]
-    return np.asarray(straight - (height[:, None] * bend)[..., None] * across[:, None])
+    return np.asarray(straight + (height[:, None] * bend)[..., None] * outwards)

@@ -110,14 +110,14 @@ def cluster_layer(clusters: NDArray[np.integer]) -> dict[str, Any]:
     }
 
 
-def word_layer(terms: Sequence[Sequence[tuple[str, float]]], what: str) -> dict[str, Any]:
-    """The word that stands first for each unit."""
+def word_layer(words: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """The words that tell each unit from the others."""
     return {
         "key": "words",
         "title": "Words",
         "type": "word",
-        "words": [row[0][0] if row else "" for row in terms],
-        "text": what,
+        "words": [list(row) for row in words],
+        "text": "The terms whose weight at a unit exceeds their mean over the map the most, where there is room.",
     }
 
 

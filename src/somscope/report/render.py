@@ -27,7 +27,7 @@ from somscope.report.run_like import RunLike
 from somscope.report.safe_json import safe_json, short
 from somscope.report.sheets import Sheet, decode_pictures, make_sheet, shrink
 from somscope.report.summary import MapSummary, summarise
-from somscope.report.words import standing_out, top_terms
+from somscope.report.words import distinctive_terms, standing_out, top_terms
 
 __all__ = ["MAX_BYTES", "render_report", "write_report"]
 
@@ -148,8 +148,8 @@ def _map_data(
             )
         )
     if collection["kind"] == "text":
-        terms = [[(word, weight) for word, weight in row] for row in top_terms(prototypes, names)]
-        shown.append(layers.word_layer(terms, "The largest term of each prototype, where there is room."))
+        terms = top_terms(prototypes, names)
+        shown.append(layers.word_layer(distinctive_terms(prototypes, names)))
     elif collection["kind"] != "images":
         planes, planes_note = layers.component_layers(prototypes, names)
     shown += layers.value_layers(summary, lattice)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["standing_out", "top_terms"]
+__all__ = ["distinctive_terms", "standing_out", "top_terms"]
 
 
 def top_terms(
@@ -27,6 +27,17 @@ def top_terms(
         ]
         for row, row_weights in zip(best.tolist(), weights.tolist(), strict=True)
     ]
+
+
+def distinctive_terms(
+    prototypes: NDArray[np.floating], names: Sequence[str], count: int = 3
+) -> list[list[str]]:
+    """For each of the (K, d) prototypes the terms whose weight exceeds their mean weight over all units the most.
+
+    Words that are large everywhere say nothing about where one is on the map, and are not among them.
+    """
+    excess = prototypes - prototypes.mean(axis=0)
+    return [[term for term, _ in row] for row in top_terms(excess, names, count)]
 
 
 def standing_out(

@@ -72,7 +72,7 @@ function labelBars(map, unit) {
     const name = className(map, index);
     list.append(
       make("li", {}, make("span", { text: name, title: name }), make("div", {}, fill),
-        make("span", { text: `${count} (${percent(count / total)})` })),
+        make("span", { class: "count", text: `${count} (${percent(count / total)})` })),
     );
   }
   if (counts.length > 6) list.append(make("li", {}, make("span", { text: `and ${counts.length - 6} more` })));
@@ -89,7 +89,7 @@ function portraits(map, urls, unit) {
         make("figcaption", { text: title })),
     );
   }
-  const facts = make("dl", { class: "facts" });
+  const facts = make("dl", { class: "facts pair" });
   const fact = (name, value) => facts.append(make("dt", { text: name }), make("dd", { text: value }));
   fact("Members", format(map.hits[unit]));
   fact("Mean distance", format(map.error[unit]));

@@ -8,12 +8,17 @@ function css(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-// Pixels per lattice step and the size of the drawing for a given room.
-function geometry(map, step) {
+// The size of the drawing at `step` pixels per lattice step. Beside a chain there is room for the arcs of its lines.
+function geometry(map, step, layer) {
   const hexagonal = map.shape === "hexagonal";
   const half = { x: 0.5, y: hexagonal ? 1 / Math.sqrt(3) : 0.5 };
-  const wide = Math.max(...map.positions.map((p) => p[0])) + 2 * half.x;
-  const high = map.positions[map.positions.length - 1][1] + 2 * half.y;
+  const arcs = layer && layer.lines && layer.lines.length ? 1.6 : 0;
+  let wide = Math.max(...map.positions.map((p) => p[0])) + 2 * half.x;
+  let high = map.positions[map.positions.length - 1][1] + 2 * half.y;
+  if (map.rows === 1) {
+    half.y += arcs;
+    high += arcs;
+  } else if (map.columns === 1) wide += arcs;
   return { hexagonal, half, wide, high, step, width: wide * step, height: high * step };
 }
 
@@ -89,20 +94,35 @@ function drawPicture(context, sheet, image, unit, x, y, side) {
   context.drawImage(image, sx, sy, sheet.w, sheet.h, x - w / 2, y - h / 2, w, h);
 }
 
-// Words where there is room, those of the fullest units first.
+// Up to three words in each cell that is large enough.
+function drawWordLists(context, map, layer, g) {
+  const lines = g.step >= 58 ? 3 : 2;
+  for (let unit = 0; unit < map.hits.length; unit++) {
+    const words = map.hits[unit] ? layer.words[unit].slice(0, lines) : [];
+    const [x, y] = centre(map, g, unit);
+    words.forEach((word, i) => {
+      const line = y + (i - (words.length - 1) / 2) * 13;
+      context.fillStyle = css(i ? "--quiet" : "--ink");
+      context.fillText(word, x, line, g.step - 6);
+    });
+  }
+}
+
+// The first word of each unit where there is room, those of the fullest units first.
 function drawWords(context, map, layer, g) {
-  context.font = "12px system-ui, sans-serif";
+  context.font = "11px system-ui, sans-serif";
   context.textAlign = "center";
   context.textBaseline = "middle";
+  if (g.step >= 44) return drawWordLists(context, map, layer, g);
   const taken = [];
   const order = map.hits.map((_, unit) => unit).sort((a, b) => map.hits[b] - map.hits[a]);
   for (const unit of order) {
-    const word = layer.words[unit];
+    const word = layer.words[unit][0];
     if (!word || !map.hits[unit]) continue;
     let [x, y] = centre(map, g, unit);
     const half = context.measureText(word).width / 2 + 3;
     x = Math.max(half, Math.min(g.width - half, x));
-    if (taken.some((t) => Math.abs(t.x - x) < t.half + half && Math.abs(t.y - y) < 15)) continue;
+    if (taken.some((t) => Math.abs(t.x - x) < t.half + half && Math.abs(t.y - y) < 14)) continue;
     taken.push({ x, y, half });
     context.fillStyle = css("--ink");
     context.fillText(word, x, y);
@@ -120,12 +140,13 @@ function drawLines(context, map, layer, g) {
   for (const [a, b, count] of layer.lines) {
     let delta = [0, 1].map((i) => map.positions[b][i] - map.positions[a][i]);
     if (map.toroidal) delta = delta.map((d, i) => d - period[i] * Math.round(d / period[i]));
-    context.lineWidth = 0.6 + 3 * Math.sqrt(count / most);
+    context.lineWidth = 0.6 + 2.6 * Math.sqrt(count / most);
     const ends = [[centre(map, g, a), 1], [centre(map, g, b), -1]];
     for (const [[x, y], sign] of map.toroidal ? ends : ends.slice(0, 1)) {
       const [dx, dy] = delta.map((d) => sign * d * g.step);
-      const bend = chain ? 0.45 * g.step * sign : 0;
       const length = Math.hypot(dx, dy) || 1;
+      const high = Math.min(1, (4 * length) / g.step / map.hits.length);
+      const bend = (chain ? 3.6 * high * g.step : 0) * (map.rows === 1 ? Math.sign(dx) : Math.sign(dy));
       context.beginPath();
       context.moveTo(x, y);
       context.quadraticCurveTo(x + dx / 2 + (bend * dy) / length, y + dy / 2 - (bend * dx) / length, x + dx, y + dy);

@@ -18,9 +18,10 @@
 
   function room() {
     const width = byId("canvas-scroll").clientWidth || 320;
-    const unscaled = geometry(map, 1);
-    const fits = Math.min(width / unscaled.wide, (0.8 * Math.max(480, window.innerHeight)) / unscaled.high);
-    return geometry(map, Math.min(90, Math.max(fits, 9)) * state.zoom);
+    const unscaled = geometry(map, 1, state.layer);
+    const fits = Math.min(width / unscaled.wide, (0.75 * Math.max(480, window.innerHeight)) / unscaled.high);
+    const least = map.rows === 1 || map.columns === 1 ? 32 : 9; // a chain is scrolled rather than thin
+    return geometry(map, Math.min(90, Math.max(fits, least)) * state.zoom, state.layer);
   }
 
   function draw() {
@@ -48,12 +49,22 @@
     return text + valueText(unit);
   }
 
+  // Scrolls the map's own box, never the page, until the chosen unit is inside it.
+  function reveal() {
+    const box = byId("canvas-scroll");
+    const [x, y] = centre(map, g, state.unit);
+    const left = x + byId("map-focus").offsetLeft - box.offsetLeft;
+    if (left < box.scrollLeft + g.step || left > box.scrollLeft + box.clientWidth - g.step) box.scrollLeft = left - box.clientWidth / 2;
+    if (y < box.scrollTop + g.step || y > box.scrollTop + box.clientHeight - g.step) box.scrollTop = y - box.clientHeight / 2;
+  }
+
   function select(unit) {
     state.unit = unit;
     byId("map-state").textContent = describeUnit(unit);
     byId("unit-title").textContent = unitName(map, unit);
     showUnit(byId("unit-body"), map, urls, unit, state, select);
     draw();
+    reveal();
   }
 
   function swatches(entries) {
@@ -179,6 +190,7 @@
     byId(id).addEventListener("click", () => {
       state.zoom = Math.min(6, Math.max(0.5, state.zoom * factor));
       draw();
+      reveal();
     });
   }
   const themeButton = byId("theme");
