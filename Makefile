@@ -23,10 +23,6 @@ $(VENV)/.installed-docs: $(VENV)/.installed
 	$(PIP) install --quiet -c constraints.txt -e ".[docs]"
 	touch $@
 
-$(VENV)/.installed-bench: $(VENV)/.installed
-	$(PIP) install --quiet -c constraints.txt -e ".[bench]"
-	touch $@
-
 demo: setup
 	$(BIN)/somscope demo --overwrite
 
@@ -40,7 +36,9 @@ lint: setup
 type: setup
 	$(BIN)/mypy
 
-bench: $(VENV)/.installed-bench
+# The other libraries get an environment of their own, .venv-bench.
+bench: setup
+	$(BIN)/python -m benchmarks.som.setup_peers
 	$(BIN)/python -m benchmarks.som
 
 docs: $(VENV)/.installed-docs

@@ -154,9 +154,9 @@ def test_default_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        (("--grid", "20"), "--grid '20': expected ROWSxCOLUMNS such as 20x20, or auto"),
-        (("--grid", "0x3"), "expected ROWSxCOLUMNS"),
-        (("--grid", "axb"), "expected ROWSxCOLUMNS"),
+        (("--grid", "axb"), 'grid=\'axb\' is not understood; allowed: "auto", "20x20"'),
+        (("--grid", "2x3x4"), "grid='2x3x4' is not understood"),
+        (("--grid", "0x3"), "rows and columns must be at least 1"),
         (("--radius", "five"), "--radius 'five': expected START:END such as 5:0.5, or auto"),
         (("--radius", "-1:0.5"), "radius"),
         (("--lattice", "cubic"), "'rectangular', 'hexagonal'"),

@@ -9,7 +9,7 @@ import typer
 
 from somscope.cli.console import say_note
 from somscope.cli.group import EXIT_INTERRUPTED, command_line
-from somscope.cli.options import default_run, parse_columns, parse_grid, parse_radius
+from somscope.cli.options import default_run, parse_columns, parse_radius
 
 __all__ = ["map_command"]
 
@@ -31,7 +31,11 @@ def map_command(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is there.")] = False,
     grid: Annotated[
-        str, typer.Option(help="ROWSxCOLUMNS units, or auto: chosen from the data.", rich_help_panel=_MAP)
+        str,
+        typer.Option(
+            help="ROWSxCOLUMNS units, a number (a chain), or auto: chosen from the data.",
+            rich_help_panel=_MAP,
+        ),
     ] = "auto",
     lattice: Annotated[
         Literal["rectangular", "hexagonal"], typer.Option(help="How units lie.", rich_help_panel=_MAP)
@@ -109,8 +113,10 @@ def map_command(
 
     `somscope map table.csv --columns a,b,c --label-column kind`
     """
+    from somscope.maps.defaults import parse_grid
+
     parameters: dict[str, Any] = {
-        "grid": parse_grid(grid),
+        "grid": parse_grid(grid) or "auto",
         "lattice": lattice,
         "toroidal": toroidal,
         "algorithm": algorithm,

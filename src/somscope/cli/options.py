@@ -8,17 +8,7 @@ from pathlib import Path
 
 from somscope.errors import InputError
 
-__all__ = ["default_run", "parse_columns", "parse_grid", "parse_radius"]
-
-
-def parse_grid(text: str) -> str | tuple[int, int]:
-    """ "auto", or ROWSxCOLUMNS as (rows, columns). Raises InputError for anything else."""
-    if text == "auto":
-        return text
-    match = re.fullmatch(r"(\d{1,6})x(\d{1,6})", text.strip().lower())
-    if not match or not (int(match[1]) and int(match[2])):
-        raise InputError(f"--grid {text!r}: expected ROWSxCOLUMNS such as 20x20, or auto")
-    return int(match[1]), int(match[2])
+__all__ = ["default_run", "parse_columns", "parse_radius"]
 
 
 def parse_radius(text: str) -> str | tuple[float, float]:
