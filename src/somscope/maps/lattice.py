@@ -86,7 +86,7 @@ class Lattice:
 
     @property
     def default_adjacency(self) -> str:
-        """"hexagonal" on a hexagonal lattice, "8" on a rectangular one."""
+        """ "hexagonal" on a hexagonal lattice, "8" on a rectangular one."""
         return "hexagonal" if self.shape == "hexagonal" else "8"
 
     def adjacency(self, kind: str | None = None) -> NDArray[np.bool_]:

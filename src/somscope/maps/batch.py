@@ -1,0 +1,197 @@
+"""Batch training: every prototype becomes the neighbourhood-weighted mean of all items (Kohonen 2001, 3.6).
+
+    m_k  =  sum_i w_i h(k, b_i; r) x_i  /  sum_i w_i h(k, b_i; r)          b_i: best unit of item i; r: radius
+
+Sums are taken by unit first and then smoothed over the lattice, so a pass costs one search, one read of the items and
+one small product. With radius 0 this is Lloyd's k-means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from somscope.errors import InputError
+from somscope.maps.items import DenseItems, Items, count_gaps, normalised
+from somscope.maps.lattice import Lattice
+from somscope.maps.neighbourhood import smooth
+from somscope.maps.search import Basis
+from somscope.maps.threads import one_blas_thread
+from somscope.progress import track
+
+__all__ = ["BlockItems", "Schedule", "Sweep", "Trained", "batch_step", "sweep", "train_batch", "updated"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One look at all items: the sums and weights of each unit, and how far the items lie from their units.
+
+    sums: (K, d); totals: (K, 1) or (K, d); error: weighted mean distance to the best unit; units: (n,), or None
+    where the items are only seen block by block.
+    """
+
+    sums: Floats
+    totals: Floats
+    error: float
+    units: NDArray[np.int32] | None
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The radius of each pass (in lattice steps), and when to stop after them.
+
+    extra: further passes at the last radius, until the error falls by less than a share `tol` of itself.
+    """
+
+    radii: Floats
+    extra: int = 0
+    tol: float = 1e-3
+
+
+@dataclass
+class Trained:
+    """What training leaves: prototypes (K, d), the history of the passes, and why it stopped."""
+
+    prototypes: Floats
+    history: dict[str, list[float]] = field(
+        default_factory=lambda: {
+            "pass": [],
+            "radius": [],
+            "quantization_error": [],
+            "moved": [],
+            "seconds": [],
+        }
+    )
+    stop_reason: str = "schedule finished"
+
+
+class BlockItems:
+    """Items that are read again for every pass, block by block, in bounded memory: a re-iterable of (n_b, d) arrays."""
+
+    def __init__(
+        self,
+        blocks: Iterable[NDArray[np.floating]],
+        metric: str,
+        feature_weights: Floats | None,
+        dtype: np.dtype,
+    ) -> None:
+        self.blocks, self.metric, self.feature_weights, self.dtype = blocks, metric, feature_weights, dtype
+        self._basis: Basis | None = None
+
+    def dense(self, n_units: int) -> Iterator[DenseItems]:
+        """The blocks as items, with one basis of the search for all."""
+        for block in self.blocks:
+            x = np.ascontiguousarray(block, dtype=self.dtype)
+            if not len(x):
+                continue
+            gaps, infinities, _ = count_gaps(x)
+            if infinities:
+                raise InputError("a block holds infinite values")
+            items = DenseItems(x, self.metric, self.feature_weights, missing=gaps > 0, basis=self._basis)
+            if self._basis is None and items.bounded:
+                self._basis = items.basis = items.find_basis(n_units)
+            yield items
+
+
+def sweep(items: Items | BlockItems, prototypes: NDArray[np.floating]) -> Sweep:
+    """Look at all items once."""
+    n_units = len(prototypes)
+    if isinstance(items, BlockItems):
+        sums, totals = np.zeros(prototypes.shape), np.zeros((n_units, 1))
+        error, seen = 0.0, 0
+        for block in items.dense(n_units):
+            part = sweep(block, prototypes)
+            sums += part.sums
+            totals = totals + part.totals  # (K, d) from the first block with gaps on
+            error += part.error * block.n_items
+            seen += block.n_items
+        if not seen:
+            raise InputError(
+                "the blocks hold no items (an iterator can be read only once: give a list or a sequence)"
+            )
+        return Sweep(sums, totals, error / seen, None)
+    units, distances = items.nearest(prototypes)
+    sums, totals = items.totals(units, n_units)
+    weights = getattr(items, "sample_weight", None)
+    error = float(np.average(distances[:, 0], weights=weights))
+    return Sweep(sums, totals, error, units[:, 0])
+
+
+def updated(
+    prototypes: Floats, sums: Floats, totals: Floats, lattice: Lattice, name: str, radius: float, metric: str
+) -> Floats:
+    """The batch rule: smoothed sums over smoothed weights; a unit that no weight reaches keeps its prototype."""
+    with one_blas_thread():
+        smoothed = smooth(lattice, name, radius, np.concatenate([sums, totals], axis=1))
+    numerator, denominator = smoothed[:, : sums.shape[1]], smoothed[:, sums.shape[1] :]
+    reached = denominator > 1e-300
+    new = np.where(reached, numerator / np.where(reached, denominator, 1.0), prototypes)
+    return np.asarray(normalised(new), dtype=np.float64) if metric == "cosine" else new
+
+
+def batch_step(
+    prototypes: NDArray[np.floating],
+    batch: NDArray[np.floating],
+    lattice: Lattice,
+    radius: float,
+    neighbourhood: str = "gaussian",
+    metric: str = "euclidean",
+) -> tuple[Floats, NDArray[np.int32], Floats]:
+    """One step of the batch map on its own: new prototypes (K, d), and units (n,) and distances (n,) before it.
+
+    prototypes: (K, d); batch: (n, d); radius in lattice steps.
+    """
+    batch = np.ascontiguousarray(batch, dtype=np.float64)
+    old = np.asarray(prototypes, dtype=np.float64)
+    if old.shape != (lattice.n_units, batch.shape[1]):
+        raise InputError(f"prototypes have shape {old.shape}; needed: {(lattice.n_units, batch.shape[1])}")
+    items = DenseItems(batch, metric, missing=bool(np.isnan(batch).any()))
+    units, distances = items.nearest(old)
+    sums, totals = items.totals(units, lattice.n_units)
+    return updated(old, sums, totals, lattice, neighbourhood, radius, metric), units[:, 0], distances[:, 0]
+
+
+def train_batch(
+    items: Items | BlockItems,
+    start: Floats,
+    lattice: Lattice,
+    neighbourhood: str,
+    metric: str,
+    schedule: Schedule,
+    dtype: np.dtype,
+    progress: bool | None = None,
+) -> Trained:
+    """Train a map on all items, pass by pass. Ctrl-C ends it with what was learned so far."""
+    trained = Trained(start.astype(dtype).astype(np.float64))
+    history = trained.history
+    radii = np.concatenate([schedule.radii, np.full(schedule.extra, schedule.radii[-1])])
+    before: NDArray[np.int32] | None = None
+    began = perf_counter()
+    try:
+        for i, radius in enumerate(track(radii, "training the map", enabled=progress)):
+            seen = sweep(items, trained.prototypes.astype(dtype))
+            moved = 1.0 if before is None or seen.units is None else float(np.mean(before != seen.units))
+            same_radius = i > 0 and history["radius"][-1] == radius
+            if same_radius and moved == 0.0:
+                trained.stop_reason = "no item changed its unit"
+                break
+            if same_radius and i >= len(schedule.radii):
+                last = history["quantization_error"][-1]
+                if last - seen.error < schedule.tol * last:
+                    trained.stop_reason = f"the error fell by less than {schedule.tol:g} of itself"
+                    break
+            new = updated(trained.prototypes, seen.sums, seen.totals, lattice, neighbourhood, radius, metric)
+            trained.prototypes = new.astype(dtype).astype(np.float64)
+            before = seen.units
+            entry = (float(i + 1), float(radius), seen.error, moved, perf_counter() - began)
+            for name, value in zip(history, entry, strict=True):
+                history[name].append(value)
+    except KeyboardInterrupt:
+        trained.stop_reason = "interrupted"
+    return trained

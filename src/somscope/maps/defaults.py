@@ -1,0 +1,75 @@
+"""What a map chooses from the data when nobody says: grid, radius and number of passes, and why."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from somscope.errors import InputError
+from somscope.maps.lattice import Lattice
+
+__all__ = ["choose_grid", "choose_passes", "choose_radius", "parse_grid"]
+
+_MOST_UNITS = 1600  # 40 x 40: more units than a person can read
+_START_SHARE = 0.5  # the first radius, as a share of the longer side: the map first moves as a whole
+_LAST_RADIUS = 0.5
+_PASSES = (15, 15)
+
+
+def parse_grid(grid: object) -> tuple[int, int] | None:
+    """(rows, columns) of "20x20", (20, 20) or 100 (a chain of 100 units); None for "auto".
+
+    Raises InputError for anything else.
+    """
+    allowed = 'allowed: "auto", "20x20", (20, 20), or a number of units for a chain'
+    if isinstance(grid, str):
+        if grid == "auto":
+            return None
+        parts = grid.lower().replace("*", "x").split("x")
+        if not all(part.strip().isdigit() for part in parts) or len(parts) not in (1, 2):
+            raise InputError(f"grid={grid!r} is not understood; {allowed}")
+        numbers = [int(part) for part in parts]
+    elif isinstance(grid, int | np.integer) and not isinstance(grid, bool):
+        numbers = [int(grid)]
+    elif (
+        isinstance(grid, tuple | list)
+        and len(grid) == 2
+        and all(isinstance(g, int | np.integer) for g in grid)
+    ):
+        numbers = [int(g) for g in grid]
+    else:
+        raise InputError(f"grid={grid!r} is not understood; {allowed}")
+    rows, columns = numbers if len(numbers) == 2 else (1, numbers[0])
+    if rows < 1 or columns < 1:
+        raise InputError(f"grid={grid!r}: rows and columns must be at least 1")
+    return rows, columns
+
+
+def choose_grid(n_items: float, deviations: np.ndarray, shape: str, toroidal: bool) -> tuple[int, int]:
+    """Rows and columns for n items: about 5 sqrt(n) units (Vesanto's rule), at most half the items and 1600.
+
+    The sides are as long as the data's two principal deviations, within 1 to 2, with the longer side across.
+    """
+    units = float(np.clip(5.0 * np.sqrt(n_items), 1, min(_MOST_UNITS, max(1.0, n_items / 2))))
+    first, second = float(deviations[0]), float(deviations[1])
+    ratio = float(np.clip(first / second, 1.0, 2.0)) if second > 0 else 2.0
+    height = np.sqrt(3.0) / 2.0 if shape == "hexagonal" else 1.0  # rows of a hexagonal lattice are closer
+    rows = max(1, round(np.sqrt(units / (ratio * height))))
+    columns = max(1, round(units / rows))
+    if shape == "hexagonal" and toroidal and rows % 2:
+        rows += 1
+    if rows * columns > max(1, int(n_items)):
+        columns = max(1, int(n_items) // rows)
+    return rows, columns
+
+
+def choose_radius(lattice: Lattice) -> tuple[float, float]:
+    """First and last neighbourhood radius in lattice steps."""
+    longest = max(lattice.positions.max(axis=0) + 1.0)
+    if lattice.toroidal:
+        longest /= 2.0
+    return max(_START_SHARE * longest, _LAST_RADIUS), _LAST_RADIUS
+
+
+def choose_passes() -> tuple[int, int]:
+    """Passes with a falling radius, and further passes at the last one."""
+    return _PASSES
