@@ -10,7 +10,7 @@ from benchmarks.som.workloads import Workload
 
 __all__ = ["ALLOWANCE", "Job", "make_plan", "planned_seconds"]
 
-ALLOWANCE = 45.0  # seconds: a peer's further settings on a workload are tried while their sum stays below
+ALLOWANCE = 40.0  # seconds: a peer's further settings on a workload are tried while their sum stays below
 OURS = 6.0  # times: what somscope's defaults and its curve over the final radius may take of that
 BUDGET = 32.0  # seconds: a training expected to take longer is run on a part of the items and extrapolated
 EXTRAPOLATION = 4.0  # seconds: how long such a part may take
@@ -115,7 +115,7 @@ def make_plan(
                     continue
                 if spent and spent + job.expected_seconds > limit:
                     continue
-                spent += job.expected_seconds
+                spent += 0.0 if job.extrapolated else job.expected_seconds
                 timed_part = timed_part or job.extrapolated
                 jobs.append(job)
     return jobs

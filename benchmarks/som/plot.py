@@ -112,7 +112,9 @@ def _quality_panel(axes: Axes, content: dict[str, Any], workload: str) -> None:
             label="somscope, defaults", zorder=6,
         )  # fmt: skip
         axes.set_xlim(*_window([_quality(row)[0] for row in rows], error))
-    axes.set_ylim(bottom=-0.004)
+    axes.set_yscale("symlog", linthresh=0.01)
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.set_ylim(-0.001, 1.0)
     axes.set_title(workload, fontsize=9)
     axes.set_xlabel("quantization error (data units)", fontsize=8)
     axes.set_ylabel("topographic error, 8 neighbours", fontsize=8)
@@ -121,9 +123,9 @@ def _quality_panel(axes: Axes, content: dict[str, Any], workload: str) -> None:
 
 
 def _window(errors: list[float], centre: float) -> tuple[float, float]:
-    """The range shown: up to 1.6 times our error, so that maps that learned little do not squeeze the rest."""
+    """The range shown: up to 1.3 times our error, so that maps that learned little do not squeeze the rest."""
     low = min(errors)
-    high = min(max(errors), 1.6 * centre)
+    high = min(max(errors), 1.3 * centre)
     margin = 0.05 * (high - low or 1.0)
     return low - margin, high + margin
 
