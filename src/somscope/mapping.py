@@ -82,7 +82,7 @@ def map_collection(
             passes=model.n_iter_,
             seed=settings.get("random_state"),
             seconds=seconds,
-            device=str(model.device_),
+            device="cpu" if model.device == "auto" else str(model.device),
             threads=_threads(),
             command=command,
         )
