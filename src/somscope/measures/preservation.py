@@ -13,10 +13,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from somscope.errors import InputError
-from somscope.measures._arrays import Floats, Units, as_count, as_features, as_matrix, as_units
+from somscope.measures._arrays import Floats, Units, as_count, as_features, as_matrix, as_units, block_rows
 from somscope.measures._pairs import PairDistances
+from somscope.measures._ranks import RankedRows, ragged
 from somscope.measures._threads import row_threads
 from somscope.measures._ties import expected_excess, tie_groups
+
+_BYTES_PER_PAIR = 64  # what ranking takes for each distance of a row, beside the distances
 
 __all__ = ["neighbourhood_preservation", "trust_and_preservation", "trustworthiness"]
 
@@ -71,25 +74,22 @@ def _measure(
     places = _MapPlaces(units, lattice[np.ix_(used, used)], k)
     distances = PairDistances(x[places.order])
     lost_trust, lost_keep = np.zeros(n), np.zeros(n)
-    step = distances.block_rows()
+    step, part = distances.block_rows(), block_rows(_BYTES_PER_PAIR * n)
     with row_threads() as spread:
         for start in range(0, n, step):
             block = distances.block(start, min(n, start + step))
+            block[
+                np.arange(len(block)), np.arange(start, start + len(block))
+            ] = -1.0  # itself first, before all ties
 
             def work(first: int, last: int, start: int = start, block: NDArray[Any] = block) -> None:
-                rows, part = np.arange(start + first, start + last), block[first:last]
-                itself = (np.arange(len(rows)), rows)
-                if trust:
-                    part[itself] = -1.0  # each item is its own nearest
-                    ranked = np.sort(part, axis=1)
-                    lost_trust[rows] = places.lost_trust(rows, part, ranked)
-                    threshold = ranked[:, k]
-                    part[itself] = np.inf
-                else:
-                    part[itself] = np.inf
-                    threshold = np.partition(part, k - 1, axis=1)[:, k - 1]
-                if keep:
-                    lost_keep[rows] = places.lost_preservation(rows, part, threshold)
+                for at in range(first, last, part):
+                    end = min(last, at + part)
+                    rows, data = np.arange(start + at, start + end), RankedRows(block[at:end])
+                    if trust:
+                        lost_trust[rows] = places.lost_trust(rows, data)
+                    if keep:
+                        lost_keep[rows] = places.lost_preservation(rows, data)
 
             spread(work, len(block))
     scale = 2.0 / (n * k * (2.0 * n - 3.0 * k - 1.0))
@@ -105,7 +105,7 @@ class _MapPlaces:
         self.unit = units[self.order]
         self.count = np.bincount(units)
         self.first = np.cumsum(self.count) - self.count
-        before, tied = _ranks(lattice, self.count)
+        before, tied = _map_ranks(lattice, self.count)
         # (used, used): chance to be among the k nearest on the map; expected excess of the rank on the map over k
         inside = np.clip((k - before) / np.maximum(tied, 1), 0.0, 1.0)
         self.excess = expected_excess(before, tied, k)
@@ -120,38 +120,31 @@ class _MapPlaces:
         self.near_start = np.cumsum(self.n_near) - self.n_near
         self.total_excess = float((n - 1 - k) * (n - k) / 2)  # sum over all ranks of max(rank - k, 0)
 
-    def lost_trust(self, rows: Units, squared: NDArray[Any], ranked: NDArray[Any]) -> Floats:
+    def lost_trust(self, rows: Units, data: RankedRows) -> Floats:
         """(rows,) sum over the items near on the map of the excess of their rank in the data over k."""
         units = self.unit[rows]
-        place, row = _ragged(self.near_start[units], self.n_near[units])
+        place, row = ragged(self.near_start[units], self.n_near[units])
         near = self.near[place]
-        item, pair = _ragged(self.first[near], self.count[near])
+        item, pair = ragged(self.first[near], self.count[near])
         row, chance = row[pair], self.chance[place][pair]
-        n = squared.shape[1]
-        values, base = squared.ravel()[row * n + item], row * n
-        flat = ranked.ravel()
-        closer = _count_below(flat, base, n, values)  # the item itself is one of them
-        ties = np.ones(len(values), dtype=np.int64)
-        after = np.minimum(closer + 1, n - 1)
-        tied = (flat[base + after] == values) & (closer + 1 < n)
-        if tied.any():
-            upper = np.nextafter(values[tied], np.array(np.inf, dtype=values.dtype))
-            ties[tied] = _count_below(flat, base[tied], n, upper) - closer[tied]
+        closer, ties = data.ranks(row, item)
+        # The item itself is one of the closer ones; its own excess is 0.
         lost = np.bincount(row, chance * expected_excess(closer - 1, ties, self.k), minlength=len(rows))
         return np.asarray(lost + self.base[units] * self.total_excess)
 
-    def lost_preservation(self, rows: Units, squared: NDArray[Any], threshold: NDArray[Any]) -> Floats:
+    def lost_preservation(self, rows: Units, data: RankedRows) -> Floats:
         """(rows,) sum over the k nearest items in the data of the excess of their rank on the map over k."""
-        row, item = np.nonzero(squared <= threshold[:, None])
-        at_threshold = squared[row, item] == threshold[row]
-        tied = np.bincount(row, at_threshold, minlength=len(rows))
+        row, item, last = data.nearest(self.k + 1)
+        other = item != rows[row]
+        row, item, last = row[other], item[other], last[other]
+        tied = np.bincount(row, last, minlength=len(rows))
         closer = np.bincount(row, minlength=len(rows)) - tied
-        chance = np.where(at_threshold, ((self.k - closer) / tied)[row], 1.0)
+        chance = np.where(last, ((self.k - closer) / np.maximum(tied, 1))[row], 1.0)
         excess = chance * self.excess[self.unit[rows][row], self.unit[item]]
         return np.bincount(row, excess, minlength=len(rows)).astype(np.float64)
 
 
-def _ranks(lattice: Floats, count: Units) -> tuple[Units, Units]:
+def _map_ranks(lattice: Floats, count: Units) -> tuple[Units, Units]:
     """(used, used) how many items lie nearer on the map to an item of u than those of v, and how many tie."""
     order, group = tie_groups(lattice)
     itself = np.eye(len(count), dtype=np.int64)  # an item is not its own neighbour
@@ -164,23 +157,3 @@ def _ranks(lattice: Floats, count: Units) -> tuple[Units, Units]:
     np.put_along_axis(result[0], order, before[group] - np.arange(len(count))[:, None] * per_row, axis=1)
     np.put_along_axis(result[1], order, tied[group], axis=1)
     return result[0], result[1]
-
-
-def _ragged(start: Units, length: Units) -> tuple[Units, Units]:
-    """Concatenated ranges start[i]..start[i] + length[i] - 1, and the i of each entry."""
-    owner = np.repeat(np.arange(len(length)), length)
-    offset = np.cumsum(length) - length
-    return np.arange(len(owner)) - offset[owner] + start[owner], owner
-
-
-def _count_below(flat: NDArray[Any], base: Units, n: int, values: NDArray[Any]) -> Units:
-    """For each value, how many of the n ascending numbers flat[base : base + n] are below it (binary search)."""
-    below = np.zeros(len(values), dtype=np.int64)
-    step = 1 << (n.bit_length() - 1)
-    while step:
-        probe = below + step
-        fits = probe <= n
-        smaller = flat[base + np.where(fits, probe, 1) - 1] < values
-        below = np.where(fits & smaller, probe, below)
-        step >>= 1
-    return below

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from somscope.errors import InputError
-from somscope.measures._arrays import as_features, as_matrix, as_units
+from somscope.measures._arrays import Units, as_features, as_matrix, as_units
 from somscope.measures._pairs import PairDistances
+from somscope.measures._threads import row_threads
 
 __all__ = ["c_measure", "kruskal_shepard"]
 
@@ -42,16 +43,16 @@ def c_measure(features: Any, best: ArrayLike, lattice_distances: ArrayLike) -> f
     return _pair_sums(features, best, lattice_distances).product
 
 
-@dataclass
+@dataclass(frozen=True)
 class _PairSums:
     """Sums over the pairs i < j of d^2, l^2 and d l, and the largest d and l."""
 
     pairs: int
-    squared: float = 0.0
-    squared_map: float = 0.0
-    product: float = 0.0
-    largest: float = 0.0
-    largest_map: float = 0.0
+    squared: float
+    squared_map: float
+    product: float
+    largest: float
+    largest_map: float
 
 
 def _pair_sums(features: Any, best: ArrayLike, lattice_distances: ArrayLike) -> _PairSums:
@@ -65,22 +66,40 @@ def _pair_sums(features: Any, best: ArrayLike, lattice_distances: ArrayLike) -> 
     lattice = lattice[np.ix_(used, used)]
     order = np.argsort(units, kind="stable")
     units, distances = units[order], PairDistances(x[order])
-    sums = _PairSums(pairs=n * (n - 1) // 2, largest_map=float(lattice.max()))
-    sums.squared_map = float(count @ lattice**2 @ count) / 2.0
+    squared, product, largest = np.zeros(n), np.zeros(n), np.zeros(n)
     step = distances.block_rows()
-    for start in range(0, n, step):
-        stop = min(n, start + step)
-        block = distances.block(start, stop, first=start)
-        # The square at the left holds each of its pairs twice.
-        own = block[:, : stop - start]
-        sums.squared += float(block.sum(dtype=np.float64) - own.sum(dtype=np.float64) / 2.0)
-        sums.largest = max(sums.largest, float(np.sqrt(block.max())))
-        np.sqrt(block, out=block)
-        # Items are ordered by unit: one sum of distances per (row, unit), then weighted by the lattice distance.
-        columns = units[start:]
-        begins = np.flatnonzero(np.r_[True, np.diff(columns) > 0])
-        by_unit = np.add.reduceat(block, begins, axis=1, dtype=np.float64)
-        rows = units[start:stop]
-        sums.product += float(np.einsum("ij,ij->", by_unit, lattice[np.ix_(rows, columns[begins])]))
-        sums.product -= float(np.einsum("ij,ij->", own, lattice[np.ix_(rows, rows)])) / 2.0
-    return sums
+    with row_threads() as spread:
+        for start in range(0, n, step):
+            stop = min(n, start + step)
+            block = distances.block(start, stop, first=start)
+            block[:, : stop - start] *= np.triu(
+                np.ones((stop - start, stop - start), dtype=bool)
+            )  # each pair once
+            # Items are ordered by unit: the distances of an item to all items of a unit are one run of columns.
+            column_unit = units[start:]
+            begins = np.flatnonzero(np.diff(column_unit, prepend=-1))
+
+            def work(
+                first: int,
+                last: int,
+                start: int = start,
+                block: NDArray[Any] = block,
+                begins: Units = begins,
+                begin_unit: Units = column_unit[begins],
+            ) -> None:
+                rows, part = slice(start + first, start + last), block[first:last]
+                squared[rows] = part.sum(axis=1, dtype=np.float64)
+                largest[rows] = part.max(axis=1)
+                np.sqrt(part, out=part)
+                by_unit = np.add.reduceat(part, begins, axis=1, dtype=np.float64)
+                product[rows] = np.einsum("ij,ij->i", by_unit, lattice[np.ix_(units[rows], begin_unit)])
+
+            spread(work, len(block))
+    return _PairSums(
+        pairs=n * (n - 1) // 2,
+        squared=float(squared.sum()),
+        squared_map=float(count @ lattice**2 @ count) / 2.0,
+        product=float(product.sum()),
+        largest=float(np.sqrt(largest.max())),
+        largest_map=float(lattice.max()),
+    )
