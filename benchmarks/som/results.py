@@ -37,7 +37,8 @@ def make_row(job: Job, answer: dict[str, Any], quality: dict[str, list[float]]) 
 
     seconds: of one pass over all items; seconds_total: of the whole training; gemm_ratio, assign_gemm_ratio: seconds
     and assign_seconds over the median seconds of the float32 product measured in the same process; peak_mb: memory
-    beyond the data while training (decimal megabytes); quality only of maps trained on all items.
+    beyond the data while training (decimal megabytes); code_mb: what the first use of the library leaves in memory;
+    quality only of maps trained on all items.
     """
     product = statistics.median(answer["product_seconds"])
     per_pass = [
@@ -53,6 +54,7 @@ def make_row(job: Job, answer: dict[str, Any], quality: dict[str, list[float]]) 
     if not answer["extrapolated"]:
         measures["seconds_total"] = summary(answer["seconds_total"])
         measures["peak_mb"] = summary([answer["peak_mb"]])
+        measures["code_mb"] = summary([answer["code_mb"]])
     if answer["assign_seconds"]:
         measures["assign_seconds"] = summary(answer["assign_seconds"])
         measures["assign_gemm_ratio"] = summary([s / product for s in answer["assign_seconds"]])

@@ -35,6 +35,7 @@ def an_answer(seconds: float, extrapolated: bool = False) -> dict[str, Any]:
         "product_flops": 2e9,
         "assign_extrapolated": False,
         "peak_mb": 12.0,
+        "code_mb": 3.0,
         "threads": 2,
     }
 
