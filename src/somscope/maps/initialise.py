@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from somscope.errors import InputError, check_choice
 from somscope.maps.lattice import Lattice
 
-__all__ = ["INITIALISATIONS", "Plane", "initial_prototypes", "principal_plane"]
+__all__ = ["INITIALISATIONS", "Plane", "content_order", "initial_prototypes", "principal_plane"]
 
 INITIALISATIONS = ("pca", "random", "k-means++")
 
@@ -72,12 +72,14 @@ def initial_prototypes(
     sample: NDArray[np.floating],
     plane: Plane,
     generator: np.random.Generator,
+    weights: Floats | None = None,
 ) -> Floats:
     """(K, d) prototypes.
 
     "pca": the lattice laid over the principal plane, its longer side along the stronger direction, two standard
-    deviations to each side of the mean; "random": different items of the sample; "k-means++": items far from each
-    other (Arthur & Vassilvitskii 2007); or an array (K, d).
+    deviations to each side of the mean; "random": items of the sample, each with a chance in proportion to its weight;
+    "k-means++": items far from each other (Arthur & Vassilvitskii 2007); or an array (K, d).
+    Neither the order of the items nor whether one is repeated or has the weight 2 makes a difference.
     Raises InputError for an unknown name or an array of the wrong shape.
     """
     if not isinstance(how, str):
@@ -90,15 +92,16 @@ def initial_prototypes(
         return given.copy()
     check_choice("init", how, INITIALISATIONS)
     filled = np.where(np.isnan(sample), plane.mean, sample)
+    mass = np.ones(len(filled)) if weights is None else weights
     if how == "random":
-        rows = generator.choice(len(filled), lattice.n_units, replace=len(filled) < lattice.n_units)
-        return filled[rows].astype(np.float64)
+        return filled[_drawn(filled, mass, lattice.n_units, generator)]
     if how == "k-means++":
         from sklearn.cluster import kmeans_plusplus
 
+        order = content_order(filled, generator)
         seed = int(generator.integers(2**31))
         n_units = min(lattice.n_units, len(filled))
-        centres, _ = kmeans_plusplus(filled.astype(np.float64), n_units, random_state=seed)
+        centres, _ = kmeans_plusplus(filled[order], n_units, sample_weight=mass[order], random_state=seed)
         return np.asarray(centres[np.arange(lattice.n_units) % n_units], dtype=np.float64)
     positions = lattice.positions
     if np.ptp(positions[:, 1]) > np.ptp(positions[:, 0]):
@@ -106,3 +109,21 @@ def initial_prototypes(
     middle = (positions.max(axis=0) + positions.min(axis=0)) / 2
     half = np.maximum((positions.max(axis=0) - positions.min(axis=0)) / 2, 1e-300)
     return plane.mean + 2.0 * ((positions - middle) / half) @ plane.directions
+
+
+def content_order(x: NDArray[np.floating], generator: np.random.Generator) -> NDArray[np.int64]:
+    """An order (n,) of the items that depends on what they are and on the seed, not on how they are sorted.
+
+    They are ordered along a random direction; equal items stay together.
+    """
+    direction = generator.standard_normal(x.shape[1])
+    return np.argsort(x @ direction.astype(x.dtype), kind="stable")
+
+
+def _drawn(x: Floats, mass: Floats, n: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    """n rows, each as often as its share of the mass, give or take one: every (1/n)-th of the mass in content order."""
+    order = content_order(x, generator)
+    reached = np.cumsum(mass[order])
+    at = (np.arange(n) + generator.random()) / n * reached[-1]
+    rows = order[np.minimum(np.searchsorted(reached, at, side="right"), len(order) - 1)]
+    return generator.permutation(rows)

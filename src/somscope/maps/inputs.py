@@ -39,7 +39,7 @@ def checked_weights(weights: Any, n: int, what: str, of: str) -> NDArray[np.floa
     if array.shape != (n,):
         raise InputError(f"{what} has shape {array.shape}; needed: ({n},), one for each {of}")
     if not np.isfinite(array).all() or (array < 0).any() or array.sum() <= 0:
-        raise InputError(f"{what} must be finite, 0 or more, and not all 0")
+        raise InputError(f"{what} must be finite, 0 or more, and not all zero")
     return array
 
 

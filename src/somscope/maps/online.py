@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from somscope.errors import InputError
 from somscope.maps import kernels
 from somscope.maps.batch import Trained
+from somscope.maps.initialise import content_order
 from somscope.maps.items import DenseItems, Items
 from somscope.maps.lattice import Lattice
 from somscope.maps.neighbourhood import NEIGHBOURHOODS
@@ -33,7 +34,8 @@ def train_online(
     """m_k += rate_t h(k, b; radius_t) (x_t - m_k) for the items in a new random order in each pass.
 
     radii, rates: (passes,) values at the start of each pass; within a pass both fall linearly to the next one's.
-    A sample weight multiplies its item's rate. Raises InputError for sparse items, missing values and cosine distance.
+    A sample weight says how often an item comes: w n / sum(w) times in a pass (with whole weights, exactly w times), and
+    neither the order of the items nor whether one is repeated or has the weight 2 makes a difference. Raises InputError for sparse items, missing values and cosine distance.
     """
     if not isinstance(items, DenseItems) or items.missing or items.metric == "cosine":
         raise InputError(
@@ -42,25 +44,24 @@ def train_online(
         )
     x = items.x
     prototypes = start.astype(x.dtype)
-    weights = None if items.sample_weight is None else items.sample_weight / items.sample_weight.mean()
+    visits = _visits(x, items.sample_weight, generator)
     scale = np.ones(items.n_features) if items.feature_weights is None else items.feature_weights
     squared = lattice.squared_distances()
     shape = NEIGHBOURHOODS.index(neighbourhood)
     trained = Trained(prototypes.astype(np.float64))
     began = perf_counter()
     steps = [(p, s) for p in range(len(radii)) for s in range(_SLICES)]
-    order = generator.permutation(items.n_items)
-    cuts = np.linspace(0, items.n_items, _SLICES + 1).astype(np.int64)
-    met = 0.0
+    order = visits
+    cuts = np.linspace(0, len(visits), _SLICES + 1).astype(np.int64)
     try:
         for p, s in track(steps, "training the map, item by item", enabled=progress):
             if s == 0:
-                order, met = generator.permutation(items.n_items), 0.0
+                order = generator.permutation(visits)
             part = order[cuts[s] : cuts[s + 1]]
-            at = np.arange(cuts[s], cuts[s + 1]) / items.n_items
+            at = np.arange(cuts[s], cuts[s + 1]) / len(visits)
             radius, rate = (_between(values, p, at) for values in (radii, rates))
-            met += kernels.online_steps(
-                x, weights, part, prototypes, squared, shape, radius, rate, scale, items.metric == "manhattan"
+            kernels.online_steps(
+                x, None, part, prototypes, squared, shape, radius, rate, scale, items.metric == "manhattan"
             )
             if s == _SLICES - 1:
                 error = float(np.mean(items.nearest(prototypes)[1][:, 0])) if p == len(radii) - 1 else np.nan
@@ -71,6 +72,19 @@ def train_online(
         trained.stop_reason = "interrupted"
     trained.prototypes = prototypes.astype(np.float64)
     return trained
+
+
+def _visits(
+    x: NDArray[np.floating], weights: NDArray[np.float64] | None, generator: np.random.Generator
+) -> NDArray[np.int64]:
+    """The items of one pass, as often as their weights say, in an order that depends on their content alone."""
+    order = content_order(x, generator)
+    if weights is None:
+        return order
+    reached = np.cumsum(weights[order])
+    n = round(reached[-1]) if (weights % 1 == 0).all() else len(x)
+    at = (np.arange(n) + 0.5) / n * reached[-1]
+    return order[np.minimum(np.searchsorted(reached, at, side="right"), len(order) - 1)]
 
 
 def _between(values: NDArray[np.float64], p: int, at: NDArray[np.float64]) -> NDArray[np.float64]:

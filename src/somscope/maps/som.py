@@ -47,7 +47,8 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
     init: "pca", "random", "k-means++" or an array (K, d).
     metric: "euclidean", "cosine" or "manhattan" (the batch rule takes means under all three).
     feature_weights: (d,) weight of each feature in the distance.
-    n_clusters: merge the units into so many groups of neighbours (Ward on the lattice).
+    n_clusters: merge the units into so many groups of neighbours (Ward on the lattice); labels_ and predict are then
+        these groups, as scikit-learn wants it, and best_units gives the units.
     tol: with n_passes="auto", stop when the error falls by less than this share of itself in a pass.
     device: "auto" and "cpu" use compiled CPU code; "cuda" the GPU. random_state: seed of random starts and orders.
     verbose: True shows a progress bar, False none; None shows one on a terminal.
@@ -56,8 +57,8 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
 
     Attributes
     ----------
-    prototypes_ (K, d); lattice_; labels_ (n,) best unit of each training item; hits_ (K,) items of each unit;
-    u_matrix_ (rows, columns) mean distance of a unit's prototype to its neighbours'; inertia_ mean distance of the
+    prototypes_ (K, d); lattice_; labels_ (n,) best unit of each training item, or its cluster with n_clusters;
+    hits_ (K,) items of each unit; u_matrix_ (rows, columns) mean distance of a unit's prototype to its neighbours'; inertia_ mean distance of the
     training items to their best units; n_iter_ passes made; stop_reason_; history_ {"pass", "radius",
     "quantization_error", "moved", "seconds"}; chosen_ {what: why} of everything that was chosen from the data;
     unit_clusters_ (K,) with n_clusters; n_features_in_.
@@ -138,10 +139,13 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         n_items = X.shape[0] if weight is None or (weight % 1 != 0).any() else int(weight.sum())
         start = self._start(sample, None if weight is None else weight[rows], n_items)
         self._keep(self._train(items, start, X.dtype), X.dtype)
-        labelled = items if original is X else self._items(original, None)
-        units, distances = labelled.nearest(self.prototypes_)
-        self._describe(units[:, 0], distances[:, 0])
-        self.labels_ = units[:, 0].astype(np.int64)
+        units, distances = items.nearest(self.prototypes_)
+        self.hits_ = np.bincount(units[:, 0], minlength=self.lattice_.n_units)
+        self.inertia_ = float(np.average(distances[:, 0], weights=weight))
+        self._describe_units()
+        if original is not X:  # items of weight 0 have a unit, too
+            units, _ = self._items(original, None).nearest(self.prototypes_)
+        self.labels_ = self._labels(units[:, 0])
         return self
 
     def fit_blocks(self, blocks: Iterable[NDArray[np.floating]]) -> SOM:
@@ -205,17 +209,17 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         self.prototypes_ = new.astype(self.prototypes_.dtype)
         self.n_iter_ += 1
         units, distances = items.nearest(self.prototypes_)
-        self.labels_ = units[:, 0].astype(np.int64)
         self.hits_ = self.hits_ + np.bincount(units[:, 0], minlength=self.lattice_.n_units)
-        self.inertia_ = float(distances[:, 0].mean())
+        self.inertia_ = float(np.average(distances[:, 0], weights=weight))
         self._describe_units()
+        self.labels_ = self._labels(units[:, 0])
         return self
 
     # Use
 
     def predict(self, X: Any) -> NDArray[np.int64]:
-        """(n,) best matching unit of each item."""
-        return self.best_units(X, k=1)[0][:, 0]
+        """(n,) best matching unit of each item, or with n_clusters the cluster of that unit."""
+        return self._labels(self.best_units(X, k=1)[0][:, 0])
 
     def best_units(self, X: Any, k: int = 2) -> tuple[NDArray[np.int64], Floats]:
         """The k nearest units (n, k) of each item, nearest first, and their distances (n, k)."""
@@ -384,7 +388,7 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         self.radius_ = self._choose_radius()
         generator = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
         self._generator = generator
-        return initial_prototypes(self.init, self.lattice_, sample, plane, generator)
+        return initial_prototypes(self.init, self.lattice_, sample, plane, generator, weight)
 
     def _choose_lattice(self, plane: Plane, n_items: int) -> Lattice:
         grid = parse_grid(self.grid)
@@ -439,17 +443,16 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         self.n_iter_ = len(trained.history["pass"])
         self.stop_reason_ = trained.stop_reason
 
-    def _describe(self, units: NDArray[np.int32], distances: Floats) -> None:
-        self.hits_ = np.bincount(units, minlength=self.lattice_.n_units)
-        self.inertia_ = float(distances.mean())
-        self._describe_units()
+    def _labels(self, units: NDArray[np.integer]) -> NDArray[np.int64]:
+        """(n,) units, or their clusters."""
+        return units.astype(np.int64) if self.n_clusters is None else self.unit_clusters_[units]
 
     def _describe_units(self) -> None:
         """U-matrix and unit clusters, from the prototypes alone."""
         if self.n_clusters is not None:
             from somscope.maps.units import cluster_units
 
-            self.unit_clusters_ = cluster_units(self.prototypes_, self.lattice_, self.n_clusters)
+            self.unit_clusters_ = cluster_units(self.prototypes_, self.lattice_, self.n_clusters, self.hits_)
         edges = self.lattice_.edges()
         weights = self._feature_weights()
         gaps = np.linalg.norm(

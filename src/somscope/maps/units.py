@@ -12,9 +12,17 @@ from somscope.maps.lattice import Lattice
 __all__ = ["cluster_units", "label_shares"]
 
 
-def cluster_units(prototypes: NDArray[np.floating], lattice: Lattice, n_clusters: int) -> NDArray[np.int64]:
+def cluster_units(
+    prototypes: NDArray[np.floating],
+    lattice: Lattice,
+    n_clusters: int,
+    hits: NDArray[np.integer] | None = None,
+) -> NDArray[np.int64]:
     """(K,) cluster of each unit, 0 .. n_clusters - 1: Ward's method, merging only units that are neighbours.
 
+    hits: (K,) items of each unit. Units without items first join the nearest unit with items (the shortest path over
+    the lattice, in distances between prototypes), so that no cluster is empty; where fewer than n_clusters units have
+    items, every unit counts.
     Source: Vesanto & Alhoniemi (2000), with Ward's criterion under the lattice's adjacency.
     Raises InputError unless 1 <= n_clusters <= K.
     """
@@ -22,11 +30,35 @@ def cluster_units(prototypes: NDArray[np.floating], lattice: Lattice, n_clusters
 
     if not isinstance(n_clusters, int | np.integer) or not 1 <= n_clusters <= lattice.n_units:
         raise InputError(f"n_clusters={n_clusters!r}; allowed: 1 to {lattice.n_units}, the number of units")
-    if lattice.n_units == 1:
-        return np.zeros(1, np.int64)
-    graph = sparse.csr_matrix(lattice.adjacency().astype(np.float64))
+    own = np.asarray(prototypes, dtype=np.float64)
+    edges = lattice.edges()
+    home = np.arange(lattice.n_units)
+    if hits is not None and max(n_clusters, 2) <= np.count_nonzero(hits) < lattice.n_units:
+        home = _nearest_living(own, edges, np.flatnonzero(hits))
+    living = np.unique(home)
+    if len(living) < 2 or n_clusters == 1:
+        return np.zeros(lattice.n_units, np.int64)
+    place = np.searchsorted(living, home)
+    first, second = place[edges[:, 0]], place[edges[:, 1]]
+    graph = sparse.csr_matrix((np.ones(len(edges)), (first, second)), shape=(len(living), len(living)))
+    graph = ((graph + graph.T) > 0).astype(np.float64)
+    graph.setdiag(0)
+    graph.eliminate_zeros()
     ward = AgglomerativeClustering(n_clusters=int(n_clusters), connectivity=graph, linkage="ward")
-    return np.asarray(ward.fit(np.asarray(prototypes, dtype=np.float64)).labels_, dtype=np.int64)
+    return np.asarray(ward.fit(own[living]).labels_, dtype=np.int64)[place]
+
+
+def _nearest_living(
+    prototypes: NDArray[np.float64], edges: NDArray[np.int64], living: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """(K,) for each unit the nearest of the units `living`, over the lattice's edges."""
+    from scipy.sparse.csgraph import dijkstra
+
+    lengths = np.linalg.norm(prototypes[edges[:, 0]] - prototypes[edges[:, 1]], axis=1)
+    lengths += 1e-12 * (lengths.max() if lengths.max() > 0 else 1.0)  # a path of length 0 would be no path
+    graph = sparse.csr_matrix((lengths, (edges[:, 0], edges[:, 1])), shape=(len(prototypes),) * 2)
+    _, _, sources = dijkstra(graph, directed=False, indices=living, min_only=True, return_predecessors=True)
+    return np.asarray(sources, dtype=np.int64)
 
 
 def label_shares(
