@@ -90,9 +90,9 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         _ = somscope.nothing
 
 
-def test_every_module_says_what_it_exports() -> None:
+def test_every_public_module_says_what_it_exports() -> None:
     missing = []
-    for path in SOURCE.rglob("*.py"):
+    for path in SOURCE.rglob("[a-z]*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         defines = any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in tree.body)
         exports = any(

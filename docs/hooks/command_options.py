@@ -6,7 +6,7 @@ The line `<!-- options of: map -->` becomes a table; so the page cannot say what
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 MARK = re.compile(r"^<!-- options of: ([a-z ]+) -->$", re.MULTILINE)
 
@@ -28,15 +28,17 @@ def options_of(path: list[str]) -> str:
     rows = ["| argument or option | meaning | default |", "|---|---|---|"]
     for parameter in command.params:
         rows.append(f"| {_spelling(parameter)} | {_cell(parameter.help or '')} | {_default(parameter)} |")
-    return "\n".join([*(line.strip() for line in (command.help or "").splitlines()), "", *rows])
+    text = [line.strip() for line in (command.help or "").splitlines()]
+    return "\n".join([*text, "", *rows] if command.params else text)
 
 
 def _spelling(parameter: Any) -> str:
     if parameter.param_type_name == "argument":
         return f"`{parameter.metavar or parameter.name.upper()}`"
     text = " ".join(f"`{name}`" for name in [*parameter.opts, *parameter.secondary_opts])
-    choices = getattr(parameter.type, "choices", None)
-    return f"{text} {_cell(' | '.join(map(str, choices)))}" if choices else text
+    annotation = parameter.type_descriptor.annotation
+    choices = get_args(annotation) if get_origin(annotation) is Literal else ()
+    return f"{text} {_cell(' | '.join(choices))}" if choices else text
 
 
 def _default(parameter: Any) -> str:
