@@ -69,9 +69,10 @@ def build_run(
     seed: int = 0,
     **config: Any,
 ) -> MemoryRun:
-    """A run whose prototypes are a smoothed sample of the items, ordered along their first principal directions."""
+    """A run whose prototypes are a sample of the items, drawn towards their mean."""
     rng = np.random.default_rng(seed)
     prototypes = x[rng.choice(len(x), lattice.n_units, replace=len(x) < lattice.n_units)].astype(np.float64)
+    prototypes = 0.7 * prototypes + 0.3 * x.mean(axis=0)
     units, distances = nearest_two(x, prototypes)
     if lattice.n_units == 1:
         units = np.stack([units[:, 0], np.full(len(x), -1)], axis=1)
@@ -116,7 +117,9 @@ def build_run(
             "shape": lattice.shape,
             "toroidal": lattice.toroidal,
         },
-        "chosen": {"grid": {"value": [lattice.rows, lattice.columns], "why": "five times the root of the items"}},
+        "chosen": {
+            "grid": {"value": [lattice.rows, lattice.columns], "why": "five times the root of the items"}
+        },
         "stop_reason": "the map no longer changed",
         "passes": 3,
         "seed": 0,
@@ -127,14 +130,21 @@ def build_run(
     }
     return MemoryRun(
         config=full | config,
-        metrics={"quantization_error": 4.0, "topographic_error_8": 0.05, "purity": float("nan"), "home_made": 1.5},
+        metrics={
+            "quantization_error": 4.0,
+            "topographic_error_8": 0.05,
+            "purity": float("nan"),
+            "home_made": 1.5,
+        },
         lattice=lattice,
         tables={"assignments": pa.table(assignments), "items": pa.table(items), "history": pa.table(HISTORY)},
         attributes={"prototypes_": prototypes},
     )
 
 
-def picture_run(lattice: Lattice, n: int = 120, side: int = 8, channels: int = 1, **options: Any) -> MemoryRun:
+def picture_run(
+    lattice: Lattice, n: int = 120, side: int = 8, channels: int = 1, **options: Any
+) -> MemoryRun:
     rng = np.random.default_rng(3)
     shape = (n, side, side) if channels == 1 else (n, side, side, channels)
     images = rng.integers(0, 256, shape).astype(np.uint8)

@@ -1,6 +1,6 @@
 """Matplotlib figures of a map: one function each, from a lattice and arrays to a `Figure` that is not yet shown.
 
-They need no display and no pyplot: `figure.savefig("u-matrix.png")` writes one. Row 0 is at the top, as in arrays.
+They need no display and no pyplot: `save_figure(figure, "u-matrix.png")` writes one. Row 0 is at the top, as in arrays.
 """
 
 from somscope.figures.class_counts import count_classes
@@ -12,6 +12,7 @@ from somscope.figures.hits import hits_figure
 from somscope.figures.pictures import prototype_pictures_figure
 from somscope.figures.pies import label_pies_figure
 from somscope.figures.planes import component_planes_figure
+from somscope.figures.save import save_figure
 from somscope.figures.u_matrix import expanded_u_matrix_figure, u_matrix_figure
 from somscope.figures.units import draw_units
 
@@ -25,6 +26,7 @@ __all__ = [
     "hits_figure",
     "label_pies_figure",
     "prototype_pictures_figure",
+    "save_figure",
     "training_curves_figure",
     "u_matrix_figure",
     "unit_clusters_figure",

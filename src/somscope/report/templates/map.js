@@ -97,12 +97,13 @@ function drawPicture(context, sheet, image, unit, x, y, side) {
 // Up to three words in each cell that is large enough.
 function drawWordLists(context, map, layer, g) {
   const lines = g.step >= 58 ? 3 : 2;
+  const inks = [css("--ink"), css("--quiet")];
   for (let unit = 0; unit < map.hits.length; unit++) {
     const words = map.hits[unit] ? layer.words[unit].slice(0, lines) : [];
     const [x, y] = centre(map, g, unit);
     words.forEach((word, i) => {
       const line = y + (i - (words.length - 1) / 2) * 13;
-      context.fillStyle = css(i ? "--quiet" : "--ink");
+      context.fillStyle = inks[i ? 1 : 0];
       context.fillText(word, x, line, g.step - 6);
     });
   }
@@ -114,6 +115,7 @@ function drawWords(context, map, layer, g) {
   context.textAlign = "center";
   context.textBaseline = "middle";
   if (g.step >= 44) return drawWordLists(context, map, layer, g);
+  context.fillStyle = css("--ink");
   const taken = [];
   const order = map.hits.map((_, unit) => unit).sort((a, b) => map.hits[b] - map.hits[a]);
   for (const unit of order) {
@@ -124,7 +126,6 @@ function drawWords(context, map, layer, g) {
     x = Math.max(half, Math.min(g.width - half, x));
     if (taken.some((t) => Math.abs(t.x - x) < t.half + half && Math.abs(t.y - y) < 14)) continue;
     taken.push({ x, y, half });
-    context.fillStyle = css("--ink");
     context.fillText(word, x, y);
   }
 }
@@ -165,6 +166,7 @@ function drawLayer(canvas, map, layer, g, images) {
   const context = canvas.getContext("2d");
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   const hatch = hatchPattern(context);
+  const [page, line] = [css("--page"), css("--line")];
   const side = g.step * (g.hexagonal ? 0.84 : 0.95);
   const numbers = (layer.type === "class" || layer.type === "cluster") && g.step >= 16;
   for (let unit = 0; unit < map.hits.length; unit++) {
@@ -178,9 +180,9 @@ function drawLayer(canvas, map, layer, g, images) {
     }
     tracePolygon(context, g, x, y, g.step < 8 ? 1.02 : 0.97);
     if (layer.type === "word") {
-      context.fillStyle = map.hits[unit] ? css("--page") : hatch;
+      context.fillStyle = map.hits[unit] ? page : hatch;
       context.fill();
-      context.strokeStyle = css("--line");
+      context.strokeStyle = line;
       context.stroke();
       continue;
     }

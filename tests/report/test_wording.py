@@ -1,0 +1,68 @@
+"""Tables of the report in words."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from somscope.report.charts import training_charts
+from somscope.report.wording import chosen_rows, measure_rows, number, repeat_command, repeat_python
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (float("nan"), "—"),
+        (None, "—"),
+        (3.0, "3"),
+        (12345, "12,345"),
+        (0.123456, "0.1235"),
+        (1234567.8, "1,234,568"),
+    ],
+)
+def test_numbers(value, text):
+    assert number(value) == text
+
+
+def test_every_known_measure_has_its_sentence_and_unknown_ones_their_name():
+    rows = measure_rows({"my_own": 1.0, "quantization_error": 2.5})
+    assert [row.name for row in rows] == ["quantization_error", "my_own"]
+    assert rows[0].sentence.endswith(".")
+    assert rows[0].better == "lower is better"
+    assert rows[1].title == "my own"
+
+
+def test_choices_in_every_form_that_a_model_may_give():
+    rows = chosen_rows(
+        {"grid": {"value": [4, 5], "why": "few items"}, "radius": 2.5, "passes": [10, "it was enough"]}
+    )
+    assert rows == [("grid", "[4, 5]", "few items"), ("radius", "2.5", ""), ("passes", "10", "it was enough")]
+
+
+def test_the_command_can_be_pasted_into_a_shell():
+    arguments = ["/opt/bin/somscope", "map", "my photos; rm -rf /", "-o", "runs/it's"]
+    text = repeat_command({"command": arguments})
+    assert shlex.split(text) == ["somscope", *arguments[1:]]
+    assert repeat_command({"command": []}) == ""
+
+
+def test_the_python_way_has_the_seed():
+    text = repeat_python({"model": {"parameters": {"grid": "auto", "random_state": None}}, "seed": 7})
+    assert "random_state=7" in text
+    compile(text, "snippet", "exec")
+
+
+def test_charts_follow_the_values():
+    charts = training_charts(
+        {"pass": [1, 2, 3], "radius": [4.0, 2.0, 1.0], "seconds": [1, 1, 1], "note": ["a"] * 3}
+    )
+    assert [chart.title for chart in charts] == ["Radius (lattice steps)"]
+    (x0, y0), (x1, y1), (x2, y2) = charts[0].points
+    assert x0 < x1 < x2
+    assert y0 < y1 < y2  # down the page
+    assert (y1 - y0) == pytest.approx(2 * (y2 - y1))
+    assert "from 4 at the first to 1 at the last" in charts[0].alt
+    assert training_charts({"pass": [], "radius": []}) == []
+    assert len(training_charts({"pass": [1], "radius": [2.0]})) == 1
+    assert training_charts({"pass": [1], "radius": [float("nan")]}) == []
