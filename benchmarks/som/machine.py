@@ -76,14 +76,16 @@ class MatrixProduct:
         self._w = self._x[:n_units].clone() if len(X) >= n_units else torch.randn(n_units, X.shape[1])
         self._out = torch.empty(len(X), n_units)
         self.flops = 2.0 * X.shape[0] * X.shape[1] * n_units
-        self.seconds: list[float] = []
+        self.rounds: list[list[float]] = []  # seconds, one list per call of measure
         self._mm(self._x, self._w.T, out=self._out)  # touches the output's pages, starts the threads
 
     def measure(self, times: int = 3) -> None:
-        """Add `times` measurements; a product too short for the clock is repeated within one."""
+        """Add a round of `times` measurements; a product too short for the clock is repeated within one."""
         inner = max(1, min(20, int(2e10 / self.flops)))
+        taken = []
         for _ in range(times):
             start = time.perf_counter()
             for _ in range(inner):
                 self._mm(self._x, self._w.T, out=self._out)
-            self.seconds.append((time.perf_counter() - start) / inner)
+            taken.append((time.perf_counter() - start) / inner)
+        self.rounds.append(taken)

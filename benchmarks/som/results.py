@@ -36,18 +36,21 @@ def make_row(job: Job, answer: dict[str, Any], quality: dict[str, list[float]]) 
     """One row in the shape that every study and benchmark of the project has.
 
     seconds: of one pass over all items; seconds_total: of the whole training; gemm_ratio, assign_gemm_ratio: seconds
-    and assign_seconds over the median seconds of the float32 product measured in the same process; peak_mb: memory
+    and assign_seconds over the median seconds of the float32 product measured right before and after in the same
+    process, so that a machine that slows down slows both; peak_mb: memory
     beyond the data while training (decimal megabytes); code_mb: what the first use of the library leaves in memory;
     quality only of maps trained on all items.
     """
-    product = statistics.median(answer["product_seconds"])
+    rounds = answer["product_seconds"]  # one after each training
+    product = statistics.median([seconds for taken in rounds for seconds in taken])
+    beside = [statistics.median(taken + (rounds[i - 1] if i else [])) for i, taken in enumerate(rounds)]
     per_pass = [
         total / passes for total, passes in zip(answer["seconds_total"], answer["passes"], strict=True)
     ]
     measures = {
         "seconds": summary(per_pass),
-        "gemm_ratio": summary([seconds / product for seconds in per_pass]),
-        "gemm_seconds": summary(answer["product_seconds"]),
+        "gemm_ratio": summary([seconds / near for seconds, near in zip(per_pass, beside, strict=True)]),
+        "gemm_seconds": summary([seconds for taken in rounds for seconds in taken]),
         "passes": summary([float(p) for p in answer["passes"]]),
         "units": summary([float(u) for u in answer["units"]]),
     }
@@ -57,7 +60,9 @@ def make_row(job: Job, answer: dict[str, Any], quality: dict[str, list[float]]) 
         measures["code_mb"] = summary([answer["code_mb"]])
     if answer["assign_seconds"]:
         measures["assign_seconds"] = summary(answer["assign_seconds"])
-        measures["assign_gemm_ratio"] = summary([s / product for s in answer["assign_seconds"]])
+        measures["assign_gemm_ratio"] = summary(
+            [seconds / near for seconds, near in zip(answer["assign_seconds"], beside, strict=True)]
+        )
     measures |= {name: summary(values) for name, values in quality.items() if values}
     row: dict[str, Any] = {
         "data": job.workload.name,

@@ -31,7 +31,7 @@ def an_answer(seconds: float, extrapolated: bool = False) -> dict[str, Any]:
         "passes": [10, 10],
         "units": [400, 400],
         "assign_seconds": [0.02, 0.03],
-        "product_seconds": [0.01, 0.02, 0.01],
+        "product_seconds": [[0.01, 0.02, 0.01], [0.01, 0.01, 0.01]],
         "product_flops": 2e9,
         "assign_extrapolated": False,
         "peak_mb": 12.0,
