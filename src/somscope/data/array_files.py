@@ -49,7 +49,9 @@ def read_npy_file(path: str | Path, *, label_names: Sequence[str] = ()) -> Colle
     path = Path(path)
     try:
         with path.open("rb") as file:
-            _check_header(path, file, "")
+            declared, held = _check_header(path, file, ""), path.stat().st_size
+        if declared > held:
+            raise DataError(f"{path} is truncated: it declares {declared:,} bytes and holds {held:,}")
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path} cannot be read as npy: {error}") from error
@@ -65,7 +67,8 @@ def read_npz_file(
 ) -> Collection:
     """A collection from an archive of arrays, or from a sparse matrix that `scipy.sparse.save_npz` wrote.
 
-    key: the array of features; by default the first of X, x, data, features, images, or the only one there.
+    key: the array of features; by default the sparse matrix, the first of X, x, data, features, images, or the
+        only one there.
     label_key: the array of labels; by default the first of y, Y, labels, label, target, when there is one.
 
     Raises DataError for a broken archive, Python objects, and arrays that declare more than MAX_ARRAY_BYTES;
@@ -75,7 +78,7 @@ def read_npz_file(
     try:
         with zipfile.ZipFile(path) as archive:
             keys = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
-            if {"indices", "indptr", "data", "shape", "format"} <= set(keys):
+            if key is None and {"indices", "indptr", "data", "shape", "format"} <= set(keys):
                 features, used = _read_sparse(path, archive), "scipy sparse matrix"
             else:
                 used = _pick(path, "key", key, keys, _FEATURE_KEYS)
@@ -113,13 +116,16 @@ def _pick(path: Path, option: str, wanted: str | None, keys: Sequence[str], usua
 
 def _read_member(path: Path, archive: zipfile.ZipFile, key: str) -> NDArray[Any]:
     with archive.open(f"{key}.npy") as file:
-        _check_header(path, file, key)
+        declared = _check_header(path, file, key)
+    held = archive.getinfo(f"{key}.npy").file_size
+    if declared > held:
+        raise DataError(f"{path}, key {key} is truncated: it declares {declared:,} bytes and holds {held:,}")
     with archive.open(f"{key}.npy") as file:
         return np.asarray(npy_format.read_array(file, allow_pickle=False))
 
 
-def _check_header(path: Path, file: Any, key: str) -> None:
-    """Refuse objects and huge sizes by what the header declares, before memory is reserved."""
+def _check_header(path: Path, file: Any, key: str) -> int:
+    """The bytes that the header declares; objects and huge sizes are refused before memory is reserved."""
     where = f"{path}, key {key}" if key else str(path)
     version = npy_format.read_magic(file)
     if version == (1, 0):
@@ -136,6 +142,7 @@ def _check_header(path: Path, file: Any, key: str) -> None:
     size = math.prod(shape) * dtype.itemsize
     if key and size > MAX_ARRAY_BYTES:
         raise DataError(f"{where} declares {shape} {dtype}, {size:,} bytes; the limit is {MAX_ARRAY_BYTES:,}")
+    return size
 
 
 def _read_sparse(path: Path, archive: zipfile.ZipFile) -> Any:

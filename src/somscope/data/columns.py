@@ -33,6 +33,12 @@ def _is_list(kind: pa.DataType) -> bool:
 
 def number_columns(name: str, table: pa.Table, used: set[Any]) -> list[str]:
     left = [column for column in table.column_names if column not in used]
+    spoilt = [column for column in left if _mostly_numbers(table, column)]
+    if spoilt:
+        raise InputError(
+            f"{name}: text in number columns: {_text_rows(table, spoilt)}; mend these cells (an empty one means "
+            "missing), or choose other columns"
+        )
     chosen = [
         c for c in left if _is_number(table.schema.field(c).type) or _is_list(table.schema.field(c).type)
     ]
@@ -45,12 +51,7 @@ def number_columns(name: str, table: pa.Table, used: set[Any]) -> list[str]:
 
 def numbers(name: str, table: pa.Table, chosen: Sequence[str]) -> tuple[NDArray[Any], tuple[str, ...]]:
     """(n, d) floats and d names; a list column gives one feature for each place, "name[0]", "name[1]", ..."""
-    bad = [
-        column
-        for column in chosen
-        if not (_is_number(table.schema.field(column).type) or _is_list(table.schema.field(column).type))
-        and table[column].null_count < table.num_rows
-    ]
+    bad = [column for column in chosen if not _holds_numbers(table[column])]
     if bad:
         raise InputError(
             f"{name}: text in number columns: {_text_rows(table, bad)}; leave them out of columns"
@@ -62,6 +63,7 @@ def numbers(name: str, table: pa.Table, chosen: Sequence[str]) -> tuple[NDArray[
             block = _list_block(name, column, values)
             names += [f"{column}[{place}]" for place in range(block.shape[1])]
         else:
+            values = pc.utf8_trim_whitespace(values) if pa.types.is_string(values.type) else values
             block = pc.cast(values, pa.float64(), safe=False).to_numpy(zero_copy_only=False)[:, None]
             narrow = pa.types.is_float32(values.type) or pa.types.is_float16(values.type)
             block = block.astype(np.float32) if narrow else block
@@ -105,8 +107,14 @@ def reads_as_number(cells: Any) -> Any:
     return pc.match_substring_regex(cells, _NUMBER)
 
 
+def _holds_numbers(column: Any) -> bool:
+    if pa.types.is_string(column.type):
+        return bool(pc.all(reads_as_number(column), min_count=0).as_py())
+    return _is_number(column.type) or _is_list(column.type) or column.null_count == len(column)
+
+
 def _mostly_numbers(table: pa.Table, column: str) -> bool:
     if not pa.types.is_string(table.schema.field(column).type):
         return False
     share = pc.mean(reads_as_number(table[column])).as_py()
-    return share is not None and share > 0.5
+    return share is not None and 0.5 < share < 1

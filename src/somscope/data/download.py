@@ -114,7 +114,7 @@ def download_cifar10(folder: Path) -> None:
                 raise DataError(
                     "OpenML's CIFAR_10 is not in the authors' order: it has no train and test part"
                 )
-            images_name, labels_name = idx_files([part], images="idx4")[part]
+            images_name, labels_name = idx_files([part], images="idx4", suffix="")[part]
             planes = pixels[rows].astype(np.uint8).reshape(-1, 3, 32, 32)
             write_idx(stage / images_name, planes.transpose(0, 2, 3, 1))
             write_idx(stage / labels_name, labels[rows].astype(np.uint8))

@@ -23,6 +23,7 @@ __all__ = ["IDX_SUFFIXES", "idx_labels_path", "is_idx", "read_idx", "write_idx"]
 _DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _CODES = {np.dtype(text).newbyteorder("="): code for code, text in _DTYPES.items()}
 _MAX_DIMENSIONS = 8
+_PIECE = 1 << 22  # bytes read at a time
 IDX_SUFFIXES = ("-ubyte", "-ubyte.gz", ".idx", ".idx.gz", ".ubyte", ".ubyte.gz")
 
 
@@ -66,12 +67,23 @@ def _read(path: Path, stream: IO[bytes], max_bytes: int) -> NDArray[Any]:
         raise DataError(
             f"{path} declares {shape} values, {expected:,} bytes; the limit is {max_bytes:,} bytes"
         )
-    content = stream.read(expected + 1)
+    content = _read_at_most(stream, expected + 1)
     if len(content) != expected:
         found = f"only {len(content):,}" if len(content) < expected else "more"
         kind = "is truncated" if len(content) < expected else "has trailing bytes"
         raise DataError(f"{path} {kind}: it declares {shape} values, {expected:,} bytes, and holds {found}")
     return np.frombuffer(content, dtype=dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+
+
+def _read_at_most(stream: IO[bytes], n_bytes: int) -> bytearray:
+    """As `stream.read(n_bytes)`, which would reserve all of n_bytes at once whatever the file holds."""
+    content = bytearray()
+    while len(content) < n_bytes:
+        piece = stream.read(min(_PIECE, n_bytes - len(content)))
+        if not piece:
+            break
+        content += piece
+    return content
 
 
 def write_idx(path: str | Path, array: NDArray[Any]) -> None:
@@ -86,7 +98,7 @@ def write_idx(path: str | Path, array: NDArray[Any]) -> None:
         raise DataError(f"IDX has no {array.dtype} with {array.ndim} dimensions; allowed: {allowed}")
     head = bytes([0, 0, code, array.ndim]) + np.array(array.shape, dtype=">u4").tobytes()
     content = head + array.astype(_DTYPES[code]).tobytes()
-    path.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
+    path.write_bytes(gzip.compress(content, compresslevel=6, mtime=0) if path.suffix == ".gz" else content)
 
 
 def idx_labels_path(images: Path) -> Path | None:

@@ -55,7 +55,7 @@ def parse_image_size(image_size: Any) -> tuple[int, int] | None:
     sides = image_size
     if isinstance(sides, str):
         sides = sides.lower().split("x")
-    elif isinstance(sides, (int, np.integer)):
+    elif isinstance(sides, (int, np.integer)) and not isinstance(sides, bool):
         sides = [sides]
     try:
         numbers = [int(side) for side in sides]

@@ -57,7 +57,10 @@ def read_header(source: ImageSource) -> Header:
         width, height = image.size
         if _orientation(image) >= 5:
             width, height = height, width
-        return Header(height, width, _is_grey(image))
+        try:
+            return Header(height, width, _is_grey(image))
+        except OSError as error:  # looking up a palette decodes the picture
+            raise UnusableImage(f"cannot be decoded: {error}") from error
 
 
 def decode_image(source: ImageSource, shape: tuple[int, int, int]) -> NDArray[np.uint8]:

@@ -39,7 +39,8 @@ class Metadata:
 
     def rows(self, names: list[str]) -> pa.Array:
         """The row of each name, null where it has none."""
-        return pa.array([self._row_of.get(name) for name in names], type=pa.int64())
+        row_of = self._row_of
+        return pa.array([row_of.get(name) for name in names], type=pa.int64())
 
     def join(self, names: list[str]) -> pa.Table | None:
         """The columns besides `file_name`, one row for each name; nulls where it has none."""
@@ -48,7 +49,10 @@ class Metadata:
 
 
 def read_metadata(folder: Path) -> Metadata | None:
-    """The metadata table of a folder, or None. Raises DataError for two tables, or one without `file_name`."""
+    """The metadata table of a folder, or None.
+
+    Raises DataError for two tables, one without `file_name`, and a `file_name` that occurs twice.
+    """
     found = [folder / name for name in METADATA_NAMES if (folder / name).is_file()]
     if not found:
         return None
@@ -57,4 +61,6 @@ def read_metadata(folder: Path) -> Metadata | None:
     table = read_table(found[0])
     if _KEY not in table.column_names:
         raise DataError(f"{found[0]} has no column {_KEY}; its columns: {', '.join(table.column_names)}")
-    return Metadata(found[0], table)
+    metadata = Metadata(found[0], table)
+    metadata.rows([])  # refuses names that occur twice
+    return metadata

@@ -65,7 +65,7 @@ NAMED: dict[str, NamedSet] = {
             parts={"train": 50_000, "test": 10_000},
             folders=("cifar10",),
             layouts=(
-                Layout(images.idx_files(_TRAIN_TEST, images="idx4"), images.load_cifar10_idx),
+                Layout(images.idx_files(_TRAIN_TEST, images="idx4", suffix=""), images.load_cifar10_idx),
                 Layout(images.CIFAR_BINARY, images.load_cifar10_binary),
                 Layout({part: (f"{part}.parquet",) for part in _TRAIN_TEST}, images.load_cifar10_parquet),
             ),

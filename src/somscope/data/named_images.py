@@ -168,8 +168,8 @@ def load_cifar10_binary(folder: Path, part: str) -> Collection:
 
 
 def load_cifar10_idx(folder: Path, part: str) -> Collection:
-    """Four-dimensional IDX, as our download writes it: images (n, 32, 32, 3)."""
-    images, labels = (folder / file for file in idx_files([part], images="idx4")[part])
+    """Four-dimensional IDX, as our download writes it: images (n, 32, 32, 3); not gzipped, it would not shrink."""
+    images, labels = (folder / file for file in idx_files([part], images="idx4", suffix="")[part])
     loaded = _images("cifar10", part, read_idx(images), read_idx(labels), CIFAR10_CLASSES)
     _check_shape(images, loaded, part)
     return loaded

@@ -62,9 +62,9 @@ def _bunch(
     target = source.get("target")
     if target is not None and getattr(target, "ndim", 1) != 1:
         target = None  # several targets for each item are not classes
-    if target is not None and np.asarray(target).dtype.kind == "f" and np.any(target != np.rint(target)):
-        target = None  # a measured target (regression) is not a class
     names = source.get("target_names")
+    if target is not None and names is None and np.asarray(target).dtype.kind == "f":
+        target = None  # a measured target (regression) is not a class
     data = source["data"]
     features = source.get("feature_names")
     data = data.to_numpy() if hasattr(data, "to_numpy") else data

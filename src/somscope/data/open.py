@@ -83,7 +83,7 @@ def open_collection(
     }
     if where is not None:
         described.setdefault("path", where)
-    elif labels is not None and "labels" not in given:
+    if labels is not None and "labels" not in given:
         described["labels_from"] = "memory"
     return replace(collection, name=name or collection.name, source=described)
 
@@ -175,7 +175,13 @@ def _options_of(reader: Reader) -> list[str]:
 
 
 def _described(reader: Reader) -> str:
-    return reader.__name__.removeprefix("read_").removeprefix("collection_from_").replace("_", " ").strip()
+    return (
+        reader.__name__.removeprefix("read_")
+        .removeprefix("get_")
+        .removeprefix("collection_from_")
+        .replace("_", " ")
+        .strip()
+    )
 
 
 def _with_labels(

@@ -71,7 +71,7 @@ def collection_from_table(
         raise InputError(f"{name}: the table has no rows")
     if label_column is None and "label" in table.column_names and "label" not in _names(columns):
         label_column = "label"
-    label_names = label_names or _embedded_class_names(table, label_column)
+    label_names = tuple(label_names) or _embedded_class_names(table, label_column)
     if limit is not None:
         table = table.take(pa.array(choose(table.num_rows, limit, seed)))
     image_column = image_column or (None if columns is not None else _only_image_column(name, table))

@@ -1,0 +1,155 @@
+"""npy and npz: round trips, keys, and files that are pickled, broken or lying about their size."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import sparse
+
+from somscope.data import open_collection
+from somscope.errors import DataError, InputError
+
+FLOATS = hnp.arrays(
+    st.sampled_from([np.float32, np.float64]),
+    hnp.array_shapes(min_dims=2, max_dims=2, max_side=6),
+    elements=st.floats(-1e6, 1e6, width=32) | st.just(float("nan")),
+)
+PIXELS = hnp.arrays(
+    np.uint8, st.tuples(st.integers(1, 4), st.integers(1, 5), st.integers(1, 5), st.sampled_from([1, 3]))
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(array=FLOATS | PIXELS, compressed=st.booleans())
+def test_round_trip(tmp_path_factory, array, compressed):
+    folder = tmp_path_factory.mktemp("arrays")
+    np.save(folder / "a.npy", array)
+    labels = np.arange(len(array)) % 2
+    (np.savez_compressed if compressed else np.savez)(folder / "a.npz", X=array, y=labels)
+    single, archive = open_collection(folder / "a.npy"), open_collection(folder / "a.npz")
+    for collection in (single, archive):
+        assert collection.features.dtype == array.dtype
+        np.testing.assert_array_equal(collection.features, array)
+    assert archive.labels.tolist() == labels.tolist()
+
+
+@pytest.mark.parametrize("key", ["X", "data", "features", "images", "anything"])
+def test_npz_keys(tmp_path, key):
+    np.savez(tmp_path / "a.npz", **{key: np.eye(3)})
+    assert open_collection(tmp_path / "a.npz").source["key"] == key
+
+
+def test_npz_needs_a_choice(tmp_path):
+    np.savez(tmp_path / "a.npz", first=np.eye(3), second=np.ones((3, 2)), kinds=np.array(["u", "v", "u"]))
+    with pytest.raises(InputError, match="its keys: first, second, kinds; choose one by key"):
+        open_collection(tmp_path / "a.npz")
+    chosen = open_collection(tmp_path / "a.npz", key="second", label_key="kinds")
+    assert chosen.features.shape == (3, 2)
+    assert chosen.label_names == ("u", "v")
+    with pytest.raises(InputError, match="key='third' is not there"):
+        open_collection(tmp_path / "a.npz", key="third")
+    with pytest.raises(InputError, match="label_key='z'"):
+        open_collection(tmp_path / "a.npz", key="first", label_key="z")
+
+
+@pytest.mark.parametrize("kind", ["csr", "csc"])
+def test_sparse_npz(tmp_path, kind):
+    matrix = sparse.random(9, 7, 0.3, format=kind, random_state=0, dtype=np.float32)
+    sparse.save_npz(tmp_path / "s.npz", matrix)
+    collection = open_collection(tmp_path / "s.npz")
+    np.testing.assert_array_equal(collection.features.toarray(), matrix.toarray())
+    assert collection.features.format == "csr"
+
+
+def test_sparse_npz_with_indices_outside(tmp_path):
+    np.savez(
+        tmp_path / "s.npz",
+        data=np.ones(2),
+        indices=np.array([0, 900]),
+        indptr=np.array([0, 1, 2]),
+        shape=np.array([2, 3]),
+        format=np.array("csr"),
+    )
+    with pytest.raises(DataError, match="cannot be read as npz"):
+        open_collection(tmp_path / "s.npz")
+
+
+class _Bomb:
+    def __reduce__(self):
+        raise AssertionError("unpickled")
+
+
+def test_objects_are_never_unpickled(tmp_path):
+    rows = np.array([[1, "a"], [2, None]], dtype=object)
+    np.save(tmp_path / "a.npy", rows, allow_pickle=True)
+    np.savez(tmp_path / "a.npz", X=rows)
+    for name in ("a.npy", "a.npz"):
+        with pytest.raises(DataError, match="Python objects, which are pickled"):
+            open_collection(tmp_path / name)
+
+
+def test_labels_of_the_wrong_length_or_kind(tmp_path):
+    np.savez(tmp_path / "a.npz", X=np.eye(3), y=np.array([0, 1]))
+    with pytest.raises(InputError, match="2 labels for 3 items"):
+        open_collection(tmp_path / "a.npz")
+    np.savez(tmp_path / "b.npz", X=np.eye(3), y=np.eye(3))
+    with pytest.raises(InputError, match="one row of values"):
+        open_collection(tmp_path / "b.npz")
+
+
+def _header(shape, descr="<f8"):
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"shape": shape, "fortran_order": False, "descr": descr})
+    return file.getvalue()
+
+
+def test_huge_declared_sizes(tmp_path):
+    (tmp_path / "a.npy").write_bytes(_header((2**40, 2**20)) + bytes(80))
+    with pytest.raises(DataError, match="truncated: it declares"):
+        open_collection(tmp_path / "a.npy")
+    for shape, message in (((2**40, 2), "the limit is"), ((2**20, 2), "truncated: it declares")):
+        with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+            archive.writestr("X.npy", _header(shape) + bytes(80))
+        with pytest.raises(DataError, match=message):
+            open_collection(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.npz"])
+@pytest.mark.parametrize("part", ["empty", "text", "cut", "middle"])
+def test_broken_files(tmp_path, name, part):
+    path = tmp_path / name
+    array = np.random.default_rng(0).normal(size=(50, 4))
+    np.save(path, array) if name == "a.npy" else np.savez_compressed(path, X=array)
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 3] ^= 255
+    content = {"empty": b"", "text": b"hello" * 99, "cut": whole[:-300], "middle": bytes(flipped)}[part]
+    path.write_bytes(content)
+    if (name, part) == ("a.npy", "middle"):
+        assert len(open_collection(path)) == 50  # plain numbers carry no checksum
+        return
+    with pytest.raises(DataError, match=r"cannot be read as np|truncated"):
+        open_collection(path)
+
+
+def test_npy_stays_on_disk(tmp_path):
+    np.save(tmp_path / "a.npy", np.ones((100, 4), np.float32))
+    features = open_collection(tmp_path / "a.npy").features
+    base = features
+    while base is not None and not isinstance(base, np.memmap):
+        base = base.base
+    assert isinstance(base, np.memmap)
+
+
+def test_infinite_values_are_named(tmp_path):
+    x = np.eye(3)
+    x[2, 1] = -np.inf
+    np.save(tmp_path / "a.npy", x)
+    with pytest.raises(InputError, match="a: infinite values at row 2 column 1"):
+        open_collection(tmp_path / "a.npy")

@@ -1,0 +1,150 @@
+"""Folders of images: labels, ids, order, metadata, and folders with nothing in them."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from somscope.data import open_collection, reopen
+from somscope.errors import DataError, InputError
+
+
+def test_subfolders_are_labels_and_ids_are_paths(save, photos):
+    for name in ("cat/1.png", "dog/1.png", "cat/2.png", "dog/deep/3.png"):
+        save(name, (len(name), 0, 0))
+    collection = open_collection(photos)
+    assert collection.ids.tolist() == ["cat/1.png", "cat/2.png", "dog/1.png", "dog/deep/3.png"]
+    assert collection.labels.tolist() == [0, 0, 1, 1]
+    assert collection.label_names == ("cat", "dog")
+    assert collection.source["labels_from"] == "subfolders"
+    assert collection.paths[3] == str(photos / "dog/deep/3.png")
+    assert collection.name == "photos"
+    ignored = open_collection(photos, subfolders="ignore")
+    assert ignored.labels is None
+    assert ignored.source["labels_from"] is None
+
+
+def test_splits_are_no_classes(save, photos):
+    for name in ("train/cat/1.png", "train/dog/1.png", "test/cat/2.png"):
+        save(name)
+    assert open_collection(photos).label_names == ("cat", "dog")
+    save("bird/1.png")
+    assert open_collection(photos).label_names == ("bird", "test", "train")
+
+
+def test_one_subfolder_is_no_label_and_images_above_have_none(save, photos):
+    save("holiday/1.png")
+    assert open_collection(photos).labels is None
+    save("top.png")
+    assert open_collection(photos).labels is None
+    save("work/1.png")
+    assert open_collection(photos).labels.tolist() == [0, -1, 1]
+
+
+def test_same_folder_same_fingerprint(save, photos, tmp_path):
+    rng = np.random.default_rng(0)
+    pictures = {f"{n}.png": rng.integers(0, 255, (9, 9, 3), dtype=np.uint8) for n in range(40)}
+    for name, pixels in pictures.items():
+        save(name, pixels)
+    for name in reversed(pictures):  # another order of creation
+        save(f"../again/{name}", pictures[name])
+    prints = {open_collection(folder).fingerprint for folder in (photos, photos, tmp_path / "again")}
+    assert len(prints) == 1
+
+
+def test_hidden_files_and_loops_are_left_out(save, photos):
+    save("a.png")
+    save(".hidden.png")
+    save(".git/b.png")
+    save("__MACOSX/c.png")
+    os.symlink(photos, photos / "loop")
+    assert open_collection(photos).ids.tolist() == ["a.png"]
+
+
+def test_empty_folder(photos, save):
+    with pytest.raises(DataError, match=r"is an empty folder; images are files ending in \.jpg"):
+        open_collection(photos)
+    save("notes.pdf", b"x")
+    with pytest.raises(DataError, match=r"holds 1 files \(notes.pdf, ...\) but no image"):
+        open_collection(photos)
+
+
+def _metadata(photos, kind, rows):
+    if kind == "csv":
+        lines = [",".join(rows[0])] + [",".join(map(str, row.values())) for row in rows]
+        (photos / "metadata.csv").write_text("\n".join(lines))
+    elif kind == "jsonl":
+        (photos / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    else:
+        parquet.write_table(pa.Table.from_pylist(rows), photos / "metadata.parquet")
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_metadata_is_joined(save, photos, kind):
+    for name in ("b.png", "sub/a.png", "c.png"):
+        save(name)
+    rows = [
+        {"file_name": "sub/a.png", "label": "x", "year": 1999},
+        {"file_name": "b.png", "label": "y", "year": 2001},
+        {"file_name": "gone.png", "label": "z", "year": 2003},
+    ]
+    _metadata(photos, kind, rows)
+    collection = open_collection(photos)
+    assert collection.ids.tolist() == ["b.png", "c.png", "sub/a.png"]
+    assert collection.metadata["year"].to_pylist() == [2001, None, 1999]
+    assert collection.labels.tolist() == [1, -1, 0]
+    assert collection.label_names == ("x", "y")
+    assert collection.source["labels_from"] == f"column label of metadata.{kind}"
+    assert [item.where for item in collection.skipped] == [f"metadata.{kind}: gone.png"]
+    assert open_collection(photos, label_column="year").label_names == ("1999", "2001")
+
+
+def test_metadata_that_cannot_be_joined(save, photos):
+    save("a.png")
+    _metadata(photos, "csv", [{"name": "a.png"}])
+    with pytest.raises(DataError, match="no column file_name; its columns: name"):
+        open_collection(photos)
+    _metadata(photos, "csv", [{"file_name": "a.png"}, {"file_name": "a.png"}])
+    with pytest.raises(DataError, match=r"'a\.png' occurs more than once"):
+        open_collection(photos)
+    _metadata(photos, "jsonl", [{"file_name": "a.png"}])
+    with pytest.raises(DataError, match="keep one of them"):
+        open_collection(photos)
+
+
+def test_limit_and_seed(save, photos):
+    for number in range(20):
+        save(f"{number:02d}.png", (number, 0, 0))
+    assert open_collection(photos, limit=3).ids.tolist() == ["00.png", "01.png", "02.png"]
+    some = open_collection(photos, limit=5, seed=1)
+    assert len(some) == 5
+    assert sorted(some.ids) == some.ids.tolist()
+    assert open_collection(photos, limit=5, seed=1).fingerprint == some.fingerprint
+    assert open_collection(photos, limit=5, seed=2).fingerprint != some.fingerprint
+    assert len(open_collection(photos, limit=99)) == 20
+
+
+def test_reopen_repeats_the_reading(save, photos):
+    for number in range(6):
+        save(f"{number}.png", (number, 0, 0), size=(90, 80))
+    first = open_collection(photos, image_size="20x30", limit=4, seed=3, name="holiday")
+    again = reopen(json.loads(json.dumps(first.source)))
+    assert (again.fingerprint, again.name, again.image_shape) == (first.fingerprint, "holiday", (20, 30, 3))
+
+
+def test_unknown_choice(save, photos):
+    save("a.png")
+    with pytest.raises(InputError, match="labels, ignore"):
+        open_collection(photos, subfolders="maybe")
+
+
+def test_real_photographs(data_folder):
+    collection = open_collection(data_folder / "matching")
+    assert len(collection) == 14  # the .xml beside them is no image
+    assert collection.image_shape == (64, 64, 3)
+    assert not collection.skipped

@@ -1,0 +1,107 @@
+"""Text to TF-IDF: lines, folders, columns, and the weights themselves."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from somscope.data import open_collection
+from somscope.data.text import collection_from_texts
+from somscope.errors import DataError, InputError
+
+TEXTS = ["apple pear apple", "pear plum", "plum plum plum fig", "the of and"]
+
+
+def test_weights_follow_the_formula():
+    collection = collection_from_texts(TEXTS)
+    words = collection.feature_names
+    assert words == ("apple", "fig", "pear", "plum")
+    expected = np.zeros((4, 4))
+    for row, text in enumerate(TEXTS):
+        for column, word in enumerate(words):
+            count = text.split().count(word)
+            df = sum(word in other.split() for other in TEXTS)
+            if count:
+                expected[row, column] = (1 + math.log(count)) * (math.log((1 + len(TEXTS)) / (1 + df)) + 1)
+        length = math.sqrt((expected[row] ** 2).sum())
+        expected[row] /= length or 1
+    np.testing.assert_allclose(collection.features.toarray(), expected, rtol=1e-6)
+    assert collection.features.dtype == np.float32
+    assert collection.kind == "text"
+
+
+def test_word_options():
+    assert collection_from_texts(TEXTS, max_words=1).feature_names == ("plum",)
+    assert "the" in collection_from_texts(TEXTS, stop_words=None).feature_names
+    assert "the" in collection_from_texts(TEXTS, stop_words="none").feature_names
+    with pytest.raises(InputError, match="allowed: english, none"):
+        collection_from_texts(TEXTS, stop_words="klingon")
+    with pytest.raises(InputError, match="max_words=0"):
+        collection_from_texts(TEXTS, max_words=0)
+    with pytest.raises(InputError, match="none of 2 texts holds a word"):
+        collection_from_texts(["the", "!"])
+
+
+def test_lines(tmp_path):
+    path = tmp_path / "songs.txt"
+    path.write_text("\ufeffred fox\n\n  \nblue sea\ngreen sea\n", encoding="utf-8")
+    collection = open_collection(path)
+    assert collection.ids.tolist() == ["1", "4", "5"]
+    assert collection.texts.tolist() == ["red fox", "blue sea", "green sea"]
+    assert open_collection(path, limit=2).texts.tolist() == ["red fox", "blue sea"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "no text"), (b"\n \n", "no text"), (b"caf\xe9 au lait", "not UTF-8 text: byte 3")],
+)
+def test_lines_that_cannot_be_read(tmp_path, content, message):
+    (tmp_path / "a.txt").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        open_collection(tmp_path / "a.txt")
+
+
+def test_folder_of_texts(tmp_path):
+    for name, content in {
+        "b/2.txt": b"red fox",
+        "a/1.txt": b"blue sea",
+        "a/3.txt": b"",
+        "x.txt": b"\xff",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    collection = open_collection(tmp_path)
+    assert collection.ids.tolist() == ["a/1.txt", "b/2.txt"]
+    assert collection.label_names == ("a", "b")
+    assert [item.where for item in collection.skipped] == ["a/3.txt", "x.txt"]
+    assert collection.paths[0] == str(tmp_path / "a/1.txt")
+    (tmp_path / "only").mkdir()
+    (tmp_path / "only/a.txt").write_bytes(b"")
+    with pytest.raises(DataError, match=r"none of 1 \.txt files can be used"):
+        open_collection(tmp_path / "only")
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
+def test_text_column(tmp_path, suffix):
+    import pyarrow as pa
+    from pyarrow import csv, parquet
+
+    rows = [{"t": "red fox", "label": "n", "k": 1}, {"t": "blue sea", "label": "m", "k": 2}]
+    path = tmp_path / f"t.{suffix}"
+    if suffix == "jsonl":
+        path.write_text("\n".join(map(json.dumps, rows)))
+    else:
+        writer = csv.write_csv if suffix == "csv" else parquet.write_table
+        writer(pa.Table.from_pylist(rows), path)
+    collection = open_collection(path, text_column="t", id_column="k")
+    assert collection.texts.tolist() == ["red fox", "blue sea"]
+    assert collection.ids.tolist() == ["1", "2"]
+    assert collection.label_names == ("m", "n")
+    assert collection.metadata is None
+    with pytest.raises(InputError, match="no column body; the table has t, label, k"):
+        open_collection(path, text_column="body")
+    with pytest.raises(InputError, match="unknown option columns for text table; allowed: text_column"):
+        open_collection(path, text_column="t", columns="k")
