@@ -2,46 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from somscope.maps.items import normalised
+from somscope.maps.threads import one_blas_thread
 
-__all__ = ["all_distances"]
+__all__ = ["all_distances", "nearest_units"]
 
 _BLOCK_BYTES = 32 * 2**20
 
+Floats = NDArray[np.float64]
+
 
 def all_distances(
-    x: Any, prototypes: NDArray[np.floating], metric: str, feature_weights: NDArray[np.float64] | None = None
-) -> NDArray[np.float64]:
+    x: Any, prototypes: NDArray[np.floating], metric: str, feature_weights: Floats | None = None
+) -> Floats:
     """(n, K) distances in float64; x: (n, d) dense, with NaN for missing values, or CSR.
 
     The formulas are those of `items.DenseItems`; missing values are left out and the sum scaled up to all features.
     """
+    out = np.empty((x.shape[0], len(prototypes)))
+    for start, block in _blocks(x, prototypes, metric, feature_weights):
+        out[start : start + len(block)] = block
+    return out
+
+
+def nearest_units(
+    x: Any, prototypes: NDArray[np.floating], metric: str, feature_weights: Floats | None, k: int
+) -> tuple[NDArray[np.int64], Floats]:
+    """The k nearest units (n, k) of each item and their distances (n, k), nearest first, equal ones by unit.
+
+    For k above 2: one and two are found without all distances by `Items.nearest`.
+    """
+    units, distances = np.empty((x.shape[0], k), np.int64), np.empty((x.shape[0], k))
+    for start, block in _blocks(x, prototypes, metric, feature_weights):
+        near = np.argsort(block, axis=1, kind="stable")[:, :k]
+        units[start : start + len(block)] = near
+        distances[start : start + len(block)] = np.take_along_axis(block, near, axis=1)
+    return units, distances
+
+
+def _blocks(
+    x: Any, prototypes: NDArray[np.floating], metric: str, feature_weights: Floats | None
+) -> Iterator[tuple[int, Floats]]:
+    """The first row of each block of items, and the block's distances to all prototypes."""
     own = np.asarray(prototypes, dtype=np.float64)
     weights = np.ones(own.shape[1]) if feature_weights is None else feature_weights
-    out = np.empty((x.shape[0], len(own)))
     step = max(1, _BLOCK_BYTES // (8 * max(own.shape)))
     for start in range(0, x.shape[0], step):
         block = x[start : start + step]
         block = np.asarray(block.toarray() if hasattr(block, "toarray") else block, dtype=np.float64)
-        out[start : start + len(block)] = _block_distances(block, own, metric, weights)
-    return out
+        with one_blas_thread():
+            distances = _block_distances(block, own, metric, weights)
+        yield start, distances
 
 
-def _block_distances(
-    block: NDArray[np.float64], own: NDArray[np.float64], metric: str, weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _block_distances(block: Floats, own: Floats, metric: str, weights: Floats) -> Floats:
     from scipy.spatial.distance import cdist
 
     root = np.sqrt(weights)
     known = ~np.isnan(block)
     if known.all():
         if metric == "cosine":
-            return 0.5 * cdist(normalised(block * root), normalised(own * root), "sqeuclidean")
+            return np.asarray(0.5 * cdist(normalised(block * root), normalised(own * root), "sqeuclidean"))
         if metric == "manhattan":
             return np.asarray(cdist(block * weights, own * weights, "cityblock"))
         return np.asarray(cdist(block * root, own * root))
@@ -54,4 +81,4 @@ def _block_distances(
     squared = (
         np.sum(filled**2, axis=1)[:, None] - 2.0 * filled @ (own * root).T + known @ (own**2 * weights).T
     )
-    return np.sqrt(np.maximum(squared, 0.0) * grow)
+    return np.asarray(np.sqrt(np.maximum(squared, 0.0) * grow))

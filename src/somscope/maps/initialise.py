@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.linalg import LinearOperator
 
 from somscope.errors import InputError, check_choice
 from somscope.maps.lattice import Lattice
+from somscope.maps.threads import one_blas_thread
 
 __all__ = ["INITIALISATIONS", "Plane", "content_order", "initial_prototypes", "principal_plane"]
 
@@ -14,6 +19,7 @@ INITIALISATIONS = ("pca", "random", "k-means++")
 
 Floats = NDArray[np.float64]
 _DENSE = 256  # above this size only the two strongest directions are computed
+_SMALL = 2**21  # entries of a sparse sample that may be made dense
 
 
 class Plane:
@@ -23,58 +29,89 @@ class Plane:
         self.mean, self.directions, self.deviations = mean, directions, deviations
 
 
-def principal_plane(
-    sample: NDArray[np.floating], weights: Floats | None, column_scale: Floats | None
-) -> Plane:
+def principal_plane(sample: Any, weights: Floats | None, column_scale: Floats | None) -> Plane:
     """The plane of the two strongest principal components of a sample (n, d) with weights (n,) and scaled columns.
 
-    Missing values count as their column's mean. The sign of each direction is fixed (its largest entry is positive),
-    so that the map does not depend on the linear-algebra library.
+    sample: dense, where missing values (NaN) count as their column's mean, or CSR, which is not made dense unless it
+    is small. The sign of each direction is fixed (its largest entry is positive), so that the map does not depend on
+    the linear-algebra library.
     """
-    x = np.array(sample, dtype=np.float64)
-    w = np.ones(len(x)) if weights is None else weights
-    known = ~np.isnan(x)
-    mass = np.maximum((known * w[:, None]).sum(axis=0), 1e-300)
-    mean = (np.where(known, x, 0.0) * w[:, None]).sum(axis=0) / mass
-    centred = np.where(known, x - mean, 0.0)
-    scaled = centred if column_scale is None else centred * column_scale
-    root = np.sqrt(w / w.sum())[:, None]
-    values, scores = _scores(scaled, root)
-    deviations = np.sqrt(np.maximum(values, 0.0))
-    # A unit score moves every feature (also one of weight 0) by its regression on the scores.
-    unit = scores / np.where(deviations > 0, deviations, 1.0)
-    directions = (unit * (w / w.sum())[:, None]).T @ centred
+    if sparse.issparse(sample) and sample.shape[0] * sample.shape[1] <= _SMALL:
+        sample = sample.toarray()
+    w = np.ones(sample.shape[0]) if weights is None else weights
+    w = w / w.sum()
+    with one_blas_thread():
+        if sparse.issparse(sample):
+            mean = np.asarray(w @ sample, dtype=np.float64)
+            centred = _Centred(sample, mean)
+        else:
+            centred = np.array(sample, dtype=np.float64)
+            gaps = np.isnan(centred)
+            centred[gaps] = 0.0
+            mean = w @ centred
+            if gaps.any():
+                mean /= np.maximum(w @ ~gaps, 1e-300)
+            centred -= mean
+            centred[gaps] = 0.0
+        variances, scores = _scores(centred, np.sqrt(w), column_scale)
+        deviations = np.sqrt(np.maximum(variances, 0.0))
+        # A unit score moves every feature (also one of weight 0) by its regression on the scores.
+        unit = scores / np.where(deviations > 0, deviations, 1.0)
+        directions = np.asarray((centred.T @ (unit * w[:, None])).T)
     signs = np.sign(directions[np.arange(2), np.abs(directions).argmax(axis=1)])
     return Plane(mean, directions * np.where(signs == 0, 1.0, signs)[:, None], deviations)
 
 
-def _scores(scaled: Floats, root: Floats) -> tuple[Floats, Floats]:
+class _Centred(LinearOperator):  # type: ignore[misc]
+    """A sparse matrix less its mean row, as an operator."""
+
+    def __init__(self, x: Any, mean: Floats) -> None:
+        super().__init__(np.float64, x.shape)
+        self.x, self.mean = x, mean
+
+    def _matmat(self, v: Floats) -> Floats:
+        return np.asarray(self.x @ v - self.mean @ v)
+
+    def _rmatmat(self, v: Floats) -> Floats:
+        return np.asarray(self.x.T @ v - np.outer(self.mean, v.sum(axis=0)))
+
+
+def _scores(centred: Any, root: Floats, column_scale: Floats | None) -> tuple[Floats, Floats]:
     """Variances (2,) along the two strongest directions of the rows weighted by root^2, and scores (n, 2) on them."""
     from scipy.linalg import svd
-    from scipy.sparse.linalg import svds
+    from scipy.sparse.linalg import aslinearoperator, svds
 
-    weighted = scaled * root
-    n, d = weighted.shape
-    if min(n, d) > _DENSE:
-        _, values, rows = svds(weighted, k=2, v0=np.full(min(n, d), 1.0), return_singular_vectors="vh")
+    n, d = centred.shape
+    scale = np.ones(d) if column_scale is None else column_scale
+    if min(n, d) > _DENSE or isinstance(centred, LinearOperator):
+        # The products with the two diagonal matrices are applied to vectors: no scaled copy is made.
+        weighted = _diagonal(root) @ aslinearoperator(centred) @ _diagonal(scale)
+        start = np.random.default_rng(0).standard_normal(min(n, d))
+        _, values, rows = svds(weighted, k=2, v0=start, return_singular_vectors="vh")
         values, rows = values[::-1], rows[::-1]
     else:
-        _, values, rows = svd(weighted, full_matrices=False)
+        _, values, rows = svd(centred * scale * root[:, None], full_matrices=False)
         values, rows = values[:2], rows[:2]
     if len(values) < 2:  # one feature, or one item
         values, rows = np.append(values, 0.0), np.concatenate([rows, np.zeros((1, d))])
-    return values**2, scaled @ rows.T
+    return values**2, np.asarray(centred @ (rows * scale).T)
+
+
+def _diagonal(values: Floats) -> LinearOperator:
+    from scipy.sparse.linalg import aslinearoperator
+
+    return aslinearoperator(sparse.diags_array(values))
 
 
 def initial_prototypes(
     how: str | NDArray[np.floating],
     lattice: Lattice,
-    sample: NDArray[np.floating],
+    sample: Any,
     plane: Plane,
     generator: np.random.Generator,
     weights: Floats | None = None,
 ) -> Floats:
-    """(K, d) prototypes.
+    """(K, d) prototypes; sample: (n, d), dense or CSR.
 
     "pca": the lattice laid over the principal plane, its longer side along the stronger direction, two standard
     deviations to each side of the mean; "random": items of the sample, each with a chance in proportion to its weight;
@@ -91,17 +128,21 @@ def initial_prototypes(
             )
         return given.copy()
     check_choice("init", how, INITIALISATIONS)
-    filled = np.where(np.isnan(sample), plane.mean, sample)
-    mass = np.ones(len(filled)) if weights is None else weights
+    filled = sample if sparse.issparse(sample) else np.where(np.isnan(sample), plane.mean, sample)
+    n_items = filled.shape[0]
+    mass = np.ones(n_items) if weights is None else weights
     if how == "random":
-        return filled[_drawn(filled, mass, lattice.n_units, generator)]
+        rows = filled[_drawn(filled, mass, lattice.n_units, generator)]
+        return np.asarray(rows.toarray() if sparse.issparse(rows) else rows, dtype=np.float64)
     if how == "k-means++":
         from sklearn.cluster import kmeans_plusplus
 
         order = content_order(filled, generator)
         seed = int(generator.integers(2**31))
-        n_units = min(lattice.n_units, len(filled))
-        centres, _ = kmeans_plusplus(filled[order], n_units, sample_weight=mass[order], random_state=seed)
+        n_units = min(lattice.n_units, n_items)
+        with one_blas_thread():
+            centres, _ = kmeans_plusplus(filled[order], n_units, sample_weight=mass[order], random_state=seed)
+        centres = centres.toarray() if sparse.issparse(centres) else centres
         return np.asarray(centres[np.arange(lattice.n_units) % n_units], dtype=np.float64)
     positions = lattice.positions
     if np.ptp(positions[:, 1]) > np.ptp(positions[:, 0]):
@@ -111,16 +152,17 @@ def initial_prototypes(
     return plane.mean + 2.0 * ((positions - middle) / half) @ plane.directions
 
 
-def content_order(x: NDArray[np.floating], generator: np.random.Generator) -> NDArray[np.int64]:
+def content_order(x: Any, generator: np.random.Generator) -> NDArray[np.int64]:
     """An order (n,) of the items that depends on what they are and on the seed, not on how they are sorted.
 
     They are ordered along a random direction; equal items stay together.
     """
     direction = generator.standard_normal(x.shape[1])
-    return np.argsort(x @ direction.astype(x.dtype), kind="stable")
+    with one_blas_thread():
+        return np.argsort(np.asarray(x @ direction.astype(x.dtype)), kind="stable")
 
 
-def _drawn(x: Floats, mass: Floats, n: int, generator: np.random.Generator) -> NDArray[np.int64]:
+def _drawn(x: Any, mass: Floats, n: int, generator: np.random.Generator) -> NDArray[np.int64]:
     """n rows, each as often as its share of the mass, give or take one: every (1/n)-th of the mass in content order."""
     order = content_order(x, generator)
     reached = np.cumsum(mass[order])

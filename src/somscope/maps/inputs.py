@@ -11,7 +11,10 @@ from scipy import sparse
 from somscope.errors import InputError
 from somscope.maps.items import METRICS, DenseItems, Items, SparseItems, count_gaps
 
-__all__ = ["as_items", "as_matrix", "checked_weights"]
+__all__ = ["as_items", "as_matrix", "checked_weights", "refuse_unmappable", "sample_rows", "sample_step"]
+
+_SAMPLE = 2048  # items that the grid, the plane and the first prototypes are chosen from
+_ROWS = 4096  # rows looked at together
 
 
 def as_matrix(x: Any) -> Any:
@@ -19,10 +22,11 @@ def as_matrix(x: Any) -> Any:
 
     Small integers and half floats become float32, which holds them exactly; scikit-learn's checks do the rest.
     """
-    if hasattr(x, "matrix") and hasattr(x, "fingerprint"):
+    if hasattr(x, "matrix") and hasattr(type(x), "fingerprint"):
         x = x.matrix()
     elif hasattr(x, "detach"):
-        x = x.detach().cpu().numpy()
+        x = x.detach().cpu()
+        x = (x.float() if str(x.dtype) == "torch.bfloat16" else x).numpy()
     kind = getattr(x, "dtype", None)
     if isinstance(kind, np.dtype) and kind in (np.bool_, np.int8, np.uint8, np.int16, np.uint16, np.float16):
         return x.astype(np.float32)
@@ -59,15 +63,51 @@ def as_items(
         csr = sparse.csr_matrix(x)
         if not np.isfinite(csr.data).all():
             raise InputError("X is sparse and holds NaN or inf; missing values need a dense array")
-        csr.sum_duplicates()
+        if not csr.has_canonical_format:  # the caller's matrix stays as it is
+            csr = csr.copy()
+            csr.sum_duplicates()
         return SparseItems(csr, metric, feature_weights, sample_weight)
     gaps, infinities, (row, column) = count_gaps(x)
     if infinities:
         raise InputError(f"X contains inf: {infinities} infinite values, one in row {row}, column {column}")
-    if gaps:
-        everywhere = np.flatnonzero(np.isnan(x).all(axis=0))
-        if len(everywhere):
-            raise InputError(
-                f"column {everywhere[0]} holds nothing but NaN; leave out {len(everywhere)} such columns"
-            )
     return DenseItems(x, metric, feature_weights, sample_weight, missing=gaps > 0)
+
+
+def sample_step(n: int) -> int:
+    """The smallest power of two s for which every s-th of n items makes a sample of at most 2048."""
+    step = 1
+    while -(-n // step) > _SAMPLE:
+        step *= 2
+    return step
+
+
+def sample_rows(n: int) -> NDArray[np.int64]:
+    """Rows of an even sample of n items: every s-th. A stream of blocks can keep the same ones without knowing n."""
+    return np.arange(0, n, sample_step(n))
+
+
+def refuse_unmappable(x: Any) -> None:
+    """InputError for fewer than two items, items that are all equal, and columns without any value."""
+    n = x.shape[0]
+    if n < 2:
+        raise InputError(f"X has {n} sample(s): a map needs at least 2 different items")
+    if sparse.issparse(x):
+        for start in range(0, n, _ROWS):
+            part = sparse.vstack([x[:1], x[start : start + _ROWS]], format="csr")
+            if (part.max(axis=0) != part.min(axis=0)).nnz:
+                return
+    else:
+        differ, unseen = False, np.ones(x.shape[1], dtype=np.bool_)
+        for start in range(0, n, _ROWS):
+            block = x[start : start + _ROWS]
+            gaps = np.isnan(block)
+            unseen &= gaps.all(axis=0)
+            differ = differ or bool(((block != x[0]) & ~(gaps & np.isnan(x[0]))).any())
+            if differ and not unseen.any():
+                return
+        if unseen.any():
+            empty = np.flatnonzero(unseen)
+            raise InputError(
+                f"column {empty[0]} holds nothing but NaN; leave out {len(empty)} such column(s)"
+            )
+    raise InputError(f"all {n} items are equal: there is nothing to map")

@@ -339,7 +339,7 @@ def online_steps(
     """Kohonen's sequential rule for the items in `order`: m_k += rate_t h(k, bmu; radius_t) (x_t - m_k).
 
     squared_lattice: (K, K); shape: index of the neighbourhood in `neighbourhood.NEIGHBOURHOODS`. Returns the sum of
-    distances (squared, or Manhattan) of the items to the best units that they met.
+    the distances at which the items met their best units.
     """
     n_units, n_features = prototypes.shape
     met = 0.0
@@ -360,7 +360,7 @@ def online_steps(
             if total < least:
                 least = total
                 best = k
-        met += least
+        met += least if manhattan else np.sqrt(least)
         rate = rates[t] if weights is None else rates[t] * weights[order[t]]
         rate = min(rate, 1.0)
         radius = max(radii[t], 1e-12)

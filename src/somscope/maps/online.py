@@ -11,7 +11,7 @@ from somscope.errors import InputError
 from somscope.maps import kernels
 from somscope.maps.batch import Trained
 from somscope.maps.initialise import content_order
-from somscope.maps.items import DenseItems, Items
+from somscope.maps.items import DenseItems
 from somscope.maps.lattice import Lattice
 from somscope.maps.neighbourhood import NEIGHBOURHOODS
 from somscope.progress import track
@@ -22,7 +22,7 @@ _SLICES = 8  # steps between two looks at Ctrl-C and the progress bar: an eighth
 
 
 def train_online(
-    items: Items,
+    items: object,
     start: NDArray[np.float64],
     lattice: Lattice,
     neighbourhood: str,
@@ -34,8 +34,10 @@ def train_online(
     """m_k += rate_t h(k, b; radius_t) (x_t - m_k) for the items in a new random order in each pass.
 
     radii, rates: (passes,) values at the start of each pass; within a pass both fall linearly to the next one's.
-    A sample weight says how often an item comes: w n / sum(w) times in a pass (with whole weights, exactly w times), and
-    neither the order of the items nor whether one is repeated or has the weight 2 makes a difference. Raises InputError for sparse items, missing values and cosine distance.
+    A sample weight says how often an item comes: w n / sum(w) times in a pass (with whole weights, exactly w times),
+    and neither the order of the items nor whether one is repeated or has the weight 2 makes a difference. The
+    quantization error in the history is the mean distance at which a pass met its items.
+    Raises InputError for sparse items, missing values, the cosine distance, and prototypes that ran away.
     """
     if not isinstance(items, DenseItems) or items.missing or items.metric == "cosine":
         raise InputError(
@@ -51,21 +53,25 @@ def train_online(
     trained = Trained(prototypes.astype(np.float64))
     began = perf_counter()
     steps = [(p, s) for p in range(len(radii)) for s in range(_SLICES)]
-    order = visits
+    order, met = visits, 0.0
     cuts = np.linspace(0, len(visits), _SLICES + 1).astype(np.int64)
     try:
         for p, s in track(steps, "training the map, item by item", enabled=progress):
             if s == 0:
-                order = generator.permutation(visits)
+                order, met = generator.permutation(visits), 0.0
             part = order[cuts[s] : cuts[s + 1]]
             at = np.arange(cuts[s], cuts[s + 1]) / len(visits)
             radius, rate = (_between(values, p, at) for values in (radii, rates))
-            kernels.online_steps(
+            met += kernels.online_steps(
                 x, None, part, prototypes, squared, shape, radius, rate, scale, items.metric == "manhattan"
             )
             if s == _SLICES - 1:
-                error = float(np.mean(items.nearest(prototypes)[1][:, 0])) if p == len(radii) - 1 else np.nan
-                entry = (float(p + 1), float(radii[p]), error, np.nan, perf_counter() - began)
+                if not np.isfinite(prototypes).all():
+                    raise InputError(
+                        f"the prototypes ran away in pass {p + 1} of neighbourhood='{neighbourhood}'; "
+                        "use a smaller radius or learning rate"
+                    )
+                entry = (float(p + 1), float(radii[p]), met / len(visits), np.nan, perf_counter() - began)
                 for name, value in zip(trained.history, entry, strict=True):
                     trained.history[name].append(value)
     except KeyboardInterrupt:
@@ -84,7 +90,7 @@ def _visits(
     reached = np.cumsum(weights[order])
     n = round(reached[-1]) if (weights % 1 == 0).all() else len(x)
     at = (np.arange(n) + 0.5) / n * reached[-1]
-    return order[np.minimum(np.searchsorted(reached, at, side="right"), len(order) - 1)]
+    return np.asarray(order[np.minimum(np.searchsorted(reached, at, side="right"), len(order) - 1)])
 
 
 def _between(values: NDArray[np.float64], p: int, at: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,7 +9,13 @@ from scipy import sparse
 from somscope.errors import InputError
 from somscope.maps.lattice import Lattice
 
-__all__ = ["cluster_units", "label_shares"]
+__all__ = ["check_clusters", "cluster_units", "label_shares", "u_matrix"]
+
+
+def check_clusters(n_clusters: object, n_units: int) -> None:
+    """Raise InputError unless n_clusters is a whole number from 1 to n_units."""
+    if not isinstance(n_clusters, int | np.integer) or not 1 <= n_clusters <= n_units:
+        raise InputError(f"n_clusters={n_clusters!r}; allowed: 1 to {n_units}, the number of units")
 
 
 def cluster_units(
@@ -28,8 +34,7 @@ def cluster_units(
     """
     from sklearn.cluster import AgglomerativeClustering
 
-    if not isinstance(n_clusters, int | np.integer) or not 1 <= n_clusters <= lattice.n_units:
-        raise InputError(f"n_clusters={n_clusters!r}; allowed: 1 to {lattice.n_units}, the number of units")
+    check_clusters(n_clusters, lattice.n_units)
     own = np.asarray(prototypes, dtype=np.float64)
     edges = lattice.edges()
     home = np.arange(lattice.n_units)
@@ -83,3 +88,20 @@ def label_shares(
     )
     total = table.sum(axis=1, keepdims=True)
     return np.divide(table, total, out=np.full_like(table, np.nan), where=total > 0)
+
+
+def u_matrix(
+    prototypes: NDArray[np.floating], lattice: Lattice, feature_weights: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """(rows, columns) mean Euclidean distance of each unit's prototype to its neighbours' (Ultsch & Siemon 1990).
+
+    Neighbours are those of `lattice.default_adjacency`; a unit without any has 0.
+    """
+    own = np.asarray(prototypes, dtype=np.float64)
+    own = own if feature_weights is None else own * np.sqrt(feature_weights)
+    edges = lattice.edges()
+    gaps = np.linalg.norm(own[edges[:, 0]] - own[edges[:, 1]], axis=1)
+    ends = edges.T.ravel()
+    total = np.bincount(ends, weights=np.tile(gaps, 2), minlength=lattice.n_units)
+    degree = np.bincount(ends, minlength=lattice.n_units)
+    return np.asarray(total / np.maximum(degree, 1)).reshape(lattice.rows, lattice.columns)

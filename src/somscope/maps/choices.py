@@ -1,0 +1,94 @@
+"""What users ask of a map, checked, and what is chosen from the data where they leave it open."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from somscope.errors import InputError, check_choice
+from somscope.maps.defaults import choose_grid, choose_radius, parse_grid
+from somscope.maps.initialise import Plane
+from somscope.maps.items import METRICS
+from somscope.maps.lattice import SHAPES, Lattice
+from somscope.maps.neighbourhood import NEIGHBOURHOODS
+
+__all__ = ["ALGORITHMS", "DEVICES", "check_parameters", "first_and_last", "lattice_for", "radii_for"]
+
+ALGORITHMS = ("batch", "online")
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def check_parameters(parameters: dict[str, Any]) -> None:
+    """Raise InputError for parameters of `SOM` that no data could be mapped with; the message lists what is allowed."""
+    parse_grid(parameters["grid"])
+    check_choice("lattice", parameters["lattice"], SHAPES)
+    check_choice("neighbourhood", parameters["neighbourhood"], NEIGHBOURHOODS)
+    check_choice("algorithm", parameters["algorithm"], ALGORITHMS)
+    check_choice("metric", parameters["metric"], METRICS)
+    check_choice("device", parameters["device"], DEVICES)
+    if parameters["neighbourhood"] == "mexican-hat" and parameters["algorithm"] == "batch":
+        raise InputError(
+            "neighbourhood='mexican-hat' has negative weights, under which the batch rule has no mean; "
+            "use algorithm='online'"
+        )
+    n_passes, tol = parameters["n_passes"], parameters["tol"]
+    if n_passes != "auto" and (not isinstance(n_passes, int | np.integer) or n_passes < 1):
+        raise InputError(f"n_passes={n_passes!r}; allowed: 'auto' or a whole number from 1")
+    if not isinstance(tol, int | float | np.number) or not 0 <= tol < np.inf:
+        raise InputError(f"tol={tol!r}; allowed: a share of 0 or more")
+    if not isinstance(parameters["radius"], str):
+        first_and_last("radius", parameters["radius"])
+    elif parameters["radius"] != "auto":
+        raise InputError(
+            f"radius={parameters['radius']!r}; allowed: 'auto', a number, or (first, last) in lattice steps"
+        )
+    first_and_last("learning_rate", parameters["learning_rate"])
+
+
+def first_and_last(name: str, value: Any) -> tuple[float, float]:
+    """The two ends of a schedule from (first, last) or from one number."""
+    try:
+        ends = np.atleast_1d(np.asarray(value, dtype=np.float64))
+    except (TypeError, ValueError):
+        ends = np.zeros(0)
+    if ends.shape not in ((1,), (2,)) or not np.isfinite(ends).all() or (ends < 0).any():
+        raise InputError(f"{name}={value!r}; allowed: a number of 0 or more, or (first, last)")
+    return float(ends[0]), float(ends[-1])
+
+
+def lattice_for(
+    grid: Any, shape: str, toroidal: bool, plane: Plane, n_items: int
+) -> tuple[Lattice, str | None]:
+    """The lattice for n items, and why that one where the grid was "auto".
+
+    Raises InputError for a given grid with more units than items.
+    """
+    given = parse_grid(grid)
+    if given is None:
+        rows, columns = choose_grid(n_items, plane.deviations, shape, toroidal)
+        first, second = plane.deviations
+        why = (
+            f"{rows}x{columns}: about 5 sqrt(n) units for {n_items} items, "
+            f"sides by the two principal deviations {first:.3g} and {second:.3g}"
+        )
+        return Lattice(rows, columns, shape, toroidal), why
+    lattice = Lattice(*given, shape, toroidal)
+    if lattice.n_units > n_items:
+        raise InputError(
+            f"grid {lattice.rows}x{lattice.columns} has {lattice.n_units} units for {n_items} items; "
+            "at most one unit an item, better one for every five"
+        )
+    return lattice, None
+
+
+def radii_for(radius: Any, lattice: Lattice) -> tuple[tuple[float, float], str | None]:
+    """The first and last radius in lattice steps, and why these where the radius was "auto"."""
+    if not isinstance(radius, str):
+        return first_and_last("radius", radius), None
+    first, last = choose_radius(lattice)
+    why = (
+        f"{first:.3g} to {last:.3g} lattice steps: from half the longer side, so that the map unfolds as a whole, "
+        "to a radius at which neighbours still pull each other"
+    )
+    return (first, last), why
