@@ -111,6 +111,7 @@ def _run_job(job: Job, data: Path, folder: Path) -> dict[str, Any]:
         "items": job.items,
         "assign_items": job.assign_items,
         "extrapolated": job.extrapolated,
+        "quick": job.quick,
         "seeds": list(job.seeds),
         "answer": str(answer),
     }
@@ -221,7 +222,12 @@ def _measure_all(
     return rows, failed, versions, True
 
 
+def _terminated(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def main(arguments: list[str] | None = None) -> int:
+    signal.signal(signal.SIGTERM, _terminated)  # as Ctrl-C: stop the worker, keep what was measured
     options = _parser().parse_args(arguments)
     workloads = select(_flat(options.workloads))
     tools, absent = _available(_tools(_flat(options.tools)))

@@ -65,17 +65,19 @@ def start_memory_peak() -> float:
 class MatrixProduct:
     """Seconds of the pure float32 product X @ W.T of a workload's full size, into an output that is there already.
 
-    W is K rows of X, so that the values are ordinary. The first call also allocates and warms up.
+    W is K rows of X, so that the values are ordinary; creating it also allocates and warms up. With n_items, the time
+    of X is scaled to so many items (only where a look at the tools is enough).
     """
 
-    def __init__(self, X: np.ndarray, n_units: int) -> None:
+    def __init__(self, X: np.ndarray, n_units: int, n_items: int | None = None) -> None:
         import torch
 
         self._mm = torch.mm
         self._x = torch.from_numpy(X)
         self._w = self._x[:n_units].clone() if len(X) >= n_units else torch.randn(n_units, X.shape[1])
         self._out = torch.empty(len(X), n_units)
-        self.flops = 2.0 * X.shape[0] * X.shape[1] * n_units
+        self._scale = (n_items or len(X)) / len(X)
+        self.flops = 2.0 * len(X) * X.shape[1] * n_units * self._scale
         self.rounds: list[list[float]] = []  # seconds, one list per call of measure
         self._mm(self._x, self._w.T, out=self._out)  # touches the output's pages, starts the threads
 
@@ -87,5 +89,5 @@ class MatrixProduct:
             start = time.perf_counter()
             for _ in range(inner):
                 self._mm(self._x, self._w.T, out=self._out)
-            taken.append((time.perf_counter() - start) / inner)
+            taken.append((time.perf_counter() - start) / inner * self._scale)
         self.rounds.append(taken)

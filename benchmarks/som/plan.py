@@ -33,6 +33,7 @@ class Job:
     extrapolated: bool
     seeds: tuple[int, ...]
     expected_seconds: float
+    quick: bool = False
 
     @property
     def timeout(self) -> float:
@@ -83,11 +84,20 @@ def _job(workload: Workload, tool: Tool, variant: str, quick: bool, n_seeds: int
         assign_items = 0
     expected = START + workload.expected_product_seconds * (1 + (2 if extrapolated else 3) * len(seeds))
     expected += len(seeds) * (cost * passes * items / n + assign_cost * assign_items / n)
-    expected += (
-        1.3 * workload.product_flops / 5e10 * len(seeds) * (not extrapolated)
-    )  # the quality, in float64
+    if not extrapolated:
+        expected += 1.3 * workload.product_flops / 5e10 * len(seeds)  # the quality, in float64
     return Job(
-        workload, tool.name, variant, options, passes, items, assign_items, extrapolated, seeds, expected
+        workload,
+        tool.name,
+        variant,
+        options,
+        passes,
+        items,
+        assign_items,
+        extrapolated,
+        seeds,
+        expected,
+        quick,
     )
 
 

@@ -132,7 +132,7 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
             del some
         del trained
         if product is None:
-            product = MatrixProduct(items, job["rows"] * job["columns"])
+            product = MatrixProduct(part if job["quick"] else items, job["rows"] * job["columns"], n_full)
         product.measure(2 if job["extrapolated"] else 3)
     assert product is not None
     answer["product_seconds"] = product.rounds  # one round after each training: also the one before the next

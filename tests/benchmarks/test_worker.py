@@ -39,6 +39,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "items": 1000,
         "assign_items": 1000,
         "extrapolated": False,
+        "quick": False,
         "seeds": [0, 1],
         "answer": str(tmp_path / "answer.json"),
     }
