@@ -216,7 +216,7 @@ def test_error_lines_are_capped_and_the_subtitle_says_so():
     units, second, distances, _ = assigned(lattice, 2000)
     figure = figures.error_layers_figure(lattice, units, second, distances)
     said = " ".join(text.get_text() for text in figure.axes[0].texts).replace("\n", " ")
-    assert "the 300 most frequent of 1,9" in said
+    assert "the 150 most frequent of 1,9" in said
 
 
 def test_mean_distance_refuses_different_lengths():

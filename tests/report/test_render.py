@@ -162,7 +162,7 @@ def test_hostile_strings_stay_text(make_run):
     run = make_run(
         Lattice(2, 2), "text", np.random.default_rng(0).random((n, n)), ids=[f"{i} {s}" for i, s in enumerate(HOSTILE)],
         labels=HOSTILE, texts=HOSTILE, feature_names=tuple(HOSTILE), name=HOSTILE[0], command=["somscope", *HOSTILE],
-        chosen={HOSTILE[0]: {"value": HOSTILE[1], "why": HOSTILE[2]}}, stop_reason=HOSTILE[1], device=HOSTILE[0],
+        chosen={HOSTILE[0]: f"{HOSTILE[1]}: {HOSTILE[2]}"}, stop_reason=HOSTILE[1], device=HOSTILE[0],
         model={"name": HOSTILE[1], "parameters": {HOSTILE[0]: HOSTILE[1]}}, versions={HOSTILE[0]: HOSTILE[1]},
     )  # fmt: skip
     collection = run.config["collection"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from somscope.maps.lattice import Lattice
-from somscope.report.members import most_per_unit
+from somscope.report import render_report
+from somscope.report.members import most_listed, most_per_unit
 from somscope.report.summary import summarise
 from somscope.report.words import distinctive_terms, standing_out, top_terms
 
@@ -46,6 +48,25 @@ def test_labels_that_the_collection_does_not_name_are_kept(make_run):
     run = make_run(Lattice(2, 2), "vectors", np.eye(4), labels=["b", "a", None, "b"])
     run.config["collection"]["label_names"] = ["b"]
     assert summarise(run, run.attributes["prototypes_"], None).class_names == ("b", "a")
+
+
+def test_feature_weights_count_in_the_distances_between_prototypes(make_run):
+    run = make_run(Lattice(1, 2), "vectors", np.eye(2))
+    prototypes, weights = np.array([[0.0, 0.0], [3.0, 2.0]]), [4.0, 0.25]
+    assert summarise(run, prototypes, None, weights).edge_distances == pytest.approx([np.sqrt(36 + 1)])
+
+
+def test_only_listed_items_are_decoded(make_picture_run, monkeypatch):
+    """A thumbnail that cannot be read does no harm where its item is not listed."""
+    monkeypatch.setattr("somscope.report.members.most_per_unit", lambda hits: 4)
+    run = make_picture_run(Lattice(1, 2), n=100)
+    summary = summarise(run, run.attributes["prototypes_"], None)
+    hidden = next(i for i in range(100) if i not in set(most_listed(summary).tolist()))
+    items = run.tables["items"].to_pylist()
+    items[hidden]["thumbnail"] = b"broken"
+    run.tables["items"] = pa.Table.from_pylist(items)
+    assert "8 of 100 items are listed" in render_report(run)
+    assert set(summary.medoids) <= set(most_listed(summary))
 
 
 def test_terms():

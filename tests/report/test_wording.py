@@ -7,7 +7,14 @@ import shlex
 import pytest
 
 from somscope.report.charts import training_charts
-from somscope.report.wording import chosen_rows, measure_rows, number, repeat_command, repeat_python
+from somscope.report.wording import (
+    chosen_rows,
+    distance_units,
+    measure_rows,
+    number,
+    repeat_command,
+    repeat_python,
+)
 
 
 @pytest.mark.parametrize(
@@ -33,11 +40,26 @@ def test_every_known_measure_has_its_sentence_and_unknown_ones_their_name():
     assert rows[1].title == "my own"
 
 
-def test_choices_in_every_form_that_a_model_may_give():
-    rows = chosen_rows(
-        {"grid": {"value": [4, 5], "why": "few items"}, "radius": 2.5, "passes": [10, "it was enough"]}
-    )
-    assert rows == [("grid", "[4, 5]", "few items"), ("radius", "2.5", ""), ("passes", "10", "it was enough")]
+def test_choices_are_parted_into_value_and_reason():
+    rows = chosen_rows({"grid": "4x5: few items: 60", "radius": 2.5, "scale": "each column alike"})
+    assert rows == [
+        ("grid", "4x5", "few items: 60"),
+        ("radius", "2.5", ""),
+        ("scale", "each column alike", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "chosen", "expected"),
+    [
+        ({}, {}, ("in the units of the features",) * 2),
+        ({"metric": "cosine"}, {}, ("as cosine distance (0 to 2)", "in the units of the features")),
+        ({"feature_weights": [1, 2]}, {}, ("in weighted units of the features",) * 2),
+        ({"feature_weights": [1, 2]}, {"scale": "x"}, ("in standard deviations of the features",) * 2),
+    ],
+)
+def test_what_distances_are_measured_in(parameters, chosen, expected):
+    assert distance_units({"model": {"parameters": parameters}, "chosen": chosen}) == expected
 
 
 def test_the_command_can_be_pasted_into_a_shell():

@@ -17,6 +17,7 @@ CURVE_LABELS = {
     "radius": "radius (lattice steps)",
     "quantization_error": "quantization error (units of the data)",
     "topographic_error": "topographic error (share of items)",
+    "moved": "items that changed their unit (share)",
     "seconds": "time (seconds)",
     "learning_rate": "learning rate",
 }

@@ -15,7 +15,7 @@ from somscope.maps.lattice import Lattice
 
 __all__ = ["error_layers_figure", "mean_distance", "topographic_error_pairs"]
 
-_MOST_PAIRS = 300
+_MOST_PAIRS = 150
 
 
 def mean_distance(lattice: Lattice, units: ArrayLike, distances: ArrayLike) -> NDArray[np.float64]:
@@ -58,7 +58,7 @@ def error_layers_figure(
     """Mean quantization error per unit as colour, and a line between every best and second unit that are not
     neighbours (topographic errors), thicker for more items.
 
-    units, second_units: (n,) units of each item; distances: (n,) to the best unit. The 300 most frequent pairs are
+    units, second_units: (n,) units of each item; distances: (n,) to the best unit. The 150 most frequent pairs are
     drawn; the subtitle says so. On a toroidal lattice a line takes the shorter way, over the border.
     """
     pairs, count = topographic_error_pairs(lattice, units, second_units, neighbours)

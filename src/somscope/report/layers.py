@@ -19,11 +19,16 @@ __all__ = ["class_layer", "cluster_layer", "component_layers", "picture_layer", 
 
 _MOST_PLANES = 48
 _MOST_PLANE_VALUES = 150_000
-_MOST_PAIRS = 300
+_MOST_PAIRS = 150
 
 
-def value_layers(summary: MapSummary, lattice: Lattice) -> list[dict[str, Any]]:
-    """Hits, U-matrix, quantization error and topographic error."""
+def value_layers(
+    summary: MapSummary, lattice: Lattice, item_unit: str, prototype_unit: str
+) -> list[dict[str, Any]]:
+    """Hits, U-matrix, quantization error and topographic error.
+
+    item_unit, prototype_unit: what distances from items, and between prototypes, are measured in.
+    """
     hits = np.where(summary.hits > 0, summary.hits.astype(np.float64), np.nan)
     pairs, count = topographic_error_pairs(lattice, summary.units, summary.second_units)
     lines = np.column_stack([pairs, count])[:_MOST_PAIRS].tolist()
@@ -39,14 +44,14 @@ def value_layers(summary: MapSummary, lattice: Lattice) -> list[dict[str, Any]]:
             "u-matrix",
             "U-matrix",
             summary.u_matrix,
-            "mean distance to the neighbouring prototypes, in the units of the data",
+            f"mean distance to the neighbouring prototypes, {prototype_unit}",
             "Bright ridges part groups of units that differ; dark valleys hold units that are alike.",
         ),
         _values(
             "quantization-error",
             "Quantization error",
             summary.mean_distance,
-            "mean distance of the members to the prototype, in the units of the data",
+            f"mean distance of the members to the prototype, {item_unit}",
             "Bright units stand for items that they resemble less.",
         ),
         _values(

@@ -10,10 +10,10 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from somscope.report.safe_json import safe_json, short
-from somscope.report.sheets import Sheet, encode_sheets
+from somscope.report.sheets import Pictures, Sheet, encode_sheets
 from somscope.report.summary import MapSummary
 
-__all__ = ["MOST_LISTED", "Members", "list_members", "most_per_unit"]
+__all__ = ["MOST_LISTED", "Members", "list_members", "most_listed", "most_per_unit"]
 
 MOST_LISTED = 20_000  # items in one report; beyond it each unit lists its nearest and its farthest members
 _LONGEST_ID = 160  # characters
@@ -40,16 +40,23 @@ def most_per_unit(hits: NDArray[np.integer], most: int = MOST_LISTED) -> int:
     return low
 
 
+def most_listed(summary: MapSummary) -> NDArray[np.int64]:
+    """The items that a report lists at most, by unit; the nearest of each unit is among them."""
+    cap = most_per_unit(summary.hits)
+    return np.concatenate([_choose(summary.members(unit), cap) for unit in range(len(summary.hits))])
+
+
 def list_members(
     summary: MapSummary,
     budget: int,
-    pictures: NDArray[np.uint8] | None = None,
+    pictures: Pictures | None = None,
     texts: list[str | None] | None = None,
 ) -> Members:
     """The members of each unit within `budget` bytes.
 
-    pictures: (n, H, W, C) for images; texts: (n,) for text. First all members (up to MOST_LISTED items) with
-    pictures in the best encoding that fits, or texts in full; then less and less of each; then fewer members.
+    pictures: for images, of at least the items that `most_listed` gives; texts: (n,) for text. First all members (up
+    to MOST_LISTED items) with pictures in the best encoding that fits, or texts in full; then less and less of each;
+    then fewer members.
     """
     cap = most_per_unit(summary.hits)
     while True:
@@ -64,11 +71,11 @@ def list_members(
             if left >= 0 and pictures is None:
                 return Members(plain, note)
             if left >= 0 and pictures is not None:
-                encoded = encode_sheets([pictures[items] for items in chosen], left - 120 * len(chosen))
+                encoded = encode_sheets([pictures.of(items) for items in chosen], left - 120 * len(chosen))
                 if encoded is not None:
                     sheets, encoding = encoded
                     if encoding.quality is not None:
-                        note += [f"Pictures are stored at {encoding}, so that this file stays small."]
+                        note += [f"Pictures are stored with {encoding}, so that this file stays small."]
                     return Members(_with_sheets(records, sheets), note)
         if cap == 1:
             return Members(

@@ -7,7 +7,7 @@ import hashlib
 import os
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
@@ -22,12 +22,15 @@ from somscope.figures.palette import CLASS_COLOURS, SEQUENTIAL
 from somscope.figures.units import describe
 from somscope.report import layers, wording
 from somscope.report.charts import training_charts
-from somscope.report.members import Members, list_members
+from somscope.report.members import Members, list_members, most_listed
 from somscope.report.run_like import RunLike
 from somscope.report.safe_json import safe_json, short
-from somscope.report.sheets import Sheet, decode_pictures, make_sheet, shrink
+from somscope.report.sheets import Pictures, Sheet, decode_pictures, make_sheet, shrink
 from somscope.report.summary import MapSummary, summarise
 from somscope.report.words import distinctive_terms, standing_out, top_terms
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["MAX_BYTES", "render_report", "write_report"]
 
@@ -65,14 +68,16 @@ def render_report(run: RunLike, max_bytes: int = MAX_BYTES) -> str:
         raise RunError(
             f"the model has {len(prototypes)} prototypes for a lattice of {run.lattice.n_units} units"
         )
-    summary = summarise(run, prototypes, getattr(model, "u_matrix_", None))
+    summary = summarise(
+        run, prototypes, getattr(model, "u_matrix_", None), getattr(model, "feature_weights", None)
+    )
     items = run.items()
     if items.num_rows != len(summary.ids):
         raise RunError(f"items have {items.num_rows} rows and assignments {len(summary.ids)}")
     kind = run.config["collection"]["kind"]
     pictures = None
     if kind == "images":
-        pictures = decode_pictures(items["thumbnail"].to_pylist(), summary.ids)
+        pictures = _pictures(items, summary)
     texts = items["text"].to_pylist() if kind == "text" and "text" in items.column_names else None
 
     sheets = _unit_sheets(run, summary, prototypes, pictures) if pictures is not None else {}
@@ -95,8 +100,19 @@ def _fill(page: dict[str, Any], members: Members) -> str:
     return environment.get_template("report.html.j2").render(**page, members=members)
 
 
+def _pictures(items: pa.Table, summary: MapSummary) -> Pictures:
+    """The thumbnails of the items that can be listed; of a very large collection the others are never decoded."""
+    listed = most_listed(summary)
+    pixels = decode_pictures(
+        items["thumbnail"].take(listed).to_pylist(), [summary.ids[i] for i in listed.tolist()]
+    )
+    place = np.full(len(summary.ids), -1)
+    place[listed] = np.arange(len(listed))
+    return Pictures(pixels, place)
+
+
 def _unit_sheets(
-    run: RunLike, summary: MapSummary, prototypes: NDArray[np.floating], pictures: NDArray[np.uint8]
+    run: RunLike, summary: MapSummary, prototypes: NDArray[np.floating], pictures: Pictures
 ) -> dict[str, Sheet]:
     """One picture per unit: the prototype, where prototypes are images, and the nearest member."""
     lattice = run.lattice
@@ -107,7 +123,7 @@ def _unit_sheets(
         scaled = np.clip(np.nan_to_num(prototypes) * 255, 0, 255).round().astype(np.uint8)
         sheets["prototypes"] = _unit_sheet(scaled.reshape(-1, *shape), side, lattice.columns)
     medoids = summary.medoids
-    nearest = np.where((medoids >= 0)[:, None, None, None], pictures[medoids], np.uint8(0))
+    nearest = np.where((medoids >= 0)[:, None, None, None], pictures.of(medoids), np.uint8(0))
     sheets["medoids"] = _unit_sheet(nearest, side, lattice.columns)
     return sheets
 
@@ -152,7 +168,7 @@ def _map_data(
         shown.append(layers.word_layer(distinctive_terms(prototypes, names)))
     elif collection["kind"] != "images":
         planes, planes_note = layers.component_layers(prototypes, names)
-    shown += layers.value_layers(summary, lattice)
+    shown += layers.value_layers(summary, lattice, *wording.distance_units(run.config))
     if summary.class_names and summary.counts.any():
         shown.insert(1 if shown[0]["type"] == "value" else len(shown) - 4, layers.class_layer(summary))
     if clusters is not None:

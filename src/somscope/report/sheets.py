@@ -14,7 +14,16 @@ from PIL import Image, features
 
 from somscope.errors import DataError
 
-__all__ = ["ENCODINGS", "Encoding", "Sheet", "decode_pictures", "encode_sheets", "make_sheet", "shrink"]
+__all__ = [
+    "ENCODINGS",
+    "Encoding",
+    "Pictures",
+    "Sheet",
+    "decode_pictures",
+    "encode_sheets",
+    "make_sheet",
+    "shrink",
+]
 
 _LONGEST_SHEET = 16_000  # pixels; WebP ends at 16,383
 
@@ -28,13 +37,15 @@ class Encoding:
 
     def __str__(self) -> str:
         kept = "without loss" if self.quality is None else f"in WebP quality {self.quality}"
-        return f"at most {self.side} pixels a side, {kept}"
+        return f"no more than {self.side} pixels a side, {kept}"
 
 
 # From the best to the smallest: first the quality goes down, then the size.
 ENCODINGS = (
     Encoding(64, None),
+    Encoding(64, 92),
     Encoding(64, 85),
+    Encoding(64, 75),
     Encoding(64, 65),
     Encoding(48, 65),
     Encoding(40, 55),
@@ -62,6 +73,18 @@ class Sheet:
             "w": self.width,
             "h": self.height,
         }
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The pictures of some items: (m, H, W, 1 or 3) pixels, and place: (n,) where in them each item's picture is."""
+
+    pixels: NDArray[np.uint8]
+    place: NDArray[np.int64]
+
+    def of(self, items: NDArray[np.integer]) -> NDArray[np.uint8]:
+        """(len(items), H, W, C) pictures of items that were decoded."""
+        return np.asarray(self.pixels[self.place[items]])
 
 
 def decode_pictures(encoded: Sequence[bytes | None], ids: Sequence[str]) -> NDArray[np.uint8]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from somscope.figures.class_counts import count_classes
 from somscope.figures.errors import mean_distance
@@ -56,25 +56,33 @@ class MapSummary:
 
 
 def neighbour_distances(
-    lattice: Lattice, prototypes: NDArray[np.floating]
+    lattice: Lattice, prototypes: NDArray[np.floating], weights: NDArray[np.floating] | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """(E, 2) pairs of neighbouring units and (E,) the Euclidean distance of their prototypes (K, d)."""
+    """(E, 2) pairs of neighbouring units and (E,) the Euclidean distance of their prototypes (K, d).
+
+    weights: (d,) of the squared differences.
+    """
     edges = lattice.edges()
     distances = np.empty(len(edges))
     step = max(1, _ROOM // max(prototypes.shape[1], 1))
     for start in range(0, len(edges), step):
         part = edges[start : start + step]
         difference = prototypes[part[:, 0]].astype(np.float64) - prototypes[part[:, 1]]
-        distances[start : start + step] = np.sqrt(np.einsum("ed,ed->e", difference, difference))
+        weighted = difference if weights is None else difference * weights
+        distances[start : start + step] = np.sqrt(np.einsum("ed,ed->e", weighted, difference))
     return edges, distances
 
 
 def summarise(
-    run: RunLike, prototypes: NDArray[np.floating], u_matrix: NDArray[np.floating] | None
+    run: RunLike,
+    prototypes: NDArray[np.floating],
+    u_matrix: NDArray[np.floating] | None,
+    feature_weights: ArrayLike | None = None,
 ) -> MapSummary:
     """Count, average and sort the assignments of a run.
 
     u_matrix: (rows, columns) or (K,); without one, the mean of a unit's neighbour distances is taken.
+    feature_weights: (d,) of the squared differences, as the map has them; None weighs all alike.
     """
     table, lattice = run.assignments(), run.lattice
     units = table["unit"].to_numpy().astype(np.int64)
@@ -84,7 +92,8 @@ def summarise(
         table["label"].to_pylist(), tuple(run.config["collection"].get("label_names") or ())
     )
     hits = np.bincount(units, minlength=lattice.n_units)
-    edges, between = neighbour_distances(lattice, prototypes)
+    weights = None if feature_weights is None else np.asarray(feature_weights, dtype=np.float64)
+    edges, between = neighbour_distances(lattice, prototypes, weights)
     apart = np.where(second >= 0, ~lattice.adjacency()[units, second], False)
     errors = np.bincount(units, apart, minlength=lattice.n_units)
     if u_matrix is None:

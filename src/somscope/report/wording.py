@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-__all__ = ["Measure", "chosen_rows", "measure_rows", "number", "repeat_command", "repeat_python", "setting"]
+__all__ = [
+    "Measure",
+    "chosen_rows",
+    "distance_units",
+    "measure_rows",
+    "number",
+    "repeat_command",
+    "repeat_python",
+    "setting",
+]
 
 
 @dataclass(frozen=True)
@@ -64,22 +73,24 @@ def setting(value: Any) -> str:
 
 
 def chosen_rows(chosen: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """What fit chose: (name, value, why) from {name: {"value", "why"}} or {name: value}."""
+    """What fit chose: (name, value, why) from {name: "value: why"} or {name: value}."""
     rows = []
     for name, entry in chosen.items():
-        if isinstance(entry, Mapping) and "value" in entry:
-            why = next((str(entry[key]) for key in ("why", "reason", "because") if entry.get(key)), "")
-            rows.append((name, setting(entry["value"]), why))
-        elif (
-            isinstance(entry, list | tuple)
-            and len(entry) == 2
-            and isinstance(entry[1], str)
-            and " " in entry[1]
-        ):
-            rows.append((name, setting(entry[0]), entry[1]))
-        else:
-            rows.append((name, setting(entry), ""))
+        value, _, why = entry.partition(": ") if isinstance(entry, str) else (setting(entry), "", "")
+        rows.append((name, value, why))
     return rows
+
+
+def distance_units(config: Mapping[str, Any]) -> tuple[str, str]:
+    """What distances from items to prototypes, and between prototypes, are measured in."""
+    parameters = config["model"].get("parameters") or {}
+    if "scale" in (config.get("chosen") or {}):
+        unit = "in standard deviations of the features"
+    elif parameters.get("feature_weights") is not None:
+        unit = "in weighted units of the features"
+    else:
+        unit = "in the units of the features"
+    return ("as cosine distance (0 to 2)" if parameters.get("metric") == "cosine" else unit), unit
 
 
 def repeat_command(config: Mapping[str, Any]) -> str:
