@@ -182,7 +182,10 @@ def test_the_manual_gets_its_options_from_the_commands() -> None:
     finally:
         sys.path.pop(0)
     page = command_options.on_page_markdown("# Title\n\n<!-- options of: map -->\n\nend")
-    assert "| `--grid` | ROWSxCOLUMNS units, a number (a chain), or auto: chosen from the data. | `auto` |" in page
+    assert (
+        "| `--grid` | ROWSxCOLUMNS units, a number (a chain), or auto: chosen from the data. | `auto` |"
+        in page
+    )
     assert "`--lattice` rectangular \\| hexagonal" in page
     assert "| `DATA` |" in page
     assert "<!--" not in page

@@ -12,7 +12,9 @@ HEIGHT = 560  # pixels
 
 def main(run: Path) -> None:
     """Prototypes and majority labels side by side, as `docs/images/map.png`."""
-    pictures = [Image.open(run / "figures" / f"{name}.png").convert("RGB") for name in ("prototypes", "class_map")]
+    pictures = [
+        Image.open(run / "figures" / f"{name}.png").convert("RGB") for name in ("prototypes", "class_map")
+    ]
     pictures = [picture.resize((picture.width * HEIGHT // picture.height, HEIGHT)) for picture in pictures]
     joined = Image.new("RGB", (sum(picture.width for picture in pictures) + 20, HEIGHT), "white")
     left = 0

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from somscope.data import open_collection as open_collection
     from somscope.errors import SomscopeError as SomscopeError
     from somscope.mapping import map_collection as map_collection
+    from somscope.maps.classifier import SOMClassifier as SOMClassifier
     from somscope.maps.lattice import Lattice as Lattice
     from somscope.maps.som import SOM as SOM
     from somscope.runs import Run as Run
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 # Public name -> module that holds it; imported on first use so that `somscope --help` does not load torch.
 _PUBLIC = {
     "SOM": "somscope.maps.som",
+    "SOMClassifier": "somscope.maps.classifier",
     "Collection": "somscope.data",
     "Lattice": "somscope.maps.lattice",
     "Run": "somscope.runs",
@@ -34,6 +36,7 @@ __all__ = [
     "Collection",
     "Lattice",
     "Run",
+    "SOMClassifier",
     "SomscopeError",
     "__version__",
     "assign_collection",

@@ -82,7 +82,7 @@ def map_collection(
             passes=model.n_iter_,
             seed=settings.get("random_state"),
             seconds=seconds,
-            device="cpu" if model.device == "auto" else str(model.device),
+            device=str(getattr(model, "device_", "cpu" if model.device == "auto" else model.device)),
             threads=_threads(),
             command=command,
         )
