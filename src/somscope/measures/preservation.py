@@ -109,10 +109,10 @@ class _MapPlaces:
         # (used, used): chance to be among the k nearest on the map; expected excess of the rank on the map over k
         inside = np.clip((k - before) / np.maximum(tied, 1), 0.0, 1.0)
         self.excess = expected_excess(before, tied, k)
-        # Most pairs of units share one chance (0, on all but tiny maps); only the others need the items' ranks.
-        n = len(units)
-        all_ones = inside @ self.count > n / 2
-        self.base = all_ones.astype(np.float64)
+        # Most items share one chance: 0, or on a tiny map that of the fullest unit. Only the others need their ranks.
+        n, fullest = len(units), inside[:, int(np.argmax(self.count))]
+        shared = (inside == fullest[:, None]) @ self.count > (inside == 0) @ self.count
+        self.base = np.where(shared, fullest, 0.0)
         rest = inside - self.base[:, None]
         a, b = np.nonzero(rest)
         self.near, self.chance = b, rest[a, b]
