@@ -137,6 +137,18 @@ def test_reopen_repeats_the_reading(save, photos):
     assert (again.fingerprint, again.name, again.image_shape) == (first.fingerprint, "holiday", (20, 30, 3))
 
 
+def test_pipes_dead_links_and_names_that_are_not_utf8(save, photos):
+    save("a.png")
+    os.mkfifo(photos / "pipe.png")
+    os.symlink(photos / "gone.png", photos / "link.png")
+    os.rename(photos / "a.png", os.path.join(os.fsencode(photos), b"caf\xe9.png"))
+    collection = open_collection(photos)
+    assert collection.ids.tolist() == ["caf\\xe9.png"]
+    assert len(collection.fingerprint) == 64
+    assert [item.where for item in collection.skipped] == ["link.png", "pipe.png"]
+    assert "regular file" in collection.skipped[0].why
+
+
 def test_unknown_choice(save, photos):
     save("a.png")
     with pytest.raises(InputError, match="labels, ignore"):

@@ -240,3 +240,34 @@ def test_image_size(given, size):
 def test_image_size_refused(given):
     with pytest.raises(InputError, match="image_size"):
         parse_image_size(given)
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+def test_large_jpeg_is_turned_too(save, orientation):
+    rng = np.random.default_rng(1)
+    smooth = Image.fromarray(rng.integers(0, 255, (6, 10, 3), dtype=np.uint8)).resize((1000, 600))
+    turn = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}[
+        orientation
+    ]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    turned = save("a/a.jpg", np.asarray(smooth.transpose(turn)), exif=exif, quality=95)
+    upright = save("b/a.jpg", np.asarray(smooth), quality=95)
+    options = {"image_size": "30x50"}
+    assert np.abs(_first(turned, **options).astype(int) - _first(upright, **options)).max() <= 8
+
+
+def test_an_interrupt_ends_the_decoding(save):
+    sources = [save(f"{n}.png", size=(200, 200)).read_bytes() for n in range(3)] * 200
+    calls = []
+
+    class Interrupting(list):
+        def __getitem__(self, row):
+            calls.append(row)
+            if len(calls) == 700:  # the headers are read, the decoding has begun
+                raise KeyboardInterrupt
+            return super().__getitem__(row)
+
+    with pytest.raises(KeyboardInterrupt):
+        stack_images(Interrupting(sources), [""] * 600)
+    assert len(calls) < 1200

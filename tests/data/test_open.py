@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from somscope.data import Collection, open_collection, reopen
@@ -25,10 +26,20 @@ def test_unknown_places_and_kinds(tmp_path):
         open_collection(tmp_path / "a.png")
 
 
-@pytest.mark.parametrize("source", ["digits", np.eye(3), (np.eye(3), [0, 1, 2])])
+@pytest.mark.parametrize("source", ["digits", np.eye(3), (np.eye(3), [0, 1, 2]), pa.table({"a": [1.0]})])
 def test_unknown_options_list_the_allowed(source):
-    with pytest.raises((InputError, TypeError), match=r"label_names|unknown option"):
+    with pytest.raises(InputError, match=r"unknown option colour.*allowed: .*limit, seed"):
         open_collection(source, colour="red")
+
+
+def test_unknown_options_of_torch_and_scikit_learn():
+    import torch
+    from sklearn.datasets import load_iris
+    from torch.utils.data import TensorDataset
+
+    for source in (load_iris(), torch.eye(3), TensorDataset(torch.eye(3))):
+        with pytest.raises(InputError, match="unknown option columns; allowed: label_names"):
+            open_collection(source, columns="a")
 
 
 def test_a_folder_named_like_a_set_needs_a_path(tmp_path, monkeypatch):

@@ -88,7 +88,7 @@ def read_npz_file(
             elif label_key not in keys:
                 raise InputError(f"{path}: label_key={label_key!r} is not there; its keys: {', '.join(keys)}")
             labels = None if label_key is None else _read_member(path, archive, label_key)
-    except (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
+    except (OSError, ValueError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
         if isinstance(error, InputError):
             raise
         raise DataError(f"{path} cannot be read as npz: {error}") from error

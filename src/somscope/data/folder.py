@@ -17,7 +17,7 @@ from somscope.data.metadata import Metadata, read_metadata
 from somscope.data.sampling import choose
 from somscope.errors import DataError, check_choice
 
-__all__ = ["list_files", "read_image_folder"]
+__all__ = ["list_files", "read_image_folder", "readable"]
 
 _SPLITS = {"train", "test", "val", "valid", "validation"}
 _SUBFOLDERS = ("labels", "ignore")
@@ -52,15 +52,16 @@ def read_image_folder(
         raise DataError(_nothing_here(folder))
     metadata = read_metadata(folder)
     names = [every[row] for row in choose(len(every), limit, seed)]
-    stack = stack_images([folder / name for name in names], names, image_size)
-    ids = np.array(names, dtype=np.str_)[stack.kept]
+    stack = stack_images([folder / name for name in names], [readable(name) for name in names], image_size)
+    kept = [names[row] for row in stack.kept]
+    ids = np.array([readable(name) for name in kept], dtype=np.str_)
     table, values, labels_from = None, None, None
     skipped = stack.skipped
     if metadata is not None:
-        table = metadata.join(ids.tolist())
+        table = metadata.join(kept)
         skipped += _without_image(metadata, set(every))
         if label_column in metadata.table.column_names:
-            values = metadata.table[label_column].take(metadata.rows(ids.tolist())).to_pylist()
+            values = metadata.table[label_column].take(metadata.rows(kept)).to_pylist()
             labels_from = f"column {label_column} of {metadata.path.name}"
     if values is None and subfolders == "labels":
         values = _classes(ids.tolist())
@@ -74,7 +75,7 @@ def read_image_folder(
         labels=labels,
         label_names=label_names,
         metadata=table,
-        paths=np.array([str(folder / name) for name in ids], dtype=object),
+        paths=np.array([str(folder / name) for name in kept], dtype=object),
         skipped=skipped,
         source={"reader": "image folder", "images": stack.policy, "labels_from": labels_from},
     )
@@ -83,6 +84,11 @@ def read_image_folder(
 def list_files(folder: Path) -> list[str]:
     """Paths of all files under `folder`, relative to it, with "/" between the parts, sorted; hidden ones left out."""
     return sorted(_walk(folder))
+
+
+def readable(name: str) -> str:
+    """A file's name as text that can be stored: bytes that are not UTF-8 are written as \\xe9."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _walk(folder: Path) -> Iterator[str]:

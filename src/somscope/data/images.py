@@ -94,6 +94,8 @@ def _open(source: ImageSource) -> Image.Image:
         return source.copy()
     if isinstance(source, bytes) and not source:
         raise UnusableImage("empty")
+    if isinstance(source, Path) and not source.is_file():  # a pipe would wait for ever
+        raise UnusableImage("not a regular file, or a link that leads nowhere")
     try:
         file: Any = io.BytesIO(source) if isinstance(source, bytes) else source
         image = Image.open(file, formats=_FORMATS)

@@ -46,6 +46,15 @@ def collection_from_object(
     )
 
 
+def _check_array_options(options: dict[str, Any]) -> None:
+    allowed = ("label_names", "ids", "feature_names")
+    unknown = [option for option in options if option not in allowed]
+    if unknown:
+        raise InputError(
+            f"unknown option {', '.join(unknown)}; allowed: {', '.join((*allowed, 'name', 'labels', 'limit', 'seed'))}"
+        )
+
+
 def _is_a(value: Any, module: str, name: str) -> bool:
     """isinstance without importing the library: if it is not loaded, nothing can be an instance of its classes."""
     library = sys.modules.get(module)
@@ -59,6 +68,7 @@ def _bunch(
         return None
     if "data" not in source:
         raise InputError(f"this Bunch has no data; its fields: {', '.join(source)}")
+    _check_array_options(options)
     target = source.get("target")
     if target is not None and getattr(target, "ndim", 1) != 1:
         target = None  # several targets for each item are not classes
@@ -85,6 +95,7 @@ def _tensor(
 ) -> Collection | None:
     if not _is_a(source, "torch", "Tensor"):
         return None
+    _check_array_options(options)
     array = source.detach().cpu()
     array = array.to_dense() if array.is_sparse else array
     array = array.float() if str(array.dtype) in ("torch.bfloat16", "torch.float16") else array
@@ -102,6 +113,7 @@ def _torch_dataset(
         raise InputError(
             "a torch Dataset without a length cannot become a collection; give a map-style Dataset"
         )
+    _check_array_options(options)
     rows = choose(len(source), limit, seed)
     out: NDArray[Any] | None = None
     labels: list[Any] = []
@@ -156,6 +168,7 @@ def _pair(
 ) -> Collection | None:
     if not (isinstance(source, tuple) and len(source) == 2):
         return None
+    _check_array_options(options)
     collection = collection_from_array(source[0], name=name or "array", labels=source[1], **options)
     return collection if limit is None else collection.take(choose(len(collection), limit, seed))
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from somscope.data.collection import Collection, Skipped
-from somscope.data.folder import list_files
+from somscope.data.folder import list_files, readable
 from somscope.data.labels import encode_labels
 from somscope.data.limits import MAX_TEXT_BYTES
 from somscope.data.sampling import choose
@@ -115,17 +115,18 @@ def read_text_folder(
     """
     folder = Path(folder)
     every = [name for name in list_files(folder) if name.lower().endswith(".txt")]
-    ids, texts, skipped = [], [], []
+    ids, paths, texts, skipped = [], [], [], []
     for row in choose(len(every), limit, seed):
         try:
             text = _read(folder / every[row])
         except DataError as error:
-            skipped.append(Skipped(every[row], str(error)))
+            skipped.append(Skipped(readable(every[row]), str(error)))
             continue
         if not text.strip():
-            skipped.append(Skipped(every[row], "empty"))
+            skipped.append(Skipped(readable(every[row]), "empty"))
             continue
-        ids.append(every[row])
+        ids.append(readable(every[row]))
+        paths.append(str(folder / every[row]))
         texts.append(text)
     if not texts:
         reasons = "; ".join(f"{item.where}: {item.why}" for item in skipped[:3])
@@ -139,7 +140,7 @@ def read_text_folder(
         labels=classes if labelled else None,
         max_words=max_words,
         stop_words=stop_words,
-        paths=np.array([str(folder / name) for name in ids], dtype=object),
+        paths=np.array(paths, dtype=object),
         skipped=tuple(skipped),
         source={"reader": "text folder", "labels_from": "subfolders" if labelled else None},
     )
@@ -189,6 +190,8 @@ def read_text_table(
 
 
 def _read(path: Path) -> str:
+    if not path.is_file():
+        raise DataError(f"{path} is not a regular file, or a link that leads nowhere")
     if path.stat().st_size > MAX_TEXT_BYTES:
         raise DataError(f"{path} is larger than the limit of {MAX_TEXT_BYTES:,} bytes for one text file")
     try:
