@@ -43,7 +43,7 @@ def principal_plane(sample: Any, weights: Floats | None, column_scale: Floats | 
     with one_blas_thread():
         if sparse.issparse(sample):
             mean = np.asarray(w @ sample, dtype=np.float64)
-            centred = _Centred(sample, mean)
+            centred: Any = _Centred(sample, mean)
         else:
             centred = np.array(sample, dtype=np.float64)
             gaps = np.isnan(centred)
@@ -132,8 +132,7 @@ def initial_prototypes(
     n_items = filled.shape[0]
     mass = np.ones(n_items) if weights is None else weights
     if how == "random":
-        rows = filled[_drawn(filled, mass, lattice.n_units, generator)]
-        return np.asarray(rows.toarray() if sparse.issparse(rows) else rows, dtype=np.float64)
+        return _dense(filled[_drawn(filled, mass, lattice.n_units, generator)])
     if how == "k-means++":
         from sklearn.cluster import kmeans_plusplus
 
@@ -142,14 +141,17 @@ def initial_prototypes(
         n_units = min(lattice.n_units, n_items)
         with one_blas_thread():
             centres, _ = kmeans_plusplus(filled[order], n_units, sample_weight=mass[order], random_state=seed)
-        centres = centres.toarray() if sparse.issparse(centres) else centres
-        return np.asarray(centres[np.arange(lattice.n_units) % n_units], dtype=np.float64)
+        return _dense(centres[np.arange(lattice.n_units) % n_units])
     positions = lattice.positions
     if np.ptp(positions[:, 1]) > np.ptp(positions[:, 0]):
         positions = positions[:, ::-1]
     middle = (positions.max(axis=0) + positions.min(axis=0)) / 2
     half = np.maximum((positions.max(axis=0) - positions.min(axis=0)) / 2, 1e-300)
-    return plane.mean + 2.0 * ((positions - middle) / half) @ plane.directions
+    return np.asarray(plane.mean + 2.0 * ((positions - middle) / half) @ plane.directions)
+
+
+def _dense(rows: Any) -> Floats:
+    return np.asarray(rows.toarray() if sparse.issparse(rows) else rows, dtype=np.float64)
 
 
 def content_order(x: Any, generator: np.random.Generator) -> NDArray[np.int64]:
@@ -159,7 +161,8 @@ def content_order(x: Any, generator: np.random.Generator) -> NDArray[np.int64]:
     """
     direction = generator.standard_normal(x.shape[1])
     with one_blas_thread():
-        return np.argsort(np.asarray(x @ direction.astype(x.dtype)), kind="stable")
+        along = np.asarray(x @ direction.astype(x.dtype))
+    return np.argsort(along, kind="stable")
 
 
 def _drawn(x: Any, mass: Floats, n: int, generator: np.random.Generator) -> NDArray[np.int64]:

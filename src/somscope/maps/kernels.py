@@ -108,6 +108,7 @@ def nearest_bounded(  # type: ignore[no-untyped-def]
     for k in range(n_units):
         largest = max(largest, np.sqrt(np.float64(bound[bound.shape[0] - 1, k])))
     grown = 1.0 + 1.2e-7 * (n_features + 8)  # what rounding can add to a float32 sum of squares
+    tiny = 1e-37 * n_features  # and what underflow can take from it
     unscale = 1.0 / (np.float64(scale) * np.float64(scale))
     count = 0
     for start in range(lo, hi, chunk):
@@ -173,7 +174,7 @@ def nearest_bounded(  # type: ignore[no-untyped-def]
             base = slack * norm * norm - squared[start + i]
             worst = d2 if second else d1
             limit = np.float32(worst / unscale + base)
-            near = worst * grown
+            near = x.dtype.type(worst * grown + tiny)
             for b in range(n_lanes):
                 if lane_best[b] <= limit:
                     for k in range(b * LANE, b * LANE + LANE):
@@ -188,7 +189,7 @@ def nearest_bounded(  # type: ignore[no-untyped-def]
                                     k2, d2 = k, d
                                 worst = d2 if second else d1
                                 limit = np.float32(worst / unscale + base)
-                                near = worst * grown
+                                near = x.dtype.type(worst * grown + tiny)
             units[start + i, 0] = k1
             distances[start + i, 0] = d1
             if second:
@@ -333,9 +334,9 @@ def sum_sparse_by_unit(pointers, indices, values, weights, order, starts, sums, 
 
 
 @njit(nogil=True, fastmath=_FAST, cache=True)
-def online_steps(
+def online_steps(  # type: ignore[no-untyped-def]
     x, weights, order, prototypes, squared_lattice, shape, radii, rates, column_squared, manhattan
-):  # type: ignore[no-untyped-def]
+):
     """Kohonen's sequential rule for the items in `order`: m_k += rate_t h(k, bmu; radius_t) (x_t - m_k).
 
     squared_lattice: (K, K); shape: index of the neighbourhood in `neighbourhood.NEIGHBOURHOODS`. Returns the sum of

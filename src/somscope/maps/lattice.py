@@ -112,4 +112,4 @@ class Lattice:
         from scipy.sparse.csgraph import shortest_path
 
         graph = csr_matrix(self.adjacency(kind).astype(np.float64))
-        return np.rint(shortest_path(graph, unweighted=True)).astype(np.int64)
+        return np.asarray(np.rint(shortest_path(graph, unweighted=True)), dtype=np.int64)

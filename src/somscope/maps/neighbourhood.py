@@ -27,28 +27,22 @@ def neighbourhood(name: str, squared_distance: Any, radius: float) -> Any:
     Vesanto et al., SOM Toolbox (2000).
     """
     check_choice("neighbourhood", name, NEIGHBOURHOODS)
-    if radius < 0:
+    if not radius >= 0:
         raise InputError(f"radius={radius} lattice steps: it must be 0 or more")
     scaled = squared_distance / max(radius, _SMALLEST) ** 2
-    if isinstance(scaled, np.ndarray | np.generic | float):
-        exp, where = np.exp, np.where
-    else:  # a tensor brings its own functions
-        import torch
-
-        exp = torch.exp
-
-        def where(condition: Any, yes: Any, no: Any) -> Any:
-            return torch.where(condition, torch.as_tensor(yes, dtype=scaled.dtype, device=scaled.device), no)
-
-    if name == "gaussian":
-        return exp(-0.5 * scaled)
-    if name == "cut-gaussian":
-        return where(scaled <= 1.0, exp(-0.5 * scaled), 0.0)
+    near = scaled <= 1.0
     if name == "bubble":
-        return where(scaled <= 1.0, 1.0, 0.0)
+        return near * (scaled * 0.0 + 1.0)
     if name == "epanechnikov":
-        return where(scaled <= 1.0, 1.0 - scaled, 0.0)
-    return (1.0 - scaled) * exp(-0.5 * scaled)
+        return near * (1.0 - scaled)
+    gaussian = scaled * -0.5
+    # A tensor brings its own exponential.
+    gaussian = gaussian.exp() if hasattr(gaussian, "exp") else np.exp(gaussian)
+    if name == "gaussian":
+        return gaussian
+    if name == "cut-gaussian":
+        return near * gaussian
+    return (1.0 - scaled) * gaussian
 
 
 def smooth(lattice: Lattice, name: str, radius: float, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -95,4 +89,4 @@ def _smooth_gaussian(lattice: Lattice, radius: float, values: NDArray[np.float64
         if len(across):
             flat += down[own, other] @ across.reshape(len(across), -1)
         out[own] = flat.reshape(out[own].shape)
-    return out.reshape(values.shape)
+    return np.asarray(out.reshape(values.shape))

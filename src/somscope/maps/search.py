@@ -26,6 +26,7 @@ __all__ = ["Basis", "BoundedSearch", "find_basis"]
 _WIDTHS = (16, 32, 64)  # directions tried; more never paid on images, text or mixtures
 _FEWEST_FEATURES = 96  # below this the features themselves are the bound
 _PROBE = 256  # items whose cost is measured to choose a width
+_FURTHEST = 1e9  # in root mean square norms of the items; beyond it float32 neither bounds nor holds a square
 _SCRATCH = 200_000  # scores held per thread: 0.8 MB of float32, the size of a core's cache
 
 
@@ -61,7 +62,7 @@ def find_basis(sample: NDArray[np.floating], centre: NDArray[np.float64], n_unit
         for _ in range(3):
             directions, _ = np.linalg.qr(unit.T @ (unit @ directions))
         _, _, rotation = np.linalg.svd(unit @ directions, full_matrices=False)
-        directions, _ = np.linalg.qr(np.float64(directions) @ np.float64(rotation[:width].T))
+        directions, _ = np.linalg.qr(directions.astype(np.float64) @ rotation[:width].T.astype(np.float64))
     return Basis(centre, scale, np.ascontiguousarray(directions, dtype=np.float32))
 
 
@@ -89,6 +90,7 @@ class BoundedSearch:
         self._squared = np.empty(len(x))
         with one_blas_thread():
             over_ranges(self._project, cuts(len(x), 8 * n_threads()))
+        self._furthest = float(np.sqrt(self._squared.max()))
 
     def _project(self, lo: int, hi: int) -> None:
         kernels.project(
@@ -107,6 +109,10 @@ class BoundedSearch:
         prototypes = np.ascontiguousarray(prototypes, dtype=self.x.dtype)
         units = np.empty((n, found), np.int32)
         distances = np.empty((n, found))
+        furthest = float(np.sqrt(np.sum(self._centred(prototypes) ** 2, axis=1).max()))
+        if not max(furthest, self._furthest) < _FURTHEST:
+            self._measure_all(prototypes, units, distances)
+            return units, distances
         with one_blas_thread():
             bound, width = self._cheapest(prototypes, second)
             work = n * len(prototypes) * (width + 8)
@@ -141,9 +147,38 @@ class BoundedSearch:
         )  # fmt: skip
         return int(measured[0])
 
+    def _centred(self, prototypes: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Prototypes as `kernels.project` shapes the items: less the same rounded centre, and scaled."""
+        scale = np.float64(self._scale)
+        return np.asarray((prototypes.astype(np.float64) - self._centre.astype(np.float64)) * scale)
+
+    def _measure_all(
+        self,
+        prototypes: NDArray[np.floating],
+        units: NDArray[np.int32],
+        distances: NDArray[np.float64],
+    ) -> None:
+        """Measure every prototype, for items or prototypes so far out that float32 could not bound anything."""
+        weights = np.ones(self.x.shape[1])
+
+        def measure(lo: int, hi: int) -> None:
+            for start in range(lo, hi, 1024):
+                rows = slice(start, min(start + 1024, hi))
+                block = self.x[rows]
+                if self.row_scale is not None:
+                    block = block * self.row_scale[rows, None]
+                if self.column_scale is not None:
+                    block = block * self.column_scale
+                kernels.nearest_any(
+                    block, prototypes, weights, False, units.shape[1] == 2, 0, len(block),
+                    units[rows], distances[rows],
+                )  # fmt: skip
+
+        over_ranges(measure, cuts(len(self.x), 8 * n_threads()))
+
     def _bound(self, prototypes: NDArray[np.floating], width: int) -> NDArray[np.float32]:
         """The matrix whose product with (code, residual, 1) is the lower bound; width 0 takes the features."""
-        centred = (np.asarray(prototypes, np.float64) - self.basis.centre) * self.basis.scale
+        centred = self._centred(prototypes)
         squared = np.sum(centred**2, axis=1)
         n_units = len(prototypes)
         padded = -(-n_units // kernels.LANE) * kernels.LANE

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from somscope import __version__
 from somscope.errors import InputError, RunError
@@ -19,13 +22,20 @@ if TYPE_CHECKING:
 __all__ = ["load_som", "save_som"]
 
 _FORMAT = 1
-_LARGEST_JSON = 64 * 2**20  # bytes; a description is a few kilobytes
+_LARGEST_JSON = 16 * 2**20  # bytes; a description is a few kilobytes, with the names of 100,000 features 2 MB
 _PLAIN = ("n_iter_", "stop_reason_", "history_", "chosen_", "inertia_", "n_features_in_")
-_ARRAYS = ("prototypes_", "labels_", "hits_", "unit_clusters_")
+_ARRAYS = ("prototypes_", "hits_", "_held", "labels_", "unit_clusters_")
+_PARAMETER = "parameter."  # arrays that are parameters, not results
+_KINDS = {"prototypes_": "f", "_held": "f"}  # all others hold integers
+
+Arrays = dict[str, NDArray[Any]]
 
 
 def save_som(som: SOM, folder: Path) -> Path:
-    """Write a fitted map; each file appears whole or not at all. Raises InputError for a parameter that is a function."""
+    """Write a fitted map; each file appears whole or not at all, and a check sum ties the two together.
+
+    Raises InputError for a parameter that is a function.
+    """
     from safetensors.numpy import save
 
     parameters: dict[str, Any] = {}
@@ -35,12 +45,11 @@ def save_som(som: SOM, folder: Path) -> Path:
             raise InputError(
                 f"{name} is a function, which a file cannot hold; set it to a named decay before saving"
             )
-        if isinstance(value, np.random.RandomState | np.random.Generator):
-            value = None
         if isinstance(value, np.ndarray):
-            arrays[f"parameter.{name}"] = np.ascontiguousarray(value)
-            continue
-        parameters[name] = value.item() if isinstance(value, np.generic) else value
+            arrays[_PARAMETER + name] = np.ascontiguousarray(value)
+        else:  # the state of a random generator is of no use to a map that is trained
+            parameters[name] = None if isinstance(value, np.random.RandomState) else value
+    content = save(arrays)
     lattice = som.lattice_
     description = {
         "format": _FORMAT,
@@ -55,12 +64,13 @@ def save_som(som: SOM, folder: Path) -> Path:
         },
         "radius": list(som.radius_),
         "fitted": {name: getattr(som, name) for name in _PLAIN if hasattr(som, name)},
+        "feature_names": [str(name) for name in getattr(som, "feature_names_in_", [])],
+        "sha256": hashlib.sha256(content).hexdigest(),
     }
-    if hasattr(som, "feature_names_in_"):
-        description["feature_names"] = [str(name) for name in som.feature_names_in_]
+    text = json.dumps(_plain(description), indent=1, allow_nan=False)
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "model.safetensors", save(arrays))
-    _write(folder / "model.json", json.dumps(description, indent=1, default=_plain).encode())
+    _write(folder / "model.safetensors", content)
+    _write(folder / "model.json", text.encode())
     return folder
 
 
@@ -69,69 +79,92 @@ def load_som(folder: Path) -> SOM:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    from somscope.maps.som import SOM
-
     described = folder / "model.json"
     try:
         if described.stat().st_size > _LARGEST_JSON:
             raise RunError(f"{described} is larger than {_LARGEST_JSON} bytes: not a map's description")
         description = json.loads(described.read_text(encoding="utf-8"))
-        arrays = load((folder / "model.safetensors").read_bytes())
+        content = (folder / "model.safetensors").read_bytes()
+        arrays = load(content)
     except FileNotFoundError as error:
         raise RunError(f"{error.filename} is missing: {folder} holds no saved map") from None
-    except (OSError, ValueError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, RecursionError, SafetensorError) as error:
         raise RunError(f"{folder} holds no readable map: {error}") from None
-    if (
-        not isinstance(description, dict)
-        or description.get("model") != "som"
-        or description.get("format") != _FORMAT
-    ):
+    known = isinstance(description, dict) and description.get("model") == "som"
+    if not known or description.get("format") != _FORMAT:
         raise RunError(f"{described} does not describe a map of format {_FORMAT} written by somscope")
+    if description.get("sha256") != hashlib.sha256(content).hexdigest():
+        raise RunError(
+            f"{folder}: model.json and model.safetensors were not written together, or one was edited"
+        )
     try:
-        given = {**description["parameters"]}
-        given.update(
-            {
-                name.removeprefix("parameter."): a
-                for name, a in arrays.items()
-                if name.startswith("parameter.")
-            }
-        )
-        som = SOM(
-            **{
-                name: tuple(v) if isinstance(v, list) and name != "feature_weights" else v
-                for name, v in given.items()
-            }
-        )
-        som.lattice_ = Lattice(**description["lattice"])
-        first, last = description["radius"]
-        som.radius_ = (float(first), float(last))
-        for name in _PLAIN:
-            if name in description["fitted"]:
-                setattr(som, name, description["fitted"][name])
-        for name in _ARRAYS:
-            if name in arrays:
-                setattr(som, name, arrays[name])
-        if "feature_names" in description:
-            som.feature_names_in_ = np.array(description["feature_names"], dtype=object)
-        fits = som.prototypes_.shape == (som.lattice_.n_units, som.n_features_in_) and len(som.hits_) == len(
-            som.prototypes_
-        )
+        return _restored(description, arrays)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RunError(f"{described} is not a whole description of a map: {error!r}") from None
-    if not fits or not np.isfinite(som.prototypes_).all():
-        raise RunError(
-            f"{folder}: the prototypes do not fit the described {som.lattice_.rows}x{som.lattice_.columns} map"
-        )
+
+
+def _restored(description: dict[str, Any], arrays: Arrays) -> SOM:
+    """The map that a description and its arrays make up; ValueError and the like where they make none."""
+    from somscope.maps.som import SOM
+
+    parameters = {
+        name: tuple(value) if isinstance(value, list) and name != "feature_weights" else value
+        for name, value in description["parameters"].items()
+    }
+    given = {n.removeprefix(_PARAMETER): a for n, a in arrays.items() if n.startswith(_PARAMETER)}
+    som: SOM = SOM().set_params(**parameters, **given)
+    som._check_choices()
+    placed = description["lattice"]
+    if type(placed["rows"]) is not int or type(placed["columns"]) is not int:
+        raise ValueError("the lattice's rows and columns are not whole numbers")
+    som.lattice_ = Lattice(**placed)
+    first, last = description["radius"]
+    som.radius_ = (float(first), float(last))
+    for name in _PLAIN:
+        if name in description["fitted"]:
+            setattr(som, name, description["fitted"][name])
+    som.history_ = {n: [math.nan if v is None else v for v in values] for n, values in som.history_.items()}
+    names = description["feature_names"]
+    if names:
+        som.feature_names_in_ = np.array(names, dtype=object)
+    _check_arrays(arrays, som.lattice_.n_units, som.n_features_in_)
+    for name in _ARRAYS:
+        if name in arrays:
+            setattr(som, name, arrays[name])
     som._describe_units()
     return som
 
 
+def _check_arrays(arrays: Arrays, n_units: int, n_features: int) -> None:
+    shapes = {
+        "prototypes_": (n_units, n_features),
+        "hits_": (n_units,),
+        "_held": (n_units,),
+        "unit_clusters_": (n_units,),
+    }
+    for name in ("prototypes_", "hits_", "_held"):
+        if name not in arrays:
+            raise ValueError(f"the array {name} is missing")
+    for name, array in arrays.items():
+        if name.startswith(_PARAMETER):
+            continue
+        if name not in _ARRAYS or array.dtype.kind != _KINDS.get(name, "i"):
+            raise ValueError(f"an array {name} of {array.dtype} has no place in a map")
+        if array.shape != shapes.get(name, (array.size,)):
+            raise ValueError(f"{name} has shape {array.shape}; the map needs {shapes[name]}")
+    if not np.isfinite(arrays["prototypes_"]).all():
+        raise ValueError("a prototype is not finite")
+
+
 def _plain(value: Any) -> Any:
+    """What JSON can hold of a description: NaN and infinity as null."""
+    if isinstance(value, dict):
+        return {str(name): _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
     if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -87,7 +87,7 @@ def label_shares(
         .astype(np.float64)
     )
     total = table.sum(axis=1, keepdims=True)
-    return np.divide(table, total, out=np.full_like(table, np.nan), where=total > 0)
+    return np.asarray(np.divide(table, total, out=np.full_like(table, np.nan), where=total > 0))
 
 
 def u_matrix(
@@ -104,4 +104,4 @@ def u_matrix(
     ends = edges.T.ravel()
     total = np.bincount(ends, weights=np.tile(gaps, 2), minlength=lattice.n_units)
     degree = np.bincount(ends, minlength=lattice.n_units)
-    return np.asarray(total / np.maximum(degree, 1)).reshape(lattice.rows, lattice.columns)
+    return np.asarray((total / np.maximum(degree, 1)).reshape(lattice.rows, lattice.columns))
