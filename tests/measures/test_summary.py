@@ -119,6 +119,25 @@ def test_sparse_and_missing(make_example):
     assert measure_map(x, e.m, e.lattice, e.best, e.second, None, e.labels).keys() == dense.keys()
 
 
+def test_items_with_nothing_observed_are_left_out(make_example):
+    e = make_example()
+    expected = measure_map(e.x, e.m, e.lattice, e.best, e.second, e.distances, e.labels)
+    x = np.vstack([e.x, np.full((2, 3), np.nan)])
+    ends = np.zeros(2, dtype=int)
+    found = measure_map(
+        x,
+        e.m,
+        e.lattice,
+        np.r_[e.best, ends],
+        np.r_[e.second, ends],
+        np.r_[e.distances, ends],
+        np.r_[e.labels, ends],
+    )
+    assert found == expected
+    with pytest.raises(InputError, match="no item has an observed feature"):
+        measure_map(np.full((2, 3), np.nan), e.m, e.lattice, ends)
+
+
 @pytest.mark.parametrize("n", [1, 2, 3, 4])
 def test_few_items(n):
     lattice = Lattice(2, 2)

@@ -64,6 +64,15 @@ def has_missing(features: Features) -> bool:
     return any(bool(np.isnan(features[i : i + step]).any()) for i in range(0, features.shape[0], step))
 
 
+def observed_items(features: Features) -> Mask:
+    """(n,) False for items all of whose features are missing."""
+    if sparse.issparse(features) or features.dtype.kind != "f":
+        return np.ones(features.shape[0], dtype=bool)
+    step = block_rows(features.itemsize * features.shape[1])
+    parts = [~np.isnan(features[i : i + step]).all(axis=1) for i in range(0, features.shape[0], step)]
+    return np.concatenate(parts)
+
+
 def as_prototypes(prototypes: ArrayLike, n_features: int | None = None) -> Floats:
     """(K, d) finite float64, K >= 1."""
     array = _numbers("prototypes", prototypes)

@@ -19,6 +19,7 @@ from somscope.measures._arrays import (
     as_labels,
     as_prototypes,
     as_units,
+    observed_items,
 )
 from somscope.measures.classes import class_scatter_index
 from somscope.measures.preservation import trust_and_preservation
@@ -68,6 +69,7 @@ def measure_map(
     below 3 items). radius: of the Gaussian neighbourhood in `distortion`, lattice steps. min_share: of
     `class_scatter_index`. The three measures over all pairs of items use a random sample of `sample_size` items
     (drawn with `random_state`) when there are more; the entry "sample_size" says how many items they used.
+    Items all of whose features are missing are left out: they say nothing about the map.
     Raises InputError as the single measures do. Each name is described in `DESCRIPTIONS`.
     """
     x = as_features(features)
@@ -76,11 +78,20 @@ def measure_map(
     if len(m) != k:
         raise InputError(f"there are {len(m)} prototypes but the lattice has {k} units")
     first = as_units("best", best, k, n)
-    to_best = item_distances(x, m, first) if distances is None else as_distances(distances, n)
+    other = None if second is None else as_units("second", second, k, n)
+    to_best = None if distances is None else as_distances(distances, n)
+    y = None if labels is None else as_labels("labels", labels, n)
+    seen = observed_items(x)
+    if not seen.all():
+        if not seen.any():
+            raise InputError("no item has an observed feature (all NaN)")
+        x, first, n = x[seen], first[seen], int(seen.sum())
+        other, to_best, y = (None if part is None else part[seen] for part in (other, to_best, y))
+    to_best = item_distances(x, m, first) if to_best is None else to_best
     steps = lattice.distances()
     result = {"quantization_error": float(to_best.mean())}
-    if second is not None and k > 1:
-        result |= _topographic(m, lattice, first, as_units("second", second, k, n), to_best)
+    if other is not None and k > 1:
+        result |= _topographic(m, lattice, first, other, to_best)
     if k > 1 and (m != m[0]).any():
         result["topographic_product"] = topographic_product(m, steps)
     result["distortion"] = distortion(x, m, first, gaussian_neighbourhood(steps, radius))
@@ -93,11 +104,9 @@ def measure_map(
         result |= _pairwise(x, first, steps, n_neighbours)
     result["unit_perplexity"] = unit_perplexity(first, k)
     result["dead_units"] = dead_units(first, k)
-    if labels is not None:
-        y = as_labels("labels", labels, n)
-        if (y >= 0).any():
-            result["class_scatter_index"] = class_scatter_index(y, first, lattice.adjacency(), min_share)
-            result |= _agreement(y, first)
+    if y is not None and (y >= 0).any():
+        result["class_scatter_index"] = class_scatter_index(y, first, lattice.adjacency(), min_share)
+        result |= _agreement(y, first)
     return result
 
 
