@@ -52,6 +52,7 @@ def as_items(
     metric: str,
     feature_weights: NDArray[np.float64] | None = None,
     sample_weight: NDArray[np.float64] | None = None,
+    allow_nan: bool = True,
 ) -> Items:
     """Items for training or search from a validated array or CSR matrix.
 
@@ -70,6 +71,11 @@ def as_items(
     gaps, infinities, (row, column) = count_gaps(x)
     if infinities:
         raise InputError(f"X contains inf: {infinities} infinite values, one in row {row}, column {column}")
+    if gaps and not allow_nan:
+        raise InputError(
+            f"X has {gaps} missing values (NaN), which algorithm='batch' with metric 'euclidean' or 'manhattan' takes, "
+            f"but neither algorithm='online' nor metric='cosine'; or impute them first"
+        )
     return DenseItems(x, metric, feature_weights, sample_weight, missing=gaps > 0)
 
 

@@ -20,6 +20,7 @@ from somscope.maps.choices import ALGORITHMS, check_parameters, first_and_last, 
 from somscope.maps.decay import Decay, schedule
 from somscope.maps.defaults import choose_passes, choose_radius
 from somscope.maps.distances import all_distances, nearest_units
+from somscope.maps.gpu import choose_device, on_device
 from somscope.maps.initialise import initial_prototypes, principal_plane
 from somscope.maps.inputs import as_items, as_matrix, checked_weights, refuse_unmappable, sample_rows
 from somscope.maps.items import Items
@@ -51,7 +52,9 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
     n_clusters: merge the units into so many groups of neighbours (Ward on the lattice); labels_ and predict are then
         these groups, as scikit-learn wants it, and best_units gives the units.
     tol: with n_passes="auto", stop when the error falls by less than this share of itself in a pass.
-    device: "auto" and "cpu" use compiled CPU code; "cuda" the GPU. random_state: seed of random starts and orders.
+    device: "cpu"; "cuda" for the GPU (dense items without gaps, "batch", "euclidean" or "cosine"); "auto" takes the GPU
+        where there is one and a pass is large enough to pay (see `gpu.choose_device`).
+    random_state: seed of random starts and orders.
     verbose: True shows a progress bar, False none; None shows one on a terminal.
 
     NaN marks a missing value: distances are taken over what was observed. SciPy CSR matrices are never made dense.
@@ -62,7 +65,8 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
     hits_ (K,) items of each unit; u_matrix_ (rows, columns) mean distance of a unit's prototype to its neighbours';
     inertia_ mean distance of the training items to their best units; radius_ (first, last); n_iter_ passes made;
     stop_reason_; history_ {"pass", "radius", "quantization_error", "moved", "seconds"}; chosen_ {what: why} of
-    everything that was chosen from the data; unit_clusters_ (K,) with n_clusters; n_features_in_.
+    everything that was chosen from the data; unit_clusters_ (K,) with n_clusters; device_ "cpu" or "cuda", where it was
+    trained; n_features_in_.
 
     >>> som = SOM(grid=(10, 10), lattice="hexagonal").fit(X)
     >>> som.predict(X)
@@ -80,6 +84,7 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
     stop_reason_: str
     history_: dict[str, list[float]]
     chosen_: dict[str, str]
+    device_: str
     _held: Floats  # (K,) weight of all items that each unit has held, for partial_fit
 
     def __init__(
@@ -149,6 +154,8 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         n_items = X.shape[0] if weight is None or (weight % 1 != 0).any() else int(weight.sum())
         generator = self._generator()
         start = self._start(X[rows], None if weight is None else weight[rows], n_items, generator)
+        self.device_ = choose_device(self.device, items, len(start), self.algorithm)
+        items = on_device(items, self.device_)
         self._keep(self._train(items, start, X.dtype, generator), X.dtype)
         units, distances = items.nearest(self.prototypes_)
         self._count(units[:, 0], weight)
@@ -185,6 +192,11 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         self, blocks: Iterable[Any], sample: NDArray[np.floating], n_items: int
     ) -> NDArray[np.int32]:
         """Train on blocks; returns (n,) the units of their items."""
+        if self.device == "cuda":
+            raise InputError(
+                "device='cuda' takes one array that fits into its memory; blocks need 'cpu' or 'auto'"
+            )
+        self.device_ = "cpu"
         self._validated(sample, reset=True)
         refuse_unmappable(sample)
         items = BlockItems(blocks, self.metric, self._feature_weights(), sample.dtype)
@@ -213,7 +225,7 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
             return self.fit(X, y, sample_weight)
         X = self._validated(X, reset=False)
         weight = checked_weights(sample_weight, X.shape[0], "sample_weight", "item")
-        items = self._items(X, weight)
+        items = self._placed(X, weight)
         seen = sweep(items, self.prototypes_)
         assert seen.units is not None  # they are not blocks
         new = np.bincount(seen.units, weights=weight, minlength=len(self._held)).astype(np.float64)
@@ -246,14 +258,16 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         if not 1 <= k <= n_units:
             raise InputError(f"k={k}: a map of {n_units} units has 1 to {n_units} best units")
         if k > 2:
+            self._items(X, None)  # refuses what has no distance
             return nearest_units(X, self.prototypes_, self.metric, self._feature_weights(), k)
-        units, distances = self._items(X, None).nearest(self.prototypes_, second=k == 2)
+        units, distances = self._placed(X, None).nearest(self.prototypes_, second=k == 2)
         return units.astype(np.int64), distances
 
     def transform(self, X: Any) -> NDArray[np.floating]:
         """(n, K) distance of each item to each prototype, in the items' float type."""
         check_is_fitted(self)
         X = self._validated(X, reset=False)
+        self._items(X, None)  # refuses what has no distance
         return all_distances(X, self.prototypes_, self.metric, self._feature_weights()).astype(X.dtype)
 
     def score(self, X: Any, y: Any = None) -> float:
@@ -358,9 +372,10 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
 
     def _validated(self, X: Any, reset: bool) -> Any:
         """X as a float32 or float64 array or CSR matrix with the fitted number of features."""
+        sparse = "csr" if self.__sklearn_tags__().input_tags.sparse else False
         try:
             return validate_data(
-                self, as_matrix(X), reset=reset, accept_sparse="csr", dtype=[np.float64, np.float32], order="C",
+                self, as_matrix(X), reset=reset, accept_sparse=sparse, dtype=[np.float64, np.float32], order="C",
                 ensure_all_finite=False,
             )  # fmt: skip
         except ValueError as error:
@@ -370,11 +385,14 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         return checked_weights(self.feature_weights, self.n_features_in_, "feature_weights", "feature")
 
     def _items(self, X: Any, weight: Floats | None) -> Items:
-        if self.device == "cuda":
-            from somscope.maps.gpu import GPUItems
+        """Checked items; InputError for infinite values, and for missing ones where the map cannot take them."""
+        gaps = self.__sklearn_tags__().input_tags.allow_nan
+        return as_items(X, self.metric, self._feature_weights(), weight, gaps)
 
-            return GPUItems(X, self.metric, self._feature_weights(), weight)
-        return as_items(X, self.metric, self._feature_weights(), weight)
+    def _placed(self, X: Any, weight: Floats | None) -> Items:
+        """Checked items for the fitted map, on the device that pays for them."""
+        items = self._items(X, weight)
+        return on_device(items, choose_device(self.device, items, len(self.prototypes_)))
 
     def _generator(self) -> np.random.Generator:
         return np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
