@@ -86,7 +86,8 @@ def measure_map(
         if not seen.any():
             raise InputError("no item has an observed feature (all NaN)")
         x, first, n = x[seen], first[seen], int(seen.sum())
-        other, to_best, y = (None if part is None else part[seen] for part in (other, to_best, y))
+        other, y = (None if part is None else part[seen] for part in (other, y))
+        to_best = None if to_best is None else to_best[seen]
     to_best = item_distances(x, m, first) if to_best is None else to_best
     steps = lattice.distances()
     result = {"quantization_error": float(to_best.mean())}
