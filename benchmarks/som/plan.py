@@ -38,7 +38,7 @@ class Job:
     @property
     def timeout(self) -> float:
         """Seconds after which the measurement is given up: noisy machines are slow, hanging libraries endless."""
-        return 60.0 + 4.0 * self.expected_seconds
+        return 90.0 + 4.0 * self.expected_seconds
 
     def describe(self) -> str:
         part = f" on {self.items} items, extrapolated" if self.extrapolated else ""

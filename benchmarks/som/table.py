@@ -90,6 +90,8 @@ def comparison_table(content: dict[str, Any]) -> str:
         default = next((row for row in rows if row["variant"] == "default"), rows[0])
         ratio = default["measures"]["gemm_ratio"]["median"]
         text = f"{_timed(default)}{ratio:.2f}"
+        if default.get("growing"):
+            text += f" ({default['measures']['units']['median']:.0f} units)"
         if "quantization_error" in default["measures"]:
             text += (
                 f"; {default['measures']['quantization_error']['mean']:.3f}"
