@@ -14,6 +14,7 @@ from somscope.report.wording import (
     number,
     repeat_command,
     repeat_python,
+    source_rows,
 )
 
 
@@ -47,6 +48,11 @@ def test_choices_are_parted_into_value_and_reason():
         ("radius", "2.5", ""),
         ("scale", "each column alike", ""),
     ]
+
+
+def test_what_was_left_open_is_not_listed():
+    source = {"reader": "csv", "id_column": None, "options": {}, "limit": 0, "columns": ["a"]}
+    assert source_rows(source) == {"reader": "csv", "limit": "0", "columns": "['a']"}
 
 
 @pytest.mark.parametrize(

@@ -224,7 +224,7 @@ def _page_values(run: RunLike, data: dict[str, Any], sheets: dict[str, Sheet]) -
         "version": somscope.__version__,
         "config": config,
         "collection": collection,
-        "source": {name: wording.setting(value) for name, value in (collection.get("source") or {}).items()},
+        "source": wording.source_rows(collection.get("source") or {}),
         "skipped": skipped[:_MOST_SKIPPED],
         "n_skipped": len(skipped),
         "lattice": describe(run.lattice),

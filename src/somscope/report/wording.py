@@ -18,6 +18,7 @@ __all__ = [
     "repeat_command",
     "repeat_python",
     "setting",
+    "source_rows",
 ]
 
 
@@ -70,6 +71,11 @@ def setting(value: Any) -> str:
     """A setting as it is written in Python, shortened."""
     text = "automatic" if value == "auto" else value if isinstance(value, str) else repr(value)
     return text if len(text) <= 300 else text[:299] + "…"
+
+
+def source_rows(source: Mapping[str, Any]) -> dict[str, str]:
+    """How the collection was read: what was given, without what was left open."""
+    return {str(name): setting(value) for name, value in source.items() if value not in (None, {}, [], "")}
 
 
 def chosen_rows(chosen: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -1,5 +1,5 @@
 // The gallery: what one unit holds. Strings of the run only ever become text nodes or attributes.
-const BATCH = 60;
+const BATCH = window.innerWidth < 600 ? 24 : 60; // members shown at a time
 
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -195,7 +195,7 @@ function memberTable(members) {
   return [make("div", { class: "table" }, make("table", {}, make("thead", {}, head), body)), body];
 }
 
-// The list of members: `BATCH` at a time.
+// The list of members, `BATCH` at a time.
 function memberList(map, unit, state) {
   const source = document.getElementById(`members-${unit}`);
   const members = source ? JSON.parse(source.textContent) : { n: 0 };
