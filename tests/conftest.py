@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 
 # Before NumPy, SciPy and torch are loaded: the tests run in as many processes as there are processors, and a
 # process that started its own pool of threads on top would only slow the others down.
@@ -13,14 +12,8 @@ os.environ["MPLBACKEND"] = "Agg"
 os.environ["NO_COLOR"] = "1"
 os.environ["COLUMNS"] = "120"
 
-import pytest
 from hypothesis import settings
 
 # The first call of a property may import torch or SciPy, which takes longer than any sensible deadline.
 settings.register_profile("somscope", deadline=None, max_examples=50, derandomize=True)
 settings.load_profile("somscope")
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Ids made from a function hold its address, but the processes of pytest-xdist must agree on all ids."""
-    item._nodeid = re.sub(r"\s?at\s?0x[0-9a-f]+", "", item._nodeid)
