@@ -1,7 +1,7 @@
 """Classification by a map: what share of each label lies in a unit and around it.
 
-The map is trained without the labels. With n_jc the weight of training items of class c in unit j, h a Gaussian of radius
-r (lattice steps) over the lattice, p_c the share of class c in the training set and a the weight of the prior,
+The map is trained without the labels. With n_jc the weight of training items of class c in unit j, h a Gaussian of
+radius r (lattice steps) over the lattice, p_c the share of class c in the training set and a the weight of the prior,
 
     P(c | k)  =  (sum_j h(k, j; r) n_jc + a p_c)  /  (sum_j h(k, j; r) n_j + a),
 

@@ -4,16 +4,17 @@ With items and prototypes moved to the centre of the data and scaled to length a
 
     score(i, k)  =  |m_k|^2 - 2 x_i . m_k  =  |x_i - m_k|^2 - |x_i|^2     up to u (d + 8) (|x_i| + |m_k|)^2,
 
-u = 2^-24: a bound on the rounding of float32 in any order of summation (Higham 2002, 3.1; the products' own rounding and
-that of the scaled inputs are in the 8). Every unit whose score lies within twice the bound of the best is measured again
-in float64, mostly one for each item. Sums by unit are taken in the order of the items, without atomic additions, so that
-two runs agree to the last bit.
+u = 2^-24: a bound on the rounding of float32 in any order of summation (Higham 2002, 3.1; the rounding of the scaled
+inputs is in the 8). Every unit whose score lies within twice the bound of the best is measured again in float64, mostly
+one for each item. Sums by unit are taken in the order of the items, without atomic additions, so that two runs agree to
+the last bit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,9 +42,9 @@ Floats = NDArray[np.float64]
 def choose_device(requested: str, items: Items, n_units: int, algorithm: str = "batch") -> str:
     """ "cpu" or "cuda" for a device asked for.
 
-    "auto" takes the GPU where PyTorch sees one, the items are dense and complete, the metric is "euclidean" or "cosine",
-    the algorithm "batch", the items and their blocks fit into its free memory, and one pass is at least 2e9 products
-    (items x units x features). "cuda" insists: InputError where there is no GPU, or says what it cannot do.
+    "auto" takes the GPU where PyTorch sees one, the items are dense and complete, the metric is "euclidean" or
+    "cosine", the algorithm "batch", the items and their blocks fit into its free memory, and one pass is at least 2e9
+    products (items x units x features). "cuda" insists: InputError where there is no GPU, or where it cannot do it.
     """
     check_choice("device", requested, DEVICES)
     if requested == "cpu":
@@ -190,6 +191,17 @@ class GPUItems:
             columns = self.x[:, start : start + width][order].double() * weight
             sums[:, start : start + width] = _by_segment(columns, lengths).cpu().numpy()
         return sums, _by_segment(weight, lengths).cpu().numpy()
+
+    def take(self, rows: NDArray[np.integer]) -> GPUItems:
+        """Some of the items, on the same device."""
+        import torch
+
+        part = copy(self)
+        where = torch.tensor(rows, dtype=torch.int64, device=self.device)
+        part.x, part.n_items = self.x[where], len(rows)
+        part._rows = None if self._rows is None else self._rows[where]
+        part.sample_weight = None if self.sample_weight is None else self.sample_weight[rows]
+        return part
 
     def _parts(self, bytes_a_feature: int) -> Iterator[slice]:
         """Ranges of items whose work, at so many bytes for each feature of an item, fits into a block."""

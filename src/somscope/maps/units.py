@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from somscope.errors import InputError
 from somscope.maps.lattice import Lattice
 
-__all__ = ["check_clusters", "cluster_units", "label_shares", "u_matrix"]
+__all__ = ["UnitLabels", "check_clusters", "cluster_units", "label_shares", "label_units", "u_matrix"]
 
 
 def check_clusters(n_clusters: object, n_units: int) -> None:
@@ -64,6 +67,39 @@ def _nearest_living(
     graph = sparse.csr_matrix((lengths, (edges[:, 0], edges[:, 1])), shape=(len(prototypes),) * 2)
     _, _, sources = dijkstra(graph, directed=False, indices=living, min_only=True, return_predecessors=True)
     return np.asarray(sources, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class UnitLabels:
+    """What the labelled items say about each unit.
+
+    classes: (C,) distinct labels; shares: (K, C) share of each among the labelled items of each unit, NaN where there
+    are none; majority: (K,) index into classes of the largest share (the first of equal ones), -1 where there are none;
+    share: (K,) that share, NaN where there are none.
+    """
+
+    classes: NDArray[Any]
+    shares: NDArray[np.float64]
+    majority: NDArray[np.int64]
+    share: NDArray[np.float64]
+
+
+def label_units(units: NDArray[np.integer], y: ArrayLike, n_units: int) -> UnitLabels:
+    """The labels of units from the best units (n,) and labels (n,) of items; the label -1 (a number) means unknown.
+
+    Raises InputError for labels of another length, and where no item has one.
+    """
+    labels = np.asarray(y)
+    if labels.shape != units.shape:
+        raise InputError(f"{labels.shape} labels for {units.shape} items; needed: one for each item")
+    known = labels != -1 if np.issubdtype(labels.dtype, np.integer) else np.ones(len(labels), np.bool_)
+    if not known.any():
+        raise InputError("no item has a label: all are -1")
+    classes, codes = np.unique(labels[known], return_inverse=True)
+    shares = label_shares(units[known], codes, n_units, len(classes))
+    empty = np.isnan(shares[:, 0])
+    majority = np.where(empty, -1, np.where(empty[:, None], 0.0, shares).argmax(axis=1))
+    return UnitLabels(classes, shares, majority, shares[np.arange(n_units), majority])
 
 
 def label_shares(
