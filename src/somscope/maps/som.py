@@ -27,7 +27,7 @@ from somscope.maps.items import Items
 from somscope.maps.lattice import Lattice
 from somscope.maps.online import train_online
 from somscope.maps.refine import refined
-from somscope.maps.units import check_clusters, cluster_units, u_matrix
+from somscope.maps.units import UnitLabels, check_clusters, cluster_units, label_units, u_matrix
 
 __all__ = ["ALGORITHMS", "SOM"]
 
@@ -294,6 +294,10 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
             raise InputError("impute takes a dense array; what is absent from a sparse one is 0, not missing")
         units, _ = self._items(X, None).nearest(self.prototypes_)
         return np.where(np.isnan(X), self.prototypes_[units[:, 0]], X)
+
+    def label_units(self, X: Any, y: ArrayLike) -> UnitLabels:
+        """Majority label and share of each label in each unit; y: (n,), where the number -1 means unknown."""
+        return label_units(self.best_units(X, k=1)[0][:, 0], y, len(self.prototypes_))
 
     # Making, saving and loading
 
