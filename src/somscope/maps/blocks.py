@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_array
 
 from somscope.errors import InputError
-from somscope.maps.inputs import as_matrix, sample_rows, sample_step
+from somscope.maps.inputs import as_matrix, refuse_infinities, sample_rows, sample_step
 
 __all__ = ["BLOCK_BYTES", "MappedBlocks", "block_sample", "mapped_sample"]
 
@@ -35,7 +35,7 @@ class MappedBlocks:
 
 def mapped_sample(x: np.memmap[Any, Any]) -> Block:
     """The rows of a memory-mapped array that `sample_rows` names."""
-    return _checked(np.array(x[sample_rows(len(x))]), 0)
+    return _checked(np.array(x[sample_rows(len(x))]), "the sample of the memory-mapped array")
 
 
 def block_sample(blocks: Iterable[Any]) -> tuple[Block, int]:
@@ -46,7 +46,7 @@ def block_sample(blocks: Iterable[Any]) -> tuple[Block, int]:
     parts: list[Block] = []
     n_items, step = 0, 1
     for number, block in enumerate(blocks):
-        rows = _checked(block, number)
+        rows = _checked(block, f"block {number}")
         if parts and rows.shape[1] != parts[0].shape[1]:
             raise InputError(
                 f"block {number} has {rows.shape[1]} features, those before it have {parts[0].shape[1]}"
@@ -61,11 +61,13 @@ def block_sample(blocks: Iterable[Any]) -> tuple[Block, int]:
     return np.concatenate(parts), n_items
 
 
-def _checked(block: Any, number: int) -> Block:
+def _checked(block: Any, what: str) -> Block:
     try:
         checked = check_array(
-            as_matrix(block), dtype=[np.float64, np.float32], ensure_all_finite=False, ensure_min_samples=0
-        )
+            as_matrix(block), dtype=[np.float64, np.float32], order="C",
+            ensure_all_finite=False, ensure_min_samples=0,
+        )  # fmt: skip
     except ValueError as error:
-        raise InputError(f"block {number}: {error}") from None
+        raise InputError(f"{what}: {error}") from None
+    refuse_infinities(checked, what)
     return np.asarray(checked)

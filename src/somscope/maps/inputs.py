@@ -11,7 +11,15 @@ from scipy import sparse
 from somscope.errors import InputError
 from somscope.maps.items import METRICS, DenseItems, Items, SparseItems, count_gaps
 
-__all__ = ["as_items", "as_matrix", "checked_weights", "refuse_unmappable", "sample_rows", "sample_step"]
+__all__ = [
+    "as_items",
+    "as_matrix",
+    "checked_weights",
+    "refuse_infinities",
+    "refuse_unmappable",
+    "sample_rows",
+    "sample_step",
+]
 
 _SAMPLE = 2048  # items that the grid, the plane and the first prototypes are chosen from
 _ROWS = 4096  # rows looked at together
@@ -68,15 +76,25 @@ def as_items(
             csr = csr.copy()
             csr.sum_duplicates()
         return SparseItems(csr, metric, feature_weights, sample_weight)
-    gaps, infinities, (row, column) = count_gaps(x)
-    if infinities:
-        raise InputError(f"X contains inf: {infinities} infinite values, one in row {row}, column {column}")
+    gaps = refuse_infinities(x, "X")
     if gaps and not allow_nan:
         raise InputError(
             f"X has {gaps} missing values (NaN), which algorithm='batch' with metric 'euclidean' or 'manhattan' takes, "
             f"but neither algorithm='online' nor metric='cosine'; or impute them first"
         )
     return DenseItems(x, metric, feature_weights, sample_weight, missing=gaps > 0)
+
+
+def refuse_infinities(x: NDArray[np.floating], what: str) -> int:
+    """The number of missing values (NaN) in (n, d); InputError where a value is infinite, and where it lies."""
+    if not len(x):
+        return 0
+    gaps, infinities, (row, column) = count_gaps(x)
+    if infinities:
+        raise InputError(
+            f"{what} contains inf: {infinities} infinite values, one in row {row}, column {column}"
+        )
+    return gaps
 
 
 def sample_step(n: int) -> int:
