@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from maps.transcriptions import lattice_distance, place
 
+from maps.transcriptions import lattice_distance, place
 from somscope.errors import InputError
 from somscope.maps.lattice import Lattice
 

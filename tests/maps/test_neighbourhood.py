@@ -7,8 +7,8 @@ import pytest
 import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from maps.transcriptions import strength
 
+from maps.transcriptions import strength
 from somscope.errors import InputError
 from somscope.maps.lattice import Lattice
 from somscope.maps.neighbourhood import NEIGHBOURHOODS, neighbourhood, smooth

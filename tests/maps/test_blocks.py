@@ -1,0 +1,153 @@
+"""Collections larger than memory: the same map from blocks, from a memory-mapped array and from an iterator."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from somscope.errors import InputError
+from somscope.maps import som as module
+from somscope.maps.blocks import MappedBlocks, block_sample
+from somscope.maps.inputs import sample_rows, sample_step
+from somscope.maps.som import SOM
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_digits(return_X_y=True)[0].astype(np.float32)
+
+
+# No organising phase: from blocks it draws on a sample, from an array on all items.
+CLASSIC = {"radius": (3.0, 0.5), "random_state": 0}
+
+
+def cut(x, size):
+    return [x[i : i + size] for i in range(0, len(x), size)]
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine", "manhattan"])
+@pytest.mark.parametrize("size", [100, 700, 5000])
+def test_blocks_give_the_map_of_the_whole(digits, metric, size):
+    whole = SOM(grid=(5, 6), metric=metric, lattice="hexagonal", **CLASSIC).fit(digits)
+    parts = SOM(grid=(5, 6), metric=metric, lattice="hexagonal", **CLASSIC).fit_blocks(cut(digits, size))
+    np.testing.assert_allclose(parts.prototypes_, whole.prototypes_, atol=1e-4)
+    np.testing.assert_array_equal(parts.hits_, whole.hits_)
+    np.testing.assert_allclose(parts.inertia_, whole.inertia_, rtol=1e-6)
+    np.testing.assert_allclose(
+        parts.history_["quantization_error"], whole.history_["quantization_error"], rtol=1e-6
+    )
+    assert not hasattr(parts, "labels_")
+
+
+def test_blocks_with_gaps_give_the_map_of_the_whole(digits):
+    x = np.where(np.random.default_rng(0).random(digits.shape) < 0.1, np.nan, digits).astype(np.float64)
+    x[:400] = digits[:400]  # the first blocks have none
+    whole, parts = SOM(grid=(5, 5), **CLASSIC).fit(x), SOM(grid=(5, 5), **CLASSIC).fit_blocks(cut(x, 200))
+    np.testing.assert_allclose(parts.prototypes_, whole.prototypes_, atol=1e-9)
+
+
+def test_blocks_keep_the_sample_of_the_whole():
+    for n in (1, 2048, 2049, 5000, 20001):
+        x = np.arange(n, dtype=np.float64)[:, None]
+        sample, counted = block_sample(cut(x, 777))
+        assert counted == n
+        np.testing.assert_array_equal(sample[:, 0], sample_rows(n))
+        assert 1024 < len(sample) <= 2048 or n <= 2048
+    assert sample_step(2048) == 1
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_a_memory_mapped_array_gives_the_map_of_the_array(tmp_path, monkeypatch, digits, dtype):
+    np.save(tmp_path / "x.npy", digits.astype(dtype))
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    monkeypatch.setattr(module, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr("somscope.maps.blocks.BLOCK_BYTES", 500 * 64 * 4)
+    streamed = SOM(grid=(5, 6), **CLASSIC).fit(mapped)
+    whole = SOM(grid=(5, 6), **CLASSIC).fit(digits.astype(dtype))
+    assert streamed.prototypes_.dtype == whole.prototypes_.dtype
+    np.testing.assert_allclose(streamed.prototypes_, whole.prototypes_, atol=1e-4)
+    np.testing.assert_array_equal(streamed.labels_, whole.labels_)
+    np.testing.assert_array_equal(streamed.labels_, streamed.predict(mapped))
+
+
+def test_mapped_blocks_are_copies_of_all_rows(tmp_path, monkeypatch):
+    np.save(tmp_path / "x.npy", np.arange(70, dtype=np.float32).reshape(10, 7))
+    monkeypatch.setattr("somscope.maps.blocks.BLOCK_BYTES", 3 * 7 * 4)
+    blocks = MappedBlocks(np.load(tmp_path / "x.npy", mmap_mode="r"))
+    for _ in range(2):  # they can be read again
+        parts = list(blocks)
+        assert [len(p) for p in parts] == [3, 3, 3, 1]
+        assert not any(isinstance(p, np.memmap) for p in parts)
+        np.testing.assert_array_equal(np.concatenate(parts).ravel(), np.arange(70))
+
+
+def test_an_iterator_is_read_once_and_refines(digits):
+    read = []
+
+    def stream():
+        for i, block in enumerate(cut(digits, 300)):
+            read.append(i)
+            yield block
+
+    som = SOM(grid=(6, 6), random_state=0).fit_blocks(stream())
+    assert read == [0, 1, 2, 3, 4, 5]
+    assert som.hits_.sum() == len(digits)
+    assert not hasattr(som, "labels_")
+    whole = SOM(grid=(6, 6), random_state=0).fit(digits)
+    assert som.quantization_error(digits) < 1.1 * whole.quantization_error(digits)
+
+
+def test_blocks_that_make_no_collection_are_refused(digits):
+    with pytest.raises(InputError, match="hold no items"):
+        SOM().fit_blocks([])
+    with pytest.raises(InputError, match="iterator is empty"):
+        SOM().fit_blocks(iter([]))
+    with pytest.raises(InputError, match="block 1 has 60 features, those before it have 64"):
+        SOM().fit_blocks([digits[:100], digits[100:200, :60]])
+    with pytest.raises(InputError, match="block 1: "):
+        SOM().fit_blocks([digits[:100], digits[0]])
+    with pytest.raises(InputError, match="algorithm='batch'"):
+        SOM(algorithm="online").fit_blocks([digits])
+    bad = digits[200:300].copy()
+    bad[7, 5] = np.inf
+    with pytest.raises(InputError, match=r"block 2 contains inf: 1 infinite values, one in row 7, column 5"):
+        SOM().fit_blocks([digits[:100], digits[100:200], bad])
+
+
+MEMORY = """
+import sys, tracemalloc
+import numpy as np
+from somscope.maps.som import SOM
+
+small = np.random.default_rng(0).standard_normal((500, 256)).astype(np.float32)
+SOM(grid=(4, 4), n_passes=1).fit(small)  # everything is imported and compiled
+x = np.load(sys.argv[1], mmap_mode="r")
+tracemalloc.start()
+som = SOM(grid=(8, 8), n_passes=2).fit(x)
+print(x.nbytes / 2**20, tracemalloc.get_traced_memory()[1] / 2**20, som.hits_.sum())
+"""
+
+
+def test_a_large_memory_mapped_array_is_trained_in_bounded_memory(tmp_path):
+    rows = 300 * 2**20 // (256 * 4)
+    x = np.lib.format.open_memmap(tmp_path / "x.npy", mode="w+", dtype=np.float32, shape=(rows, 256))
+    rng = np.random.default_rng(0)
+    for start in range(0, rows, 50_000):
+        x[start : start + 50_000] = rng.random((min(50_000, rows - start), 256), dtype=np.float32)
+    x.flush()
+    del x
+    answer = subprocess.run(
+        [sys.executable, "-c", MEMORY, str(tmp_path / "x.npy")],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    size, peak, hits = map(float, answer.stdout.split())
+    assert size == pytest.approx(300, rel=0.01)
+    assert peak < 100
+    assert hits == rows
