@@ -79,6 +79,12 @@ def test_measures_depend_on_arrays_alone() -> None:
         assert imports_of(path) <= {"errors", "measures"}, path
 
 
+def test_measures_are_used_from_training_down() -> None:
+    for part in ("data", "maps", "nets", "objectives"):
+        for path in (SOURCE / part).rglob("*.py"):
+            assert "measures" not in imports_of(path), path
+
+
 @pytest.mark.parametrize("name", somscope.__all__)
 def test_public_names_exist(name: str) -> None:
     assert getattr(somscope, name) is not None

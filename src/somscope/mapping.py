@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from somscope import figures
 from somscope.data.collection import Collection
 from somscope.errors import InputError, check_choice
 from somscope.measures import measure_map
+from somscope.report import write_report
 from somscope.runs import (
     Run,
     assignments_table,
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["SCALES", "map_collection", "map_figures"]
 
 SCALES = ("auto", "none", "standard")
-_FIGURE_DPI = 120
 
 
 def map_collection(
@@ -82,7 +83,7 @@ def map_collection(
             passes=model.n_iter_,
             seed=settings.get("random_state"),
             seconds=seconds,
-            device=str(getattr(model, "device_", "cpu" if model.device == "auto" else model.device)),
+            device=str(model.device_),
             threads=_threads(),
             command=command,
         )
@@ -97,8 +98,8 @@ def map_collection(
         )
         (folder / "figures").mkdir()
         for name, figure in map_figures(model, collection, units, distances):
-            figure.savefig(folder / "figures" / f"{name}.png", dpi=_FIGURE_DPI)
-        _write_report(folder)
+            figures.save_figure(figure, folder / "figures" / f"{name}.png")
+        write_report(Run.open(folder), folder / "report.html")
     return Run.open(path)
 
 
@@ -167,8 +168,6 @@ def map_figures(
 
     units, distances: (n, 2) best and second units and their distances ((n, 1) on a map of one unit).
     """
-    from somscope import figures
-
     lattice = model.lattice_
     yield "u_matrix", figures.u_matrix_figure(lattice, model.u_matrix_)
     yield "hits", figures.hits_figure(lattice, np.bincount(units[:, 0], minlength=lattice.n_units))
@@ -191,9 +190,3 @@ def map_figures(
         yield "errors", figures.error_layers_figure(lattice, units[:, 0], units[:, 1], distances[:, 0])
     if len(model.history_.get("pass", ())) > 0:
         yield "training", figures.training_curves_figure(model.history_)
-
-
-def _write_report(folder: Path) -> None:
-    from somscope.report import write_report
-
-    write_report(Run.open(folder), folder / "report.html")
