@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from somscope.errors import InputError
-from somscope.maps.items import DenseItems, Items, count_gaps, normalised
+from somscope.maps.items import DenseItems, Items, count_gaps
 from somscope.maps.lattice import Lattice
-from somscope.maps.neighbourhood import smooth
+from somscope.maps.organise import Organising, organise
 from somscope.maps.search import Basis
-from somscope.maps.threads import one_blas_thread
+from somscope.maps.smoothing import updated
 from somscope.progress import track
 
-__all__ = ["BlockItems", "Schedule", "Sweep", "Trained", "batch_step", "sweep", "train_batch", "updated"]
+__all__ = ["BlockItems", "Schedule", "Sweep", "Trained", "batch_step", "sweep", "train_batch"]
 
 Floats = NDArray[np.float64]
 
@@ -44,14 +44,16 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The radius of each pass (in lattice steps), and when to stop after them.
+    """The radius of each pass (in lattice steps), what comes before them, and when to stop after them.
 
+    organising: the phase that unfolds the map before the first pass, if any.
     extra: further passes at the last radius, until the error falls by less than a share `tol` of itself.
     """
 
     radii: Floats
     extra: int = 0
     tol: float = 1e-3
+    organising: Organising | None = None
 
 
 @dataclass
@@ -90,9 +92,11 @@ class BlockItems:
             x = np.ascontiguousarray(block, dtype=self.dtype)
             if not len(x):
                 continue
-            gaps, infinities, _ = count_gaps(x)
+            gaps, infinities, (row, column) = count_gaps(x)
             if infinities:
-                raise InputError("a block holds infinite values")
+                raise InputError(
+                    f"a block contains inf: {infinities} values, one in row {row}, column {column}"
+                )
             items = DenseItems(x, self.metric, self.feature_weights, missing=gaps > 0, basis=self._basis)
             if self._basis is None and items.bounded:
                 self._basis = items.basis = items.find_basis(n_units)
@@ -121,18 +125,6 @@ def sweep(items: Items | BlockItems, prototypes: NDArray[np.floating]) -> Sweep:
     weights = getattr(items, "sample_weight", None)
     error = float(np.average(distances[:, 0], weights=weights))
     return Sweep(sums, totals, error, units[:, 0])
-
-
-def updated(
-    prototypes: Floats, sums: Floats, totals: Floats, lattice: Lattice, name: str, radius: float, metric: str
-) -> Floats:
-    """The batch rule: smoothed sums over smoothed weights; a unit that no weight reaches keeps its prototype."""
-    with one_blas_thread():
-        smoothed = smooth(lattice, name, radius, np.concatenate([sums, totals], axis=1))
-    numerator, denominator = smoothed[:, : sums.shape[1]], smoothed[:, sums.shape[1] :]
-    reached = denominator > 1e-300
-    new = np.where(reached, numerator / np.where(reached, denominator, 1.0), prototypes)
-    return np.asarray(normalised(new), dtype=np.float64) if metric == "cosine" else new
 
 
 def batch_step(
@@ -174,6 +166,8 @@ def train_batch(
     before: NDArray[np.int32] | None = None
     began = perf_counter()
     try:
+        if schedule.organising is not None:
+            organise(trained.prototypes, schedule.organising, lattice, neighbourhood, metric, dtype)
         for i, radius in enumerate(track(radii, "training the map", enabled=progress)):
             seen = sweep(items, trained.prototypes.astype(dtype))
             moved = 1.0 if before is None or seen.units is None else float(np.mean(before != seen.units))

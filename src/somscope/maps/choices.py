@@ -13,7 +13,15 @@ from somscope.maps.items import METRICS
 from somscope.maps.lattice import SHAPES, Lattice
 from somscope.maps.neighbourhood import NEIGHBOURHOODS
 
-__all__ = ["ALGORITHMS", "DEVICES", "check_parameters", "first_and_last", "lattice_for", "radii_for"]
+__all__ = [
+    "ALGORITHMS",
+    "DEVICES",
+    "check_parameters",
+    "first_and_last",
+    "is_pair",
+    "lattice_for",
+    "radii_for",
+]
 
 ALGORITHMS = ("batch", "online")
 DEVICES = ("auto", "cpu", "cuda")
@@ -83,12 +91,24 @@ def lattice_for(
 
 
 def radii_for(radius: Any, lattice: Lattice) -> tuple[tuple[float, float], str | None]:
-    """The first and last radius in lattice steps, and why these where the radius was "auto"."""
-    if not isinstance(radius, str):
-        return first_and_last("radius", radius), None
+    """The first and last radius in lattice steps, and why these where they were chosen here.
+
+    "auto" chooses both, one number is the last radius and the first is chosen, a pair is both.
+    """
     first, last = choose_radius(lattice)
+    if not isinstance(radius, str):
+        given = first_and_last("radius", radius)
+        if is_pair(radius):
+            return given, None
+        last = given[1]
+        first = max(first, last)
     why = (
         f"{first:.3g} to {last:.3g} lattice steps: from half the longer side, so that the map unfolds as a whole, "
         "to a radius at which neighbours still pull each other"
     )
     return (first, last), why
+
+
+def is_pair(radius: Any) -> bool:
+    """True for (first, last): the classic schedule over the passes, with no organising phase before it."""
+    return not isinstance(radius, str) and np.size(radius) == 2

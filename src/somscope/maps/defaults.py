@@ -11,7 +11,7 @@ __all__ = ["choose_grid", "choose_passes", "choose_radius", "parse_grid"]
 
 _MOST_UNITS = 1600  # 40 x 40: more units than a person can read
 _START_SHARE = 0.5  # the first radius, as a share of the longer side: the map first moves as a whole
-_LAST_RADIUS = 0.5
+_LAST_RADIUS = 0.7  # near the knee of quantization against topographic error (docs/benchmarks.md)
 _PASSES = (15, 15)
 
 

@@ -39,6 +39,10 @@ class Items(Protocol):
         """Weighted sums (K, d) of the items of each unit, and their weight (K, 1), or (K, d) where items have gaps."""
         ...
 
+    def take(self, rows: NDArray[np.integer]) -> Items:
+        """Some of the items, as items of the same kind."""
+        ...
+
 
 def count_gaps(x: NDArray[np.floating]) -> tuple[int, int, tuple[int, int]]:
     """How many NaNs and infinities are in (n, d), and where one infinity lies."""
@@ -65,8 +69,9 @@ class DenseItems:
     """x: (n, d) float32 or float64, C-contiguous; NaN marks a missing value.
 
     metric: "euclidean" sqrt(sum w (x - m)^2), "cosine" 1 - x.m / |x||m| (w inside the products), "manhattan"
-    sum w |x - m|. feature_weights: (d,) w >= 0; sample_weight: (n,) >= 0. basis: where the search looks, for
-    a block of a larger collection; found from these items by default.
+    sum w |x - m|. feature_weights: (d,) w >= 0; sample_weight: (n,) >= 0. basis: where the search looks; by
+    default where the first prototypes differ, which is best for one search. Training, whose prototypes change, sets it
+    by `find_basis`.
     Raises InputError for missing values under the cosine distance, which has no partial form.
     """
 
@@ -108,8 +113,9 @@ class DenseItems:
         if self.metric == "cosine":
             shaped = normalised(shaped)
         if self._search is None:
-            basis = self.basis or self.find_basis(len(prototypes))
-            self._search = BoundedSearch(self.x, basis, self._row_scale, self._column_scale)
+            if self.basis is None:  # where the prototypes differ is where they are best told apart
+                self.basis = find_basis(shaped, shaped.mean(axis=0, dtype=np.float64), len(shaped))
+            self._search = BoundedSearch(self.x, self.basis, self._row_scale, self._column_scale)
         units, squared = self._search(shaped, second)
         return units, squared / 2.0 if self.metric == "cosine" else np.sqrt(squared)
 
@@ -149,6 +155,10 @@ class DenseItems:
 
         over_ranges(add, unit_cuts(starts))
         return sums, totals
+
+    def take(self, rows: NDArray[np.integer]) -> DenseItems:
+        weights = None if self.sample_weight is None else self.sample_weight[rows]
+        return DenseItems(self.x[rows], self.metric, self.feature_weights, weights, self.missing, self.basis)
 
 
 class SparseItems:
@@ -207,6 +217,10 @@ class SparseItems:
 
         over_ranges(add, unit_cuts(starts))
         return sums, totals
+
+    def take(self, rows: NDArray[np.integer]) -> SparseItems:
+        weights = None if self.sample_weight is None else self.sample_weight[rows]
+        return SparseItems(self.x[rows], self.metric, self._weights, weights)
 
 
 def ordered(units: Units, n_units: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -18,6 +18,7 @@ from somscope.progress import track
 
 __all__ = ["train_online"]
 
+_RUN_AWAY = 100.0  # times the largest value: only a repelling neighbourhood ever leaves the items' range
 _SLICES = 8  # steps between two looks at Ctrl-C and the progress bar: an eighth of a pass
 
 
@@ -52,6 +53,7 @@ def train_online(
     shape = NEIGHBOURHOODS.index(neighbourhood)
     trained = Trained(prototypes.astype(np.float64))
     began = perf_counter()
+    bounds = _RUN_AWAY * max(np.abs(x).max(), np.abs(prototypes).max(), 1e-300)
     steps = [(p, s) for p in range(len(radii)) for s in range(_SLICES)]
     order, met = visits, 0.0
     cuts = np.linspace(0, len(visits), _SLICES + 1).astype(np.int64)
@@ -66,10 +68,10 @@ def train_online(
                 x, None, part, prototypes, squared, shape, radius, rate, scale, items.metric == "manhattan"
             )
             if s == _SLICES - 1:
-                if not np.isfinite(prototypes).all():
+                if not np.abs(prototypes).max() < bounds:
                     raise InputError(
-                        f"the prototypes ran away in pass {p + 1} of neighbourhood='{neighbourhood}'; "
-                        "use a smaller radius or learning rate"
+                        f"the prototypes ran away from the items in pass {p + 1}: neighbourhood='{neighbourhood}' "
+                        "pushed more than it pulled; a mexican-hat needs a radius of at most about 0.3 lattice steps"
                     )
                 entry = (float(p + 1), float(radii[p]), met / len(visits), np.nan, perf_counter() - began)
                 for name, value in zip(trained.history, entry, strict=True):

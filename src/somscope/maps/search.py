@@ -200,6 +200,8 @@ class BoundedSearch:
         widths = [w for w in _WIDTHS if w <= self.basis.directions.shape[1]]
         if not widths:
             return self._bound(prototypes, 0), d
+        if n < 4 * _PROBE:  # a small batch: the probe would cost as much as it saves
+            return self._bound(prototypes, widths[-1]), widths[-1]
         # Spread over the collection, for it may be sorted; the probe's own answers are thrown away.
         starts = np.unique(np.linspace(0, max(n - 32, 0), _PROBE // 32).astype(np.int64))
         units = np.empty((n, 2 if second else 1), np.int32)

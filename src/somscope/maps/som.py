@@ -16,16 +16,24 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from somscope.errors import InputError
 from somscope.maps.batch import BlockItems, Schedule, Trained, sweep, train_batch
 from somscope.maps.blocks import BLOCK_BYTES, MappedBlocks, block_sample, mapped_sample
-from somscope.maps.choices import ALGORITHMS, check_parameters, first_and_last, lattice_for, radii_for
+from somscope.maps.choices import (
+    ALGORITHMS,
+    check_parameters,
+    first_and_last,
+    is_pair,
+    lattice_for,
+    radii_for,
+)
 from somscope.maps.decay import Decay, schedule
 from somscope.maps.defaults import choose_passes, choose_radius
 from somscope.maps.distances import all_distances, nearest_units
 from somscope.maps.gpu import choose_device, on_device
 from somscope.maps.initialise import initial_prototypes, principal_plane
 from somscope.maps.inputs import as_items, as_matrix, checked_weights, refuse_unmappable, sample_rows
-from somscope.maps.items import Items
+from somscope.maps.items import DenseItems, Items
 from somscope.maps.lattice import Lattice
 from somscope.maps.online import train_online
+from somscope.maps.organise import plan_organising
 from somscope.maps.refine import refined
 from somscope.maps.units import UnitLabels, check_clusters, cluster_units, label_units, u_matrix
 
@@ -42,8 +50,9 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
     grid: "auto" (about 5 sqrt(n) units, sides by the data's shape), "20x20", (rows, columns), or a number for a chain.
     lattice: "rectangular" or "hexagonal"; toroidal joins opposite edges.
     neighbourhood: "gaussian", "cut-gaussian", "bubble", "epanechnikov", or "mexican-hat" (online only).
-    radius: "auto", (first, last) or one number, in lattice steps; radius_decay: "exponential", "linear", "inverse",
-        "asymptotic" or a function (t in 0..1, first, last) -> radius.
+    radius: in lattice steps: "auto"; the last one, for example 0.5 (smaller: closer to the items, larger: better
+        ordered); or (first, last) for the classic schedule without the organising phase (see `organise`).
+    radius_decay: "exponential", "linear", "inverse", "asymptotic" or a function (t in 0..1, first, last) -> radius.
     algorithm: "batch" (all items in each pass) or "online" (item by item, with learning_rate and its decay).
     n_passes: looks at the whole collection; "auto" adds passes at the last radius until the error settles.
     init: "pca", "random", "k-means++" or an array (K, d).
@@ -154,9 +163,12 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         n_items = X.shape[0] if weight is None or (weight % 1 != 0).any() else int(weight.sum())
         generator = self._generator()
         start = self._start(X[rows], None if weight is None else weight[rows], n_items, generator)
+        if isinstance(items, DenseItems) and items.bounded:
+            items.basis = items.find_basis(len(start))
         self.device_ = choose_device(self.device, items, len(start), self.algorithm)
+        trained = self._train(on_device(items, self.device_), items, start, X.dtype, generator)
+        self._keep(trained, X.dtype)
         items = on_device(items, self.device_)
-        self._keep(self._train(items, start, X.dtype, generator), X.dtype)
         units, distances = items.nearest(self.prototypes_)
         self._count(units[:, 0], weight)
         self.inertia_ = float(np.average(distances[:, 0], weights=weight))
@@ -202,7 +214,8 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         items = BlockItems(blocks, self.metric, self._feature_weights(), sample.dtype)
         generator = self._generator()
         start = self._start(sample, None, n_items, generator)
-        self._keep(self._train(items, start, sample.dtype, generator), sample.dtype)
+        pool = self._items(sample, None)
+        self._keep(self._train(items, pool, start, sample.dtype, generator), sample.dtype)
         parts: list[NDArray[np.int32]] = []
         total = 0.0
         for block in items.dense(self.lattice_.n_units):
@@ -419,21 +432,38 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         return initial_prototypes(self.init, self.lattice_, sample, plane, generator, weight)
 
     def _train(
-        self, items: Items | BlockItems, start: Floats, dtype: np.dtype, generator: np.random.Generator
+        self,
+        items: Items | BlockItems,
+        pool: Items,
+        start: Floats,
+        dtype: np.dtype,
+        generator: np.random.Generator,
     ) -> Trained:
+        """Train on items; the batches of the organising phase come from the pool (the items, or a sample of them)."""
         decaying, extra = choose_passes() if self.n_passes == "auto" else (int(self.n_passes), 0)
         if self.n_passes == "auto":
             self.chosen_["n_passes"] = (
                 f"{decaying} with a falling radius, then at most {extra} until the error settles"
             )
-        radii = schedule(self.radius_decay, *self.radius_, decaying, "radius")
+        first, last = self.radius_
         if self.algorithm == "online":
-            first, last = first_and_last("learning_rate", self.learning_rate)
-            rates = schedule(self.learning_rate_decay, first, last, decaying, "learning rate")
+            radii = schedule(self.radius_decay, first, last, decaying, "radius")
+            rates = schedule(
+                self.learning_rate_decay,
+                *first_and_last("learning_rate", self.learning_rate),
+                decaying,
+                "learning rate",
+            )
             return train_online(
                 items, start, self.lattice_, self.neighbourhood, radii, rates, generator, self.verbose
             )
-        plan = Schedule(radii, extra, self.tol)
+        organising = None
+        if not is_pair(self.radius):
+            organising = plan_organising(pool, len(start), first, last, generator)
+            self.chosen_["organising"] = organising.describe()
+            first = float(organising.radii[-1])
+        radii = schedule(self.radius_decay, first, last, decaying, "radius")
+        plan = Schedule(radii, extra, self.tol, organising)
         return train_batch(
             items, start, self.lattice_, self.neighbourhood, self.metric, plan, dtype, self.verbose
         )
