@@ -1,0 +1,98 @@
+"""Ctrl-C in the middle of training keeps the map so far; early stopping says why."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from somscope.maps.som import SOM
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_digits(return_X_y=True)[0]
+
+
+def interrupting(after):
+    def track(iterable, *_, **__):
+        for i, step in enumerate(iterable):
+            if i == after:
+                raise KeyboardInterrupt
+            yield step
+
+    return track
+
+
+@pytest.mark.parametrize("passes", [0, 3])
+def test_an_interrupted_batch_map_is_the_map_of_the_passes_made(monkeypatch, digits, passes):
+    options = {"grid": (5, 5), "radius": (2.0, 2.0), "n_passes": 8}
+    monkeypatch.setattr("somscope.maps.batch.track", interrupting(passes))
+    som = SOM(**options).fit(digits)
+    monkeypatch.undo()
+    assert som.stop_reason_ == "interrupted"
+    assert som.n_iter_ == passes == len(som.history_["radius"])
+    assert som.labels_.shape == (len(digits),)
+    if passes:
+        finished = SOM(**options).set_params(n_passes=passes).fit(digits)
+        np.testing.assert_array_equal(som.prototypes_, finished.prototypes_)
+
+
+def test_an_interrupted_online_map_is_kept(monkeypatch, digits):
+    monkeypatch.setattr("somscope.maps.online.track", interrupting(20))
+    som = SOM(grid=(5, 5), algorithm="online", random_state=0).fit(digits)
+    assert som.stop_reason_ == "interrupted"
+    assert som.n_iter_ == 2  # 20 eighths
+    assert som.quantization_error(digits) < 32
+
+
+SLOW = """
+import sys
+import numpy as np
+from somscope.maps.som import SOM
+
+x = np.random.default_rng(0).random((3000, 50))
+SOM(grid=(4, 4), n_passes=2).fit(x)
+print("ready", flush=True)
+som = SOM(grid=(30, 30), n_passes=1_000_000, radius=(9.0, 1.0)).fit(x)
+print(som.stop_reason_, som.n_iter_, som.hits_.sum(), flush=True)
+"""
+
+
+def test_a_real_ctrl_c_keeps_the_map():
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout.readline() == "ready\n"
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(2)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 0, err
+    reason, passes, hits = out.split()
+    assert reason == "interrupted"
+    assert int(passes) >= 1
+    assert hits == "3000"
+
+
+def test_a_map_that_no_longer_moves_stops(digits):
+    som = SOM(grid=(2, 3), radius=(1.0, 0.0), radius_decay="linear", tol=0.0).fit(digits)
+    assert som.stop_reason_ == "no item changed its unit"
+    assert som.n_iter_ == len(som.history_["pass"]) < 31
+
+
+def test_a_settled_error_stops_and_a_fixed_number_of_passes_does_not(digits):
+    settled = SOM(grid=(8, 8), random_state=0).fit(digits)
+    assert settled.stop_reason_ == "the error fell by less than 0.001 of itself"
+    assert "n_passes" in settled.chosen_
+    fixed = SOM(grid=(8, 8), n_passes=4, random_state=0).fit(digits)
+    assert fixed.n_iter_ == 4
+    assert fixed.stop_reason_ == "schedule finished"
+    assert "n_passes" not in fixed.chosen_
