@@ -10,6 +10,7 @@ from scipy import sparse
 
 from somscope.errors import InputError
 from somscope.measures._arrays import Features, block_rows, has_missing
+from somscope.measures._threads import SpreadRows
 
 _EXACT_ITEMS = 2048  # up to here float64; above, float32 (relative error of a squared distance about 1e-6)
 _GRID = (
@@ -57,24 +58,30 @@ class PairDistances:
         """How many rows make one block."""
         return block_rows(self.n_items * np.dtype(self.dtype).itemsize)
 
-    def block(self, start: int, stop: int, first: int = 0) -> NDArray[Any]:
-        """(stop - start, n - first) squared distances of items start..stop-1 to items first..n-1, 0 to themselves."""
+    def block(self, start: int, stop: int, spread: SpreadRows, first: int = 0) -> NDArray[Any]:
+        """(stop - start, n - first) squared distances of items start..stop-1 to items first..n-1, 0 to themselves.
+
+        spread: of `row_threads`, for what the matrix product leaves to do.
+        """
         rows, columns = slice(start, stop), slice(first, None)
         squared: NDArray[Any]
         if self.missing:
             squared = self._missing_block(rows, columns)
+        elif sparse.issparse(self._rows):
+            squared = ((-2.0 * self._rows[rows]) @ self._columns)[:, columns].toarray()
         else:
-            if sparse.issparse(self._rows):
-                product = (self._rows[rows] @ self._columns)[:, columns].toarray()
-            else:
-                product = self._rows[rows] @ self._columns[:, columns]
-            product *= -2.0
-            product += self._norms[columns]
-            product += self._norms[rows, None]
-            squared = product
-        if self.dtype is np.float64:
-            self._snap(squared)
-        np.maximum(squared, 0.0, out=squared)
+            squared = (-2.0 * self._rows[rows]) @ self._columns[:, columns]
+
+        def finish(begin: int, end: int) -> None:
+            part = squared[begin:end]
+            if not self.missing:
+                part += self._norms[columns]
+                part += self._norms[start + begin : start + end, None]
+            if self.dtype is np.float64:
+                self._snap(part)
+            np.maximum(part, 0.0, out=part)
+
+        spread(finish, len(squared))
         diagonal = np.arange(max(start, first), stop)
         squared[diagonal - start, diagonal - first] = 0.0
         return squared

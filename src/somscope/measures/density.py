@@ -50,7 +50,7 @@ def pareto_radius(
     step = distances.block_rows()
     with row_threads() as spread:
         for start in range(0, n, step):
-            block = distances.block(start, min(n, start + step))
+            block = distances.block(start, min(n, start + step), spread)
 
             def work(first: int, last: int, start: int = start, block: Any = block) -> None:
                 reach[start + first : start + last] = np.partition(block[first:last], place, axis=1)[:, place]

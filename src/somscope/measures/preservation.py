@@ -77,7 +77,7 @@ def _measure(
     step, part = distances.block_rows(), block_rows(_BYTES_PER_PAIR * n)
     with row_threads() as spread:
         for start in range(0, n, step):
-            block = distances.block(start, min(n, start + step))
+            block = distances.block(start, min(n, start + step), spread)
             block[
                 np.arange(len(block)), np.arange(start, start + len(block))
             ] = -1.0  # itself first, before all ties

@@ -71,7 +71,7 @@ def _pair_sums(features: Any, best: ArrayLike, lattice_distances: ArrayLike) -> 
     with row_threads() as spread:
         for start in range(0, n, step):
             stop = min(n, start + step)
-            block = distances.block(start, stop, first=start)
+            block = distances.block(start, stop, spread, first=start)
             block[:, : stop - start] *= np.triu(
                 np.ones((stop - start, stop - start), dtype=bool)
             )  # each pair once
