@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from maps.transcriptions import strength
@@ -41,6 +41,10 @@ def test_tensors_and_arrays_give_the_same(name, dtype):
     np.testing.assert_allclose(tensor.numpy(), neighbourhood(name, squared, 2.1), atol=1e-6)
 
 
+@example("gaussian", 1, 4, "hexagonal", False, 1.0)
+@example("gaussian", 1, 1, "hexagonal", True, 1.0)
+@example("gaussian", 2, 1, "hexagonal", True, 1.0)
+@example("gaussian", 5, 3, "hexagonal", False, 1.0)
 @given(
     st.sampled_from(["gaussian", "cut-gaussian", "bubble", "epanechnikov"]),
     st.integers(1, 9),

@@ -78,7 +78,7 @@ def _smooth_gaussian(lattice: Lattice, radius: float, values: NDArray[np.float64
     height = lattice.period[1] / rows
     down = _axis(lattice, 1, height, 0.0, radius)
     same = np.matmul(along, grid)
-    if lattice.shape == "rectangular":
+    if lattice.shape == "rectangular" or rows == 1:
         return np.asarray((down @ same.reshape(rows, -1)).reshape(values.shape))
     # On a hexagonal lattice even and odd rows lie half a step apart: two products along the rows, then two down.
     out = np.empty_like(same)

@@ -71,7 +71,8 @@ def train_online(
                 if not np.abs(prototypes).max() < bounds:
                     raise InputError(
                         f"the prototypes ran away from the items in pass {p + 1}: neighbourhood='{neighbourhood}' "
-                        "pushed more than it pulled; a mexican-hat wants radius=(0.3, 0.2), learning_rate=(0.1, 0.01) or less"
+                        "pushed more than it pulled; "
+                        "a mexican-hat wants radius=(0.3, 0.2), learning_rate=(0.1, 0.01) or less"
                     )
                 entry = (float(p + 1), float(radii[p]), met / len(visits), np.nan, perf_counter() - began)
                 for name, value in zip(trained.history, entry, strict=True):

@@ -23,7 +23,7 @@ __all__ = ["load_som", "save_som"]
 
 _FORMAT = 1
 _LARGEST_JSON = 16 * 2**20  # bytes; a description is a few kilobytes, with the names of 100,000 features 2 MB
-_PLAIN = ("n_iter_", "stop_reason_", "history_", "chosen_", "inertia_", "n_features_in_")
+_PLAIN = ("device_", "n_iter_", "stop_reason_", "history_", "chosen_", "inertia_", "n_features_in_")
 _ARRAYS = ("prototypes_", "hits_", "_held", "labels_", "unit_clusters_")
 _PARAMETER = "parameter."  # arrays that are parameters, not results
 _KINDS = {"prototypes_": "f", "_held": "f"}  # all others hold integers

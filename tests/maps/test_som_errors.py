@@ -1,0 +1,158 @@
+"""Data and parameters that no map can be made of: a clear error, which says what is allowed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from somscope.errors import InputError
+from somscope.maps.som import SOM
+
+
+@pytest.fixture(scope="module")
+def x():
+    return np.random.default_rng(0).standard_normal((60, 4))
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix], ids=["dense", "sparse"])
+def test_one_item_and_items_that_are_all_equal(x, form):
+    with pytest.raises(InputError, match=r"1 sample.*at least 2 different items"):
+        SOM().fit(form(x[:1]))
+    for n in (2, 50, 9000):
+        with pytest.raises(InputError, match=f"all {n} items are equal"):
+            SOM().fit(form(np.repeat(x[:1], n, axis=0)))
+    with pytest.raises(InputError, match="all 50 items are equal"):
+        SOM().fit(form(np.zeros((50, 3))))
+    different = np.repeat(x[:1], 9000, axis=0)
+    different[8999, 2] += 1
+    assert SOM(grid=(1, 2), random_state=0).fit(form(different)).hits_.sum() == 9000
+
+
+def test_equal_items_with_equal_gaps_and_items_of_weight_0(x):
+    with pytest.raises(InputError, match="all 20 items are equal"):
+        SOM().fit_blocks([np.ones((10, 3)), np.ones((10, 3))])
+    weight = np.zeros(60)
+    weight[:1] = 1
+    with pytest.raises(InputError, match="1 sample"):
+        SOM().fit(x, sample_weight=weight)
+
+
+def test_constant_columns_are_no_trouble(x):
+    x = np.column_stack([x, np.full(60, 7.0), np.zeros(60)])
+    for options in ({}, {"metric": "cosine"}, {"metric": "manhattan"}, {"algorithm": "online"}):
+        som = SOM(grid=(3, 3), random_state=0, **options).fit(x)
+        assert np.isfinite(som.prototypes_).all()
+        if options.get("metric") != "cosine":
+            np.testing.assert_allclose(som.prototypes_[:, 4:], np.tile([7.0, 0.0], (9, 1)), atol=1e-12)
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_infinite_values_and_where_they_lie(x, value):
+    bad = x.copy()
+    bad[17, 2] = value
+    with pytest.raises(InputError, match="X contains inf: 1 infinite values, one in row 17, column 2"):
+        SOM().fit(bad)
+    with pytest.raises(InputError, match="row 17, column 2"):
+        SOM(grid=(2, 2), random_state=0).fit(x).predict(bad)
+    with pytest.raises(InputError, match="sparse and holds NaN or inf"):
+        SOM().fit(sparse.csr_matrix(bad))
+
+
+def test_a_grid_larger_than_the_data(x):
+    with pytest.raises(InputError, match="grid 8x8 has 64 units for 60 items; at most one unit an item"):
+        SOM(grid="8x8").fit(x)
+    assert SOM(grid=60, random_state=0).fit(x).lattice_.n_units == 60
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 10])
+def test_very_few_items_still_make_a_map(x, n):
+    for shape in ("rectangular", "hexagonal"):
+        for toroidal in (False, True):
+            som = SOM(lattice=shape, toroidal=toroidal, random_state=0).fit(x[:n])
+            assert 1 <= som.lattice_.n_units <= n
+
+
+def test_labels_never_reach_a_map(x):
+    one = SOM(grid=(3, 3), random_state=0).fit(x, np.arange(60))
+    np.testing.assert_array_equal(one.prototypes_, SOM(grid=(3, 3), random_state=0).fit(x).prototypes_)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"grid": "big"}, 'allowed: "auto", "20x20", \\(20, 20\\), or a number'),
+        ({"grid": (3, 0)}, "at least 1"),
+        ({"grid": (3, 3, 3)}, "is not understood"),
+        ({"lattice": "cubic"}, "allowed: rectangular, hexagonal"),
+        ({"lattice": "hexagonal", "toroidal": True, "grid": (3, 4)}, "even number of rows"),
+        ({"neighbourhood": "box"}, "allowed: gaussian, cut-gaussian, bubble, epanechnikov, mexican-hat"),
+        ({"neighbourhood": "mexican-hat"}, "use algorithm='online'"),
+        ({"radius": "wide"}, "allowed: 'auto', a number"),
+        ({"radius": -1}, "allowed"),
+        ({"radius": (1, 2, 3)}, "allowed"),
+        ({"radius": (3, 0)}, "never reaches 0"),
+        ({"radius_decay": "slow", "radius": (2, 1)}, "allowed: exponential, linear, inverse, asymptotic"),
+        ({"algorithm": "fast"}, "allowed: batch, online"),
+        ({"n_passes": 0}, "allowed: 'auto' or a whole number from 1"),
+        ({"n_passes": 2.5}, "allowed: 'auto' or a whole number from 1"),
+        ({"learning_rate": (-1, 0), "algorithm": "online"}, "allowed"),
+        ({"learning_rate_decay": "slow", "algorithm": "online"}, "allowed: exponential, linear"),
+        ({"init": "zeros"}, "allowed: pca, random, k-means\\+\\+"),
+        ({"init": np.zeros((3, 4)), "grid": (2, 2)}, "init has shape \\(3, 4\\); needed: \\(4, 4\\)"),
+        ({"init": np.full((4, 4), np.nan), "grid": (2, 2)}, "finite numbers"),
+        ({"metric": "hamming"}, "allowed: euclidean, cosine, manhattan"),
+        (
+            {"feature_weights": [1, 2]},
+            "feature_weights has shape \\(2,\\); needed: \\(4,\\), one for each feature",
+        ),
+        ({"feature_weights": [1, 2, -1, 0]}, "finite, 0 or more"),
+        ({"feature_weights": [0, 0, 0, 0]}, "not all zero"),
+        ({"n_clusters": 0}, "allowed: 1 to"),
+        ({"n_clusters": 10, "grid": (3, 3)}, "allowed: 1 to 9, the number of units"),
+        ({"n_clusters": 2.5}, "allowed: 1 to"),
+        ({"tol": -1}, "tol=-1; allowed"),
+        ({"tol": "small"}, "tol='small'; allowed"),
+        ({"device": "tpu"}, "allowed: auto, cpu, cuda"),
+    ],
+    ids=str,
+)
+def test_unknown_values_of_parameters_list_the_allowed_ones(x, options, says):
+    with pytest.raises(InputError, match=says):
+        SOM(**options).fit(x)
+
+
+@pytest.mark.parametrize(
+    ("weight", "says"),
+    [
+        (np.ones(59), r"sample_weight has shape \(59,\); needed: \(60,\), one for each item"),
+        (np.full(60, -1.0), "finite, 0 or more"),
+        (np.full(60, np.nan), "finite, 0 or more"),
+        (np.zeros(60), "not all zero"),
+    ],
+    ids=["short", "negative", "NaN", "zero"],
+)
+def test_weights_that_are_none(x, weight, says):
+    with pytest.raises(InputError, match=says):
+        SOM(grid=(2, 2)).fit(x, sample_weight=weight)
+    with pytest.raises(InputError, match=says):
+        SOM(grid=(2, 2), random_state=0).fit(x).partial_fit(x, sample_weight=weight)
+
+
+def test_items_of_another_kind_than_the_map_was_trained_on(x):
+    som = SOM(grid=(2, 2), random_state=0).fit(x)
+    for method in (som.predict, som.transform, som.best_units, som.quantization_error, som.impute):
+        with pytest.raises(InputError, match="X has 3 features, but SOM is expecting 4 features"):
+            method(x[:, :3])
+    with pytest.raises(InputError, match="k=5: a map of 4 units has 1 to 4 best units"):
+        som.best_units(x, k=5)
+    with pytest.raises(InputError, match="dense array"):
+        som.impute(sparse.csr_matrix(x))
+    with pytest.raises(InputError):
+        som.predict(x[0])
+    with pytest.raises(InputError):
+        SOM().fit([["a", "b"], ["c", "d"]])
+    single = SOM.from_prototypes(np.zeros((1, 1, 4)))
+    assert single.predict(x).tolist() == [0] * 60
+    with pytest.raises(InputError, match="1 to 1 best units"):
+        single.topographic_error(x)
