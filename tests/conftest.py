@@ -17,3 +17,8 @@ from hypothesis import settings
 # The first call of a property may import torch or SciPy, which takes longer than any sensible deadline.
 settings.register_profile("somscope", deadline=None, max_examples=50, derandomize=True)
 settings.load_profile("somscope")
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Bytes are named by their length: compressed ones hold the time, and parallel processes must agree on names."""
+    return f"{len(val)} bytes" if isinstance(val, bytes) else None
