@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from somscope.maps import kernels
 from somscope.maps.items import DenseItems
 from somscope.maps.search import BoundedSearch, find_basis
 
@@ -122,25 +123,42 @@ def structured(n, d, rng):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_the_projection_is_used_and_leaves_few_prototypes_to_measure(dtype):
+def test_the_projection_is_used_and_leaves_few_prototypes_to_measure(dtype, monkeypatch):
     rng = np.random.default_rng(8)
     x = structured(600, 300, rng).astype(dtype)
     prototypes = some_map(rng, x, 400)
-    items = DenseItems(x)
-    items.nearest(prototypes)
-    search = items._search
-    bound, width = search._cheapest(prototypes, False)
+    compiled, calls = kernels.nearest_bounded, []
+
+    def counting(*given):
+        compiled(*given)
+        codes, measured = given[5], given[-1]
+        calls.append((codes.shape[1], int(measured[0])))
+
+    monkeypatch.setattr(kernels, "nearest_bounded", counting)
+    DenseItems(x).nearest(prototypes)
+    width, _ = calls[-1]
     assert 0 < width < 300
-    units, distances = np.empty((600, 1), np.int32), np.empty((600, 1))
-    measured = search._search(prototypes, bound, False, 0, 600, units, distances)
-    assert 600 <= measured < 0.1 * 600 * 400
+    assert 600 <= sum(measured for _, measured in calls) < 0.1 * 600 * 400
     assert_exact(x, prototypes)
 
 
 def test_few_features_are_bounded_by_themselves():
     rng = np.random.default_rng(9)
-    x = structured(600, 95, rng)
-    assert find_basis(x, x.mean(axis=0), 400).directions.shape == (95, 0)
+    x = structured(600, 20, rng)
+    assert find_basis(x, x.mean(axis=0), 400).directions.shape == (20, 0)
+
+
+@pytest.mark.parametrize(("d", "dtype"), [(3, np.float64), (60, np.float32), (120, np.float32)])
+@pytest.mark.parametrize("n", [900, 5000])
+def test_a_large_map_of_smooth_prototypes(n, d, dtype):
+    rng = np.random.default_rng(14)
+    corners = rng.standard_normal((4, d))
+    across = np.linspace(0, 1, 27)
+    plane = np.stack([np.outer(a, b) for a in (across, 1 - across) for b in (across, 1 - across)], axis=-1)
+    prototypes = plane.reshape(-1, 4) @ corners
+    x = prototypes[rng.integers(729, size=n)] + 0.1 * rng.standard_normal((n, d))
+    prototypes[100:110] = prototypes[600:610]
+    assert_exact(x.astype(dtype), prototypes)
 
 
 @pytest.mark.parametrize("d", [20, 150])

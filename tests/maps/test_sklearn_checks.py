@@ -36,8 +36,8 @@ MAPS = [
         init="random", n_passes=3,
     ),
     SOM(
-        grid=(2, 4), lattice="hexagonal", algorithm="online", neighbourhood="mexican-hat", radius=(1, 0.5), n_passes=6,
-        init="random", radius_decay=_Fall(), learning_rate=(0.2, 0.02), learning_rate_decay="inverse",
+        grid=(2, 4), lattice="hexagonal", algorithm="online", neighbourhood="mexican-hat", radius=(0.35, 0.25),
+        n_passes=12, init="random", radius_decay=_Fall(), learning_rate=(0.1, 0.01), learning_rate_decay="inverse",
     ),
     SOM(
         grid=(2, 3), toroidal=True, algorithm="online", n_passes=6, radius_decay="asymptotic", metric="manhattan",
