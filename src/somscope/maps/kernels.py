@@ -385,11 +385,11 @@ def online_steps(  # type: ignore[no-untyped-def]
     return met
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, fastmath={"reassoc"}, cache=True)
 def count_gaps(x, lo, hi, found):  # type: ignore[no-untyped-def]
     """found[0] += NaNs, found[1] += infinities in the rows lo..hi; found[2], found[3]: where the last one lies."""
     for i in range(lo, hi):
-        total = np.float64(0.0)
+        total = x.dtype.type(0.0)
         for j in range(x.shape[1]):
             total += x[i, j] - x[i, j]  # 0 for a number, NaN for a gap or an infinity
         if total != 0.0:

@@ -19,7 +19,7 @@ __all__ = ["Organising", "organise", "plan_organising"]
 
 _SMALLEST_BATCH = 512
 _ITEMS_PER_UNIT = 2  # in a batch: fewer leave units empty, more do not shake
-_VISITS = 1.5  # looks at each item that the phase may cost, on average
+_VISITS = 1.0  # looks at each item that the phase may cost, on average
 _STEPS = (15, 60)
 _MIDDLE = 2.0  # lattice steps: from here on neighbourhoods are local, and all items count
 

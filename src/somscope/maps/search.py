@@ -24,7 +24,7 @@ from somscope.maps.threads import cuts, n_threads, one_blas_thread, over_ranges
 __all__ = ["Basis", "BoundedSearch", "find_basis"]
 
 _WIDTHS = (16, 32, 64)  # directions tried; more never paid on images, text or mixtures
-_FEWEST_FEATURES = 96  # below this the features themselves are the bound
+_FEWEST_FEATURES = 48  # below this the features themselves are the bound
 _PROBE = 256  # items whose cost is measured to choose a width
 _FURTHEST = 1e9  # in root mean square norms of the items; beyond it float32 neither bounds nor holds a square
 _SCRATCH = 200_000  # scores held per thread: 0.8 MB of float32, the size of a core's cache
@@ -200,8 +200,9 @@ class BoundedSearch:
         widths = [w for w in _WIDTHS if w <= self.basis.directions.shape[1]]
         if not widths:
             return self._bound(prototypes, 0), d
-        if n < 4 * _PROBE:  # a small batch: the probe would cost as much as it saves
-            return self._bound(prototypes, widths[-1]), widths[-1]
+        if n < 16 * _PROBE:  # a small batch: the probe would cost as much as it saves
+            width = widths[min(1, len(widths) - 1)]
+            return self._bound(prototypes, width), width
         # Spread over the collection, for it may be sorted; the probe's own answers are thrown away.
         starts = np.unique(np.linspace(0, max(n - 32, 0), _PROBE // 32).astype(np.int64))
         units = np.empty((n, 2 if second else 1), np.int32)
