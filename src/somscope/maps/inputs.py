@@ -10,10 +10,12 @@ from scipy import sparse
 
 from somscope.errors import InputError
 from somscope.maps.items import METRICS, DenseItems, Items, SparseItems, count_gaps
+from somscope.maps.lattice import Lattice
 
 __all__ = [
     "as_items",
     "as_matrix",
+    "as_prototypes",
     "checked_weights",
     "refuse_infinities",
     "refuse_unmappable",
@@ -39,6 +41,28 @@ def as_matrix(x: Any) -> Any:
     if isinstance(kind, np.dtype) and kind in (np.bool_, np.int8, np.uint8, np.int16, np.uint16, np.float16):
         return x.astype(np.float32)
     return x
+
+
+def as_prototypes(given: Any, lattice: str | Lattice, toroidal: bool) -> tuple[NDArray[np.floating], Lattice]:
+    """A copy (K, d) of given prototypes, and their lattice; given: (rows, columns, d), or any shape with a Lattice.
+
+    Raises InputError where they do not fit each other, or are not finite.
+    """
+    array = np.array(given)
+    if array.dtype not in (np.float32, np.float64):
+        array = array.astype(np.float64)
+    if not isinstance(lattice, Lattice):
+        if array.ndim != 3:
+            raise InputError(
+                f"prototypes have shape {array.shape}; needed: (rows, columns, d), or (K, d) with a Lattice"
+            )
+        lattice = Lattice(array.shape[0], array.shape[1], lattice, toroidal)
+    array = array.reshape(-1, array.shape[-1] if array.ndim else 1)
+    if len(array) != lattice.n_units:
+        raise InputError(f"{len(array)} prototypes for the {lattice.n_units} units of {lattice}")
+    if not np.isfinite(array).all():
+        raise InputError(f"prototype {np.argwhere(~np.isfinite(array))[0][0]} is not finite")
+    return array, lattice
 
 
 def checked_weights(weights: Any, n: int, what: str, of: str) -> NDArray[np.float64] | None:

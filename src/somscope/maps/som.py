@@ -29,7 +29,14 @@ from somscope.maps.defaults import choose_passes, choose_radius
 from somscope.maps.distances import all_distances, nearest_units
 from somscope.maps.gpu import choose_device, on_device
 from somscope.maps.initialise import initial_prototypes, principal_plane
-from somscope.maps.inputs import as_items, as_matrix, checked_weights, refuse_unmappable, sample_rows
+from somscope.maps.inputs import (
+    as_items,
+    as_matrix,
+    as_prototypes,
+    checked_weights,
+    refuse_unmappable,
+    sample_rows,
+)
 from somscope.maps.items import DenseItems, Items
 from somscope.maps.lattice import Lattice
 from somscope.maps.online import train_online
@@ -327,31 +334,12 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
 
         It has held no items yet: hits_ are 0, and what `partial_fit` brings counts in full.
         """
-        array = np.array(prototypes)
-        if array.dtype not in (np.float32, np.float64):
-            array = array.astype(np.float64)
-        if isinstance(lattice, Lattice) and array.ndim >= 2:
-            made = lattice
-        elif array.ndim == 3:
-            made = Lattice(array.shape[0], array.shape[1], str(lattice), toroidal)
-        else:
-            raise InputError(
-                f"prototypes have shape {array.shape}; needed: (rows, columns, d), or (K, d) with a Lattice"
-            )
-        array = array.reshape(-1, array.shape[-1])
-        if len(array) != made.n_units:
-            raise InputError(f"{len(array)} prototypes for the {made.n_units} units of {made}")
-        if not np.isfinite(array).all():
-            raise InputError(f"prototype {np.argwhere(~np.isfinite(array))[0][0]} is not finite")
+        array, made = as_prototypes(prototypes, lattice, toroidal)
         som = cls(grid=(made.rows, made.columns), lattice=made.shape, toroidal=made.toroidal, metric=metric)
         som._check_choices()
-        som.n_features_in_, som.lattice_, som.radius_, som.chosen_ = (
-            array.shape[1],
-            made,
-            choose_radius(made),
-            {},
-        )
-        som._keep(Trained(array, stop_reason="given prototypes"), array.dtype)
+        som.n_features_in_, som.lattice_ = array.shape[1], made
+        som.radius_, som.chosen_ = choose_radius(made), {}
+        som._keep(Trained(array.astype(np.float64), stop_reason="given prototypes"), array.dtype)
         som._count(np.zeros(0, np.int32), None)
         som._describe_units()
         return som
