@@ -14,13 +14,11 @@ def somscope_train(
     X: np.ndarray, rows: int, columns: int, passes: int, options: Options, seed: int
 ) -> Trained:
     from somscope import SOM
-    from somscope.maps.defaults import choose_radius
-    from somscope.maps.lattice import Lattice
 
     options = dict(options)
     final = options.pop("final_radius", None)
     if final is not None:
-        options["radius"] = (choose_radius(Lattice(rows, columns))[0], final)  # the first one as by default
+        options["radius"] = final  # all else as by default
     if not options.pop("passes_auto", False):
         options["n_passes"] = passes
     model = SOM(grid=(rows, columns), random_state=seed, device="cpu", verbose=False, **options).fit(X)
