@@ -21,6 +21,7 @@ from somscope.maps.lattice import Lattice
 from somscope.maps.organise import Organising, organise
 from somscope.maps.search import Basis
 from somscope.maps.smoothing import updated
+from somscope.maps.threads import one_blas_thread
 from somscope.progress import track
 
 __all__ = ["BlockItems", "Schedule", "Sweep", "Trained", "batch_step", "sweep", "train_batch"]
@@ -166,26 +167,29 @@ def train_batch(
     before: NDArray[np.int32] | None = None
     began = perf_counter()
     try:
-        if schedule.organising is not None:
-            organise(trained.prototypes, schedule.organising, lattice, neighbourhood, metric, dtype)
-        for i, radius in enumerate(track(radii, "training the map", enabled=progress)):
-            seen = sweep(items, trained.prototypes.astype(dtype))
-            moved = 1.0 if before is None or seen.units is None else float(np.mean(before != seen.units))
-            same_radius = i > 0 and history["radius"][-1] == radius
-            if same_radius and moved == 0.0:
-                trained.stop_reason = "no item changed its unit"
-                break
-            if same_radius and i >= len(schedule.radii):
-                last = history["quantization_error"][-1]
-                if last - seen.error < schedule.tol * last:
-                    trained.stop_reason = f"the error fell by less than {schedule.tol:g} of itself"
+        with one_blas_thread():  # once, not in every step
+            if schedule.organising is not None:
+                organise(trained.prototypes, schedule.organising, lattice, neighbourhood, metric, dtype)
+            for i, radius in enumerate(track(radii, "training the map", enabled=progress)):
+                seen = sweep(items, trained.prototypes.astype(dtype))
+                moved = 1.0 if before is None or seen.units is None else float(np.mean(before != seen.units))
+                same_radius = i > 0 and history["radius"][-1] == radius
+                if same_radius and moved == 0.0:
+                    trained.stop_reason = "no item changed its unit"
                     break
-            new = updated(trained.prototypes, seen.sums, seen.totals, lattice, neighbourhood, radius, metric)
-            trained.prototypes = new.astype(dtype).astype(np.float64)
-            before = seen.units
-            entry = (float(i + 1), float(radius), seen.error, moved, perf_counter() - began)
-            for name, value in zip(history, entry, strict=True):
-                history[name].append(value)
+                if same_radius and i >= len(schedule.radii):
+                    last = history["quantization_error"][-1]
+                    if last - seen.error < schedule.tol * last:
+                        trained.stop_reason = f"the error fell by less than {schedule.tol:g} of itself"
+                        break
+                new = updated(
+                    trained.prototypes, seen.sums, seen.totals, lattice, neighbourhood, radius, metric
+                )
+                trained.prototypes = new.astype(dtype).astype(np.float64)
+                before = seen.units
+                entry = (float(i + 1), float(radius), seen.error, moved, perf_counter() - began)
+                for name, value in zip(history, entry, strict=True):
+                    history[name].append(value)
     except KeyboardInterrupt:
         trained.stop_reason = "interrupted"
     return trained

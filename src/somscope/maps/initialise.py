@@ -78,7 +78,7 @@ class _Centred(LinearOperator):  # type: ignore[misc]
 
 def _scores(centred: Any, root: Floats, column_scale: Floats | None) -> tuple[Floats, Floats]:
     """Variances (2,) along the two strongest directions of the rows weighted by root^2, and scores (n, 2) on them."""
-    from scipy.linalg import svd
+    from scipy.linalg import eigh, svd
     from scipy.sparse.linalg import aslinearoperator, svds
 
     n, d = centred.shape
@@ -89,6 +89,10 @@ def _scores(centred: Any, root: Floats, column_scale: Floats | None) -> tuple[Fl
         start = np.random.default_rng(0).standard_normal(min(n, d))
         _, values, rows = svds(weighted, k=2, v0=start, return_singular_vectors="vh")
         values, rows = values[::-1], rows[::-1]
+    elif n > 4 * d:
+        scaled = centred * scale * root[:, None]
+        squares, vectors = eigh(scaled.T @ scaled, subset_by_index=[max(0, d - 2), d - 1])
+        values, rows = np.sqrt(np.maximum(squares[::-1], 0.0)), vectors.T[::-1]
     else:
         _, values, rows = svd(centred * scale * root[:, None], full_matrices=False)
         values, rows = values[:2], rows[:2]

@@ -14,11 +14,12 @@ from scipy import sparse
 from somscope.errors import InputError, check_choice
 from somscope.maps import kernels
 from somscope.maps.search import Basis, BoundedSearch, find_basis
-from somscope.maps.threads import cuts, n_threads, over_ranges
+from somscope.maps.threads import cuts, over_ranges, parts
 
 __all__ = ["METRICS", "DenseItems", "Items", "SparseItems", "count_gaps", "normalised"]
 
 METRICS = ("euclidean", "cosine", "manhattan")
+_ONE_SEARCH = 96  # features above which items are projected even for a single search
 _SAMPLE = 2048  # items that the basis of the search is found from
 
 Units = NDArray[np.int32]
@@ -53,7 +54,7 @@ def count_gaps(x: NDArray[np.floating]) -> tuple[int, int, tuple[int, int]]:
         kernels.count_gaps(x, lo, hi, own)
         found.append(own)
 
-    over_ranges(count, cuts(len(x), 4 * n_threads()))
+    over_ranges(count, cuts(len(x), parts(float(x.size))))
     table = np.stack(found)
     where = table[int(np.argmax(table[:, 1])), 2:]
     return int(table[:, 0].sum()), int(table[:, 1].sum()), (int(where[0]), int(where[1]))
@@ -114,7 +115,10 @@ class DenseItems:
             shaped = normalised(shaped)
         if self._search is None:
             if self.basis is None:  # where the prototypes differ is where they are best told apart
-                self.basis = find_basis(shaped, shaped.mean(axis=0, dtype=np.float64), len(shaped))
+                directions = (
+                    len(shaped) if self.n_features > _ONE_SEARCH else 0
+                )  # few features: not for one search
+                self.basis = find_basis(shaped, shaped.mean(axis=0, dtype=np.float64), directions)
             self._search = BoundedSearch(self.x, self.basis, self._row_scale, self._column_scale)
         units, squared = self._search(shaped, second)
         return units, squared / 2.0 if self.metric == "cosine" else np.sqrt(squared)
@@ -129,7 +133,7 @@ class DenseItems:
         def measure(lo: int, hi: int) -> None:
             kernels.nearest_any(self.x, own, weights, manhattan, second, lo, hi, units, distances)
 
-        over_ranges(measure, cuts(self.n_items, 8 * n_threads()))
+        over_ranges(measure, cuts(self.n_items, parts(float(self.n_items) * own.size)))
         return units, distances if manhattan else np.sqrt(distances)
 
     def find_basis(self, n_units: int) -> Basis:
@@ -153,7 +157,7 @@ class DenseItems:
         def add(lo: int, hi: int) -> None:
             kernels.sum_by_unit(self.x, weights, order, starts, self.missing, sums, totals, lo, hi)
 
-        over_ranges(add, unit_cuts(starts))
+        over_ranges(add, unit_cuts(starts, self.n_features))
         return sums, totals
 
     def take(self, rows: NDArray[np.integer]) -> DenseItems:
@@ -201,7 +205,7 @@ class SparseItems:
                 second, lo, hi, units, squared,
             )  # fmt: skip
 
-        over_ranges(measure, cuts(self.n_items, 8 * n_threads()))
+        over_ranges(measure, cuts(self.n_items, parts(float(self.n_items) * own.size)))
         return units, squared / 2.0 if self.metric == "cosine" else np.sqrt(squared)
 
     def totals(self, units: Units, n_units: int) -> tuple[Floats, Floats]:
@@ -215,7 +219,7 @@ class SparseItems:
                 self.x.indptr, self.x.indices, self.x.data, weights, order, starts, sums, totals, lo, hi
             )
 
-        over_ranges(add, unit_cuts(starts))
+        over_ranges(add, unit_cuts(starts, self.n_features))
         return sums, totals
 
     def take(self, rows: NDArray[np.integer]) -> SparseItems:
@@ -231,10 +235,7 @@ def ordered(units: Units, n_units: int) -> tuple[NDArray[np.int64], NDArray[np.i
     return order, starts
 
 
-def unit_cuts(starts: NDArray[np.int64]) -> list[int]:
+def unit_cuts(starts: NDArray[np.int64], n_features: int) -> list[int]:
     """Ranges of units that hold about as many items each."""
-    wanted = np.linspace(0, starts[-1], 4 * n_threads() + 1)
-    return [
-        int(c)
-        for c in np.unique(np.concatenate([[0], np.searchsorted(starts, wanted[1:-1]), [len(starts) - 1]]))
-    ]
+    inner = np.linspace(0, starts[-1], parts(4.0 * starts[-1] * n_features) + 1)[1:-1]
+    return [int(c) for c in np.unique([0, *np.searchsorted(starts, inner), len(starts) - 1])]

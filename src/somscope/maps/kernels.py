@@ -12,6 +12,7 @@ from numba import njit
 __all__ = [
     "LANE",
     "count_gaps",
+    "left_sides",
     "nearest_any",
     "nearest_bounded",
     "nearest_sparse",
@@ -84,8 +85,23 @@ def project(x, row_scale, column_scale, centre, scale, basis, codes, squared, lo
 
 
 @njit(nogil=True, fastmath=_FAST, cache=True)
+def left_sides(codes, squared, left, lo, hi):  # type: ignore[no-untyped-def]
+    """left = (code, what is left of the norm, 1) for the first left.shape[1] - 2 coordinates of the items lo..hi."""
+    width = left.shape[1] - 2
+    for i in range(lo, hi):
+        rest = squared[i]
+        for j in range(width):
+            code = codes[i, j]
+            left[i, j] = code
+            rest -= np.float64(code) * np.float64(code)
+        rest = max(rest, 0.0) + 2e-6 * squared[i]  # never too small, whatever was rounded
+        left[i, width] = np.float32(np.sqrt(rest))
+        left[i, width + 1] = 1.0
+
+
+@njit(nogil=True, fastmath=_FAST, cache=True)
 def nearest_bounded(  # type: ignore[no-untyped-def]
-    x, row_scale, column_scale, centre, scale, codes, squared, basis, bound, prototypes, slack, second,
+    x, row_scale, column_scale, centre, scale, left, squared, bound, prototypes, slack, second,
     lo, hi, chunk, units, distances, evaluated,
 ):  # fmt: skip
     """Exact nearest prototypes of the items lo..hi: a float32 product bounds every distance from below, and only
@@ -94,14 +110,15 @@ def nearest_bounded(  # type: ignore[no-untyped-def]
     bound: (width + 1, P) or (width + 2, P) float32. With b the prototypes' first `width` coordinates in the basis, r
     what is left of their norm and s their squared norm, its rows are -2 b, (-2 r,) s: the product with an item's
     (code, residual, 1) is the squared distance less |x|^2 if x and m disagreed in nothing outside the basis.
+    left: those left sides (n, rows), from `left_sides`; or empty, for features that are read from x block by block.
     units, distances: (n, 1 or 2); the distances are squared. evaluated: (1,) counts the measured prototypes.
     """
     n_units, n_features = prototypes.shape
-    whole = codes.shape[1] == 0 and basis.shape[1] == 0  # the bound is over the features themselves
-    width = bound.shape[0] - (1 if whole else 2)
+    ready = left.shape[0] > 0
+    width = bound.shape[0] - 1
     n_lanes = bound.shape[1] // LANE
     scores = np.empty((chunk, bound.shape[1]), np.float32)
-    items = np.empty((chunk, bound.shape[0]), np.float32)
+    items = np.empty((0 if ready else chunk, bound.shape[0]), np.float32)
     lane_best = np.empty(n_lanes, np.float32)
     buffer = np.empty(n_features, x.dtype)
     largest = 0.0
@@ -113,22 +130,15 @@ def nearest_bounded(  # type: ignore[no-untyped-def]
     count = 0
     for start in range(lo, hi, chunk):
         n = min(chunk, hi - start)
-        for i in range(n):
-            if whole:
+        if ready:
+            np.dot(left[start : start + n], bound, scores[:n])
+        else:
+            for i in range(n):
                 item = _shaped(x, start + i, row_scale, column_scale, buffer)
                 for j in range(width):
                     items[i, j] = (item[j] - centre[j]) * scale
                 items[i, width] = 1.0
-            else:
-                rest = squared[start + i]
-                for j in range(width):
-                    code = codes[start + i, j]
-                    items[i, j] = code
-                    rest -= np.float64(code) * np.float64(code)
-                rest = max(rest, 0.0) + 2e-6 * squared[start + i]  # never too small, whatever was rounded
-                items[i, width] = np.float32(np.sqrt(rest))
-                items[i, width + 1] = 1.0
-        np.dot(items[:n], bound, scores[:n])
+            np.dot(items[:n], bound, scores[:n])
         for i in range(n):
             row = scores[i]
             best_lane = 0

@@ -18,9 +18,9 @@ from somscope.maps.smoothing import updated
 __all__ = ["Organising", "organise", "plan_organising"]
 
 _SMALLEST_BATCH = 512
-_ITEMS_PER_UNIT = 2  # in a batch: fewer leave units empty, more do not shake
-_VISITS = 1.0  # looks at each item that the phase may cost, on average
-_STEPS = (15, 60)
+_ITEMS_PER_UNIT = 1  # in a batch: fewer leave most units empty, more do not shake
+_VISITS = 0.3  # looks at each item that the phase may cost, on average
+_STEPS = (8, 60)
 _MIDDLE = 2.0  # lattice steps: from here on neighbourhoods are local, and all items count
 
 
@@ -64,7 +64,7 @@ def organise(
     for radius in plan.radii:
         batch = plan.items
         if plan.size < batch.n_items:
-            batch = batch.take(np.sort(plan.generator.choice(batch.n_items, plan.size, replace=False)))
+            batch = batch.take(np.sort(plan.generator.integers(0, batch.n_items, plan.size)))
         units, _ = batch.nearest(prototypes.astype(dtype))
         sums, totals = batch.totals(units, len(prototypes))
         new = updated(prototypes, sums, totals, lattice, neighbourhood, radius, metric)

@@ -19,14 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from somscope.maps import kernels
-from somscope.maps.threads import cuts, n_threads, one_blas_thread, over_ranges
+from somscope.maps.threads import cuts, one_blas_thread, over_ranges, parts
 
 __all__ = ["Basis", "BoundedSearch", "find_basis"]
 
 _WIDTHS = (16, 32, 64)  # directions tried; more never paid on images, text or mixtures
 _FEWEST_FEATURES = 48  # below this the features themselves are the bound
+_SMALL = 256  # features up to which all directions are found at once
 _PROBE = 256  # items whose cost is measured to choose a width
 _FURTHEST = 1e9  # in root mean square norms of the items; beyond it float32 neither bounds nor holds a square
+_PROBED = frozenset((1, 2, 4, 10, 25, 60))  # searches before which the width is probed: maps settle
+_FROM_FEATURES = np.empty((0, 0), np.float32)  # no left sides: the bound is over the features themselves
 _SCRATCH = 200_000  # scores held per thread: 0.8 MB of float32, the size of a core's cache
 
 
@@ -44,7 +47,8 @@ class Basis:
 
 
 def find_basis(sample: NDArray[np.floating], centre: NDArray[np.float64], n_units: int) -> Basis:
-    """The strongest directions of a sample (n, d) of items, by randomized subspace iteration (Halko et al. 2011).
+    """The strongest directions of a sample (n, d) of items, by randomized subspace iteration (Halko et al. 2011)
+    where there are many features.
 
     Any orthonormal basis keeps the search exact; a good one makes it fast.
     """
@@ -52,10 +56,14 @@ def find_basis(sample: NDArray[np.floating], centre: NDArray[np.float64], n_unit
     centred = np.asarray(sample, dtype=np.float64) - centre
     norm = float(np.sqrt(np.mean(np.sum(centred**2, axis=1))))
     scale = 1.0 / norm if norm > 0 and np.isfinite(norm) else 1.0
-    width = min(_WIDTHS[-1], _WIDTHS[0] * max(1, n_units // 32), n)
+    width = min(_WIDTHS[-1], _WIDTHS[0] * max(1, n_units // 64), n, d)
     if d < _FEWEST_FEATURES or n_units < 2 * _WIDTHS[0]:
         return Basis(centre, scale, np.empty((d, 0), np.float32))
     unit = (centred * scale).astype(np.float32)
+    if d <= _SMALL:
+        with one_blas_thread():
+            _, vectors = np.linalg.eigh(unit.T.astype(np.float64) @ unit)
+        return Basis(centre, scale, np.ascontiguousarray(vectors[:, ::-1][:, :width], dtype=np.float32))
     generator = np.random.default_rng(0)
     with one_blas_thread():
         directions = generator.standard_normal((d, min(width + 8, n, d)), dtype=np.float32)
@@ -71,7 +79,7 @@ class BoundedSearch:
 
     x: (n, d) float32 or float64, C-contiguous, finite. row_scale: (n,) and column_scale: (d,) factors that turn an
     item into what is compared (cosine distance, feature weights); prototypes are given already scaled.
-    Memory beyond x: 4 r + 8 bytes an item for r <= 64 directions.
+    Memory beyond x: at most 8 r + 16 bytes an item for r <= 64 directions.
     """
 
     def __init__(
@@ -89,7 +97,9 @@ class BoundedSearch:
         self._codes = np.empty((len(x), basis.directions.shape[1]), np.float32)
         self._squared = np.empty(len(x))
         with one_blas_thread():
-            over_ranges(self._project, cuts(len(x), 8 * n_threads()))
+            over_ranges(self._project, cuts(len(x), parts(8.0 * x.size * max(1, self._codes.shape[1]))))
+        self._calls, self._width = 0, 0  # how often a width was asked for, and the last answer
+        self._left = _FROM_FEATURES
         self._furthest = float(np.sqrt(self._squared.max()))
 
     def _project(self, lo: int, hi: int) -> None:
@@ -114,20 +124,21 @@ class BoundedSearch:
             self._measure_all(prototypes, units, distances)
             return units, distances
         with one_blas_thread():
-            bound, width = self._cheapest(prototypes, second)
-            work = n * len(prototypes) * (width + 8)
-            tasks = n_threads() * (1 if work < 1e9 else 8)
+            width = self._cheapest(prototypes, second)
+            bound, left = self._bound(prototypes, width), self._left_sides(width)
+            work = float(n) * bound.size
 
             def run(lo: int, hi: int) -> None:
-                self._search(prototypes, bound, second, lo, hi, units, distances)
+                self._search(prototypes, bound, left, second, lo, hi, units, distances)
 
-            over_ranges(run, cuts(n, tasks))
+            over_ranges(run, cuts(n, parts(work)))
         return units, distances
 
     def _search(
         self,
         prototypes: NDArray[np.floating],
         bound: NDArray[np.float32],
+        left: NDArray[np.float32],
         second: bool,
         lo: int,
         hi: int,
@@ -135,17 +146,29 @@ class BoundedSearch:
         distances: NDArray[np.float64],
     ) -> int:
         """Search the items lo..hi; returns how many prototypes were measured."""
-        whole = bound.shape[0] == self.x.shape[1] + 1
-        codes = self._codes[:, :0] if whole else self._codes
-        directions = self.basis.directions[:, :0] if whole else self.basis.directions
         rounding = 1.2e-7 * (16 + bound.shape[0] + 2 * np.sqrt(self.x.shape[1]))
         measured = np.zeros(1, np.int64)
-        chunk = int(np.clip(_SCRATCH // bound.shape[1], 32, 1024))
+        chunk = int(np.clip(_SCRATCH // bound.shape[1], 128, 1024))
         kernels.nearest_bounded(
-            self.x, self.row_scale, self.column_scale, self._centre, self._scale, codes, self._squared,
-            directions, bound, prototypes, rounding, second, lo, hi, chunk, units, distances, measured,
+            self.x, self.row_scale, self.column_scale, self._centre, self._scale,
+            left, self._squared,
+            bound, prototypes, rounding, second, lo, hi, chunk, units, distances, measured,
         )  # fmt: skip
         return int(measured[0])
+
+    def _left_sides(self, width: int) -> NDArray[np.float32]:
+        """What the bound over so many directions is multiplied with, for all items; kept while the width stays."""
+        if width == 0:
+            return _FROM_FEATURES
+        if self._left.shape[1] != width + 2:
+            left = np.empty((len(self.x), width + 2), np.float32)
+
+            def fill(lo: int, hi: int) -> None:
+                kernels.left_sides(self._codes, self._squared, left, lo, hi)
+
+            over_ranges(fill, cuts(len(left), parts(8.0 * left.size)))
+            self._left = left
+        return self._left
 
     def _centred(self, prototypes: NDArray[np.floating]) -> NDArray[np.float64]:
         """Prototypes as `kernels.project` shapes the items: less the same rounded centre, and scaled."""
@@ -174,7 +197,7 @@ class BoundedSearch:
                     units[rows], distances[rows],
                 )  # fmt: skip
 
-        over_ranges(measure, cuts(len(self.x), 8 * n_threads()))
+        over_ranges(measure, cuts(len(self.x), parts(float(self.x.size) * len(prototypes))))
 
     def _bound(self, prototypes: NDArray[np.floating], width: int) -> NDArray[np.float32]:
         """The matrix whose product with (code, residual, 1) is the lower bound; width 0 takes the features."""
@@ -194,34 +217,36 @@ class BoundedSearch:
         table[:, :n_units] = np.concatenate(rows)
         return table
 
-    def _cheapest(self, prototypes: NDArray[np.floating], second: bool) -> tuple[NDArray[np.float32], int]:
-        """The bound with the least estimated work on a few items, and its width."""
+    def _cheapest(self, prototypes: NDArray[np.floating], second: bool) -> int:
+        """The width of the bound with the least estimated work on a few items; 0 for the features themselves."""
         n, d = self.x.shape
         widths = [w for w in _WIDTHS if w <= self.basis.directions.shape[1]]
         if not widths:
-            return self._bound(prototypes, 0), d
+            return 0
         if n < 16 * _PROBE:  # a small batch: the probe would cost as much as it saves
-            width = widths[min(1, len(widths) - 1)]
-            return self._bound(prototypes, width), width
+            return widths[min(1, len(widths) - 1)]
+        self._calls += 1
+        if self._calls not in _PROBED:
+            return self._width
         # Spread over the collection, for it may be sorted; the probe's own answers are thrown away.
-        starts = np.unique(np.linspace(0, max(n - 32, 0), _PROBE // 32).astype(np.int64))
+        starts = np.linspace(0, n - 32, _PROBE // 32).astype(np.int64)
         units = np.empty((n, 2 if second else 1), np.int32)
         distances = np.empty(units.shape)
-        probed = sum(min(32, n - s) for s in starts)
-        best: tuple[float, NDArray[np.float32], int] | None = None
+        least = np.inf
         for width in [*widths, 0]:
-            bound = self._bound(prototypes, width)
-            taken = width or d
-            # A measured unit costs about three products' worth of its features: it is gathered, and in float64.
-            fixed = len(prototypes) * (taken + 8)
-            if best is not None and fixed + 3.0 * d >= best[0]:
+            # A measured unit costs about three products' worth of its features, and what it takes to get there.
+            fixed = len(prototypes) * ((width or d) + 8)
+            each = 3.0 * (d + 64)
+            if fixed + each >= least:
                 break
-            measured = sum(
-                self._search(prototypes, bound, second, int(s), int(min(s + 32, n)), units, distances)
-                for s in starts
-            )
-            cost = fixed + 3.0 * d * measured / probed
-            if best is None or cost < best[0]:
-                best = (cost, bound, taken)
-        assert best is not None
-        return best[1], best[2]
+            bound = self._bound(prototypes, width)
+            left = np.empty((n, width + 2), np.float32) if width else _FROM_FEATURES
+            measured = 0
+            for lo in starts:
+                if width:
+                    kernels.left_sides(self._codes, self._squared, left, lo, lo + 32)
+                measured += self._search(prototypes, bound, left, second, lo, lo + 32, units, distances)
+            cost = fixed + each * measured / (32 * len(starts))
+            if cost < least:
+                least, self._width = cost, width
+        return self._width
