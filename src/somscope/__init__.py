@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from somscope.data import open_collection as open_collection
     from somscope.errors import SomscopeError as SomscopeError
     from somscope.mapping import map_collection as map_collection
+    from somscope.maps.batch import batch_step as batch_step
     from somscope.maps.classifier import SOMClassifier as SOMClassifier
     from somscope.maps.lattice import Lattice as Lattice
+    from somscope.maps.neighbourhood import neighbourhood as neighbourhood
     from somscope.maps.som import SOM as SOM
     from somscope.runs import Run as Run
     from somscope.runs import assign_collection as assign_collection
@@ -27,7 +29,9 @@ _PUBLIC = {
     "Run": "somscope.runs",
     "SomscopeError": "somscope.errors",
     "assign_collection": "somscope.runs",
+    "batch_step": "somscope.maps.batch",
     "map_collection": "somscope.mapping",
+    "neighbourhood": "somscope.maps.neighbourhood",
     "open_collection": "somscope.data",
 }
 
@@ -40,7 +44,9 @@ __all__ = [
     "SomscopeError",
     "__version__",
     "assign_collection",
+    "batch_step",
     "map_collection",
+    "neighbourhood",
     "open_collection",
 ]
 

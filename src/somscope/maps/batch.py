@@ -185,11 +185,12 @@ def train_batch(
                 new = updated(
                     trained.prototypes, seen.sums, seen.totals, lattice, neighbourhood, radius, metric
                 )
-                trained.prototypes = new.astype(dtype).astype(np.float64)
+                trained.prototypes[:] = new.astype(dtype)
                 before = seen.units
                 entry = (float(i + 1), float(radius), seen.error, moved, perf_counter() - began)
                 for name, value in zip(history, entry, strict=True):
                     history[name].append(value)
+                del seen, new  # (K, d) each, not to be held beside those of the next pass
     except KeyboardInterrupt:
         trained.stop_reason = "interrupted"
     return trained

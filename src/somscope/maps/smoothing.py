@@ -20,8 +20,9 @@ def updated(
 ) -> Floats:
     """The batch rule: smoothed sums over smoothed weights; a unit that no weight reaches keeps its prototype."""
     with one_blas_thread():
-        smoothed = smooth(lattice, name, radius, np.concatenate([sums, totals], axis=1))
-    numerator, denominator = smoothed[:, : sums.shape[1]], smoothed[:, sums.shape[1] :]
-    reached = denominator > 1e-300
-    new = np.where(reached, numerator / np.where(reached, denominator, 1.0), prototypes)
+        new = smooth(lattice, name, radius, sums)
+        weight = smooth(lattice, name, radius, totals)
+    reached = weight > 1e-300
+    new /= np.where(reached, weight, 1.0)
+    np.copyto(new, prototypes, where=~reached)
     return np.asarray(normalised(new), dtype=np.float64) if metric == "cosine" else new

@@ -476,5 +476,7 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
     def _describe_units(self) -> None:
         """U-matrix and unit clusters."""
         if self.n_clusters is not None:
-            self.unit_clusters_ = cluster_units(self.prototypes_, self.lattice_, self.n_clusters, self.hits_)
+            weights = self._feature_weights()
+            seen = self.prototypes_ if weights is None else self.prototypes_ * np.sqrt(weights)
+            self.unit_clusters_ = cluster_units(seen, self.lattice_, self.n_clusters, self.hits_)
         self.u_matrix_ = u_matrix(self.prototypes_, self.lattice_, self._feature_weights())
