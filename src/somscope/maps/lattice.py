@@ -89,8 +89,8 @@ class Lattice:
         """ "hexagonal" on a hexagonal lattice, "8" on a rectangular one."""
         return "hexagonal" if self.shape == "hexagonal" else "8"
 
-    def adjacency(self, kind: str | None = None) -> NDArray[np.bool_]:
-        """(K, K) True where two different units are neighbours.
+    def edges(self, kind: str | None = None) -> NDArray[np.int64]:
+        """(E, 2) pairs of neighbours, each once, lower unit first, in order.
 
         kind: "4" (sides) or "8" (sides and corners) on a rectangular lattice, "hexagonal" (six sides) on a hexagonal
         one; by default `default_adjacency`. Raises InputError for a kind that the lattice does not have.
@@ -98,13 +98,30 @@ class Lattice:
         kind = self.default_adjacency if kind is None else kind
         allowed = ("hexagonal",) if self.shape == "hexagonal" else ("4", "8")
         check_choice(f"adjacency on a {self.shape} lattice", kind, allowed)
-        squared = self.squared_distances()
-        # Sides lie at squared distance 1 and corners at 2; the next units lie at 3 (hexagonal) or 4.
-        return (squared > 0) & (squared < (2.5 if kind == "8" else 1.5))
+        row, column = np.divmod(np.arange(self.n_units), self.columns)
+        # Half of the neighbours: the next in the row, and those in the row below; the other half sees these.
+        steps: list[tuple[int, NDArray[np.int64] | int]] = [(0, 1), (1, 0)]
+        if kind == "8":
+            steps += [(1, 1), (1, -1)]
+        elif kind == "hexagonal":
+            steps += [(1, np.where(row % 2, 1, -1))]
+        pairs = []
+        for down, across in steps:
+            other_row, other_column = row + down, column + across
+            if self.toroidal:
+                other_row, other_column = other_row % self.rows, other_column % self.columns
+            inside = (other_row < self.rows) & (other_column >= 0) & (other_column < self.columns)
+            other = other_row * self.columns + other_column
+            pairs.append(np.stack([np.arange(self.n_units), other], axis=1)[inside & (other != np.arange(self.n_units))])
+        # On a narrow torus two ways round can lead to the same neighbour.
+        return np.unique(np.sort(np.concatenate(pairs), axis=1), axis=0)
 
-    def edges(self, kind: str | None = None) -> NDArray[np.int64]:
-        """(E, 2) pairs of neighbours, each once, lower unit first."""
-        return np.argwhere(np.triu(self.adjacency(kind)))
+    def adjacency(self, kind: str | None = None) -> NDArray[np.bool_]:
+        """(K, K) True where two different units are neighbours of that kind; see `edges`."""
+        neighbours = np.zeros((self.n_units, self.n_units), np.bool_)
+        lower, upper = self.edges(kind).T
+        neighbours[lower, upper] = neighbours[upper, lower] = True
+        return neighbours
 
     def steps(self, kind: str | None = None) -> NDArray[np.int64]:
         """(K, K) length of the shortest path between two units over neighbours of that kind."""
