@@ -112,7 +112,11 @@ class Lattice:
                 other_row, other_column = other_row % self.rows, other_column % self.columns
             inside = (other_row < self.rows) & (other_column >= 0) & (other_column < self.columns)
             other = other_row * self.columns + other_column
-            pairs.append(np.stack([np.arange(self.n_units), other], axis=1)[inside & (other != np.arange(self.n_units))])
+            pairs.append(
+                np.stack([np.arange(self.n_units), other], axis=1)[
+                    inside & (other != np.arange(self.n_units))
+                ]
+            )
         # On a narrow torus two ways round can lead to the same neighbour.
         return np.unique(np.sort(np.concatenate(pairs), axis=1), axis=0)
 
