@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["SCALES", "map_collection", "map_figures"]
 
 SCALES = ("auto", "none", "standard")
+_log = logging.getLogger(__name__)
 
 
 def map_collection(
@@ -68,6 +70,8 @@ def map_collection(
         started = time.perf_counter()
         model.fit(features)
         seconds = time.perf_counter() - started
+        if model.stop_reason_ == "interrupted":
+            _log.warning("interrupted after pass %d: writing the map learned so far", model.n_iter_)
         units, distances = model.best_units(features, k=min(2, model.lattice_.n_units))
         model.save(folder)
         chosen = dict(model.chosen_)

@@ -87,6 +87,9 @@ def test_labels_never_reach_a_map(x):
         ({"lattice": "cubic"}, "allowed: rectangular, hexagonal"),
         ({"lattice": "hexagonal", "toroidal": True, "grid": (3, 4)}, "even number of rows"),
         ({"neighbourhood": "box"}, "allowed: gaussian, cut-gaussian, bubble, epanechnikov, mexican-hat"),
+        ({"toroidal": "yes"}, "allowed: True or False"),
+        ({"learning_rate_decay": "bogus"}, "allowed: exponential, linear, inverse, asymptotic"),
+        ({"radius": (1.0, 5.0)}, "the first must not be smaller"),
         ({"neighbourhood": "mexican-hat"}, "use algorithm='online'"),
         ({"radius": "wide"}, "allowed: 'auto', a number"),
         ({"radius": -1}, "allowed"),
@@ -156,3 +159,14 @@ def test_items_of_another_kind_than_the_map_was_trained_on(x):
     assert single.predict(x).tolist() == [0] * 60
     with pytest.raises(InputError, match="1 to 1 best units"):
         single.topographic_error(x)
+
+
+def test_values_whose_squares_overflow_are_refused():
+    x = np.random.default_rng(0).normal(size=(60, 3)) * 1e200
+    with pytest.raises(InputError, match="squares overflow"):
+        SOM(grid=(2, 2)).fit(x)
+
+
+def test_an_iterator_is_sent_to_fit_blocks():
+    with pytest.raises(InputError, match="fit_blocks"):
+        SOM(grid=(2, 2)).fit(iter([np.zeros((5, 2))]))

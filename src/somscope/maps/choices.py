@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from somscope.errors import InputError, check_choice
+from somscope.maps.decay import DECAYS
 from somscope.maps.defaults import choose_grid, choose_radius, parse_grid
 from somscope.maps.initialise import Plane
 from somscope.maps.items import METRICS
@@ -35,6 +36,11 @@ def check_parameters(parameters: dict[str, Any]) -> None:
     check_choice("algorithm", parameters["algorithm"], ALGORITHMS)
     check_choice("metric", parameters["metric"], METRICS)
     check_choice("device", parameters["device"], DEVICES)
+    for name in ("radius_decay", "learning_rate_decay"):
+        if not callable(parameters[name]):
+            check_choice(name, parameters[name], DECAYS)
+    if not isinstance(parameters["toroidal"], bool | np.bool_):
+        raise InputError(f"toroidal={parameters['toroidal']!r}; allowed: True or False")
     if parameters["neighbourhood"] == "mexican-hat" and parameters["algorithm"] == "batch":
         raise InputError(
             "neighbourhood='mexican-hat' has negative weights, under which the batch rule has no mean; "
@@ -98,6 +104,10 @@ def radii_for(radius: Any, lattice: Lattice) -> tuple[tuple[float, float], str |
     first, last = choose_radius(lattice)
     if not isinstance(radius, str):
         given = first_and_last("radius", radius)
+        if given[0] < given[1]:
+            raise InputError(
+                f"radius={radius!r}: it falls from (first, last), so the first must not be smaller"
+            )
         if is_pair(radius):
             return given, None
         last = given[1]

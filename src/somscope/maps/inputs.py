@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ __all__ = [
     "as_prototypes",
     "checked_weights",
     "refuse_infinities",
+    "refuse_overflow",
     "refuse_unmappable",
     "sample_rows",
     "sample_step",
@@ -25,6 +27,7 @@ __all__ = [
 
 _SAMPLE = 2048  # items that the grid, the plane and the first prototypes are chosen from
 _ROWS = 4096  # rows looked at together
+_LARGEST = 1e150  # the square of more is beyond float64 after a few sums
 
 
 def as_matrix(x: Any) -> Any:
@@ -32,6 +35,10 @@ def as_matrix(x: Any) -> Any:
 
     Small integers and half floats become float32, which holds them exactly; scikit-learn's checks do the rest.
     """
+    if isinstance(x, Iterator):
+        raise InputError(
+            "an iterator can be read only once: use fit_blocks(iterator), which takes blocks of items"
+        )
     if hasattr(x, "matrix") and hasattr(type(x), "fingerprint"):
         x = x.matrix()
     elif hasattr(x, "detach"):
@@ -134,11 +141,24 @@ def sample_rows(n: int) -> NDArray[np.int64]:
     return np.arange(0, n, sample_step(n))
 
 
+def refuse_overflow(sample: Any) -> None:
+    """InputError for a sample of items, dense or sparse, whose squares cannot be summed in float64."""
+    values = sample.data if sparse.issparse(sample) else sample
+    largest = max(
+        float(np.fmax.reduce(values, axis=None, initial=0.0)),
+        -float(np.fmin.reduce(values, axis=None, initial=0.0)),
+    )
+    if largest > _LARGEST:
+        raise InputError(
+            f"X has values up to {largest:.3g}, whose squares overflow; scale them to {_LARGEST:g} or less"
+        )
+
+
 def refuse_unmappable(x: Any) -> None:
     """InputError for fewer than two items, items that are all equal, and columns without any value."""
     n = x.shape[0]
     if n < 2:
-        raise InputError(f"X has {n} sample(s): a map needs at least 2 different items")
+        raise InputError(f"X has {n} sample(s), and a map needs at least 2 different items")
     if sparse.issparse(x):
         for start in range(0, n, _ROWS):
             part = sparse.vstack([x[:1], x[start : start + _ROWS]], format="csr")

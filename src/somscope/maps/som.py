@@ -34,6 +34,7 @@ from somscope.maps.inputs import (
     as_matrix,
     as_prototypes,
     checked_weights,
+    refuse_overflow,
     refuse_unmappable,
     sample_rows,
 )
@@ -408,6 +409,7 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         """Choose the lattice and the radius from a sample of the items, and place the first prototypes (K, d)."""
         weights = self._feature_weights()
         sample = sample.astype(np.float64)
+        refuse_overflow(sample)
         if self.metric == "cosine":
             sample = normalize(sample)
         plane = principal_plane(sample, weight, None if weights is None else np.sqrt(weights))
