@@ -65,7 +65,7 @@ def map_collection(
     with new_run(path, overwrite) as folder:
         features = feature_matrix(collection)
         weights = _standard_weights(features) if _is_scaled(collection, scale) else None
-        settings = _with_weights(parameters or {}, weights)
+        settings = {"random_state": 0, **_with_weights(parameters or {}, weights)}  # a run can be repeated
         model = model_class(model_name)(**settings)
         started = time.perf_counter()
         model.fit(features)
@@ -131,6 +131,8 @@ def _with_weights(parameters: Mapping[str, Any], weights: NDArray[np.float64] | 
         return dict(parameters)
     if parameters.get("feature_weights") is not None:
         raise InputError("feature_weights and scale='standard' exclude each other: give scale='none'")
+    if parameters.get("metric") == "manhattan":  # its weights multiply differences, not their squares
+        weights = np.sqrt(weights)
     return {**parameters, "feature_weights": weights}
 
 

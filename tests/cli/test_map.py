@@ -155,7 +155,7 @@ def test_default_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         (("--grid", "axb"), 'grid=\'axb\' is not understood; allowed: "auto", "20x20"'),
         (("--grid", "2x3x4"), "grid='2x3x4' is not understood"),
         (("--grid", "0x3"), "rows and columns must be at least 1"),
-        (("--radius", "five"), "--radius 'five': expected START:END such as 5:0.5, or auto"),
+        (("--radius", "five"), "--radius 'five': expected the last radius such as 0.5, START:END"),
         (("--radius", "-1:0.5"), "radius"),
         (("--lattice", "cubic"), "'rectangular', 'hexagonal'"),
         (("--metric", "chess"), "'euclidean', 'cosine', 'manhattan'"),

@@ -56,7 +56,7 @@ def map_command(
     radius: Annotated[
         str,
         typer.Option(
-            help="Neighbourhood radius at the start and the end, in lattice steps, as START:END, or auto.",
+            help="Last neighbourhood radius in lattice steps, START:END for both ends, or auto.",
             rich_help_panel=_MAP,
         ),
     ] = "auto",

@@ -11,15 +11,19 @@ from somscope.errors import InputError
 __all__ = ["default_run", "parse_columns", "parse_radius"]
 
 
-def parse_radius(text: str) -> str | tuple[float, float]:
-    """ "auto", or START:END in lattice steps as (start, end). Raises InputError for anything else."""
+def parse_radius(text: str) -> str | float | tuple[float, float]:
+    """ "auto", the last radius alone, or START:END, in lattice steps. Raises InputError for anything else."""
     if text == "auto":
         return text
     try:
-        start, end = (float(part) for part in text.split(":"))
+        first, *rest = (float(part) for part in text.split(":"))
+        if len(rest) > 1:
+            raise ValueError
     except ValueError:
-        raise InputError(f"--radius {text!r}: expected START:END such as 5:0.5, or auto") from None
-    return start, end
+        raise InputError(
+            f"--radius {text!r}: expected the last radius such as 0.5, START:END such as 5:0.5, or auto"
+        ) from None
+    return (first, rest[0]) if rest else first
 
 
 def parse_columns(text: str | None) -> list[str] | None:
