@@ -333,8 +333,7 @@ def sum_by_unit(x, weights, order, starts, missing, sums, totals, lo, hi):  # ty
 
 @njit(nogil=True, cache=True)
 def sum_sparse_by_unit(pointers, indices, values, weights, order, starts, sums, totals, lo, hi):  # type: ignore[no-untyped-def]
-    """`sum_by_unit` for the rows of a CSR matrix; weights: (n,) factor of the values, already with the row scale;
-    the totals are summed by the caller's own weights elsewhere and only the values are summed here."""
+    """`sum_by_unit` for the rows of a CSR matrix; weights: (n,) factor of each row, in its values and in the totals."""
     for k in range(lo, hi):
         for p in range(starts[k], starts[k + 1]):
             i = order[p]
