@@ -216,3 +216,8 @@ def test_encode_labels_with_given_names():
 def test_encode_labels_refuses(values, message):
     with pytest.raises(InputError, match=message):
         encode_labels(values, 2)
+
+
+def test_idf_is_one_number_for_each_feature():
+    with pytest.raises(InputError, match=r"idf has shape \(3,\) for 2 features"):
+        Collection("x", "text", np.ones((4, 2), np.float32), idf=np.ones(3))

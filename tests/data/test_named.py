@@ -360,6 +360,7 @@ def test_sgml_files_and_archive(nowhere, monkeypatch):
     assert train.label_names == test.label_names == ("cocoa",)
     assert train.feature_names == test.feature_names == ("beans", "rise"), "words come from the training part"
     np.testing.assert_allclose(test.features.toarray(), [[1, 0]])
+    np.testing.assert_array_equal(test.idf, train.idf, "and so do their weights")
     with tarfile.open(folder / sgml.SGML_TAR, "w:gz") as tar:
         for name in sgml.SGML_FILES:
             tar.add(folder / name, name)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from somscope.data import open_collection
+from somscope.data.concat import concatenate
 from somscope.data.text import collection_from_texts
+from somscope.data.tfidf import tfidf_features
 from somscope.errors import DataError, InputError
 
 TEXTS = ["apple pear apple", "pear plum", "plum plum plum fig", "the of and"]
@@ -43,6 +46,51 @@ def test_word_options():
         collection_from_texts(TEXTS, max_words=0)
     with pytest.raises(InputError, match="none of 2 texts holds a word"):
         collection_from_texts(["the", "!"])
+
+
+def test_idf_stays_with_the_collection_as_it_was_learned():
+    collection = collection_from_texts(TEXTS)
+    df = [sum(word in text.split() for text in TEXTS) for word in collection.feature_names]
+    np.testing.assert_allclose(collection.idf, np.log((1 + len(TEXTS)) / (1 + np.array(df))) + 1, rtol=1e-6)
+    few = collection.take([1, 2])
+    np.testing.assert_array_equal(few.idf, collection.idf)
+    again = tfidf_features(few.texts, few.feature_names, few.idf)
+    np.testing.assert_array_equal(again.toarray(), collection.features[[1, 2]].toarray())
+    recounted = collection_from_texts(TEXTS[1:3]).features.toarray()
+    assert not np.allclose(again.toarray()[0, 2], recounted[0, 1]), (
+        "a recount over fewer texts weighs otherwise"
+    )
+
+
+def test_new_texts_over_given_words():
+    features = tfidf_features(["pear PEAR kiwi fig", "kiwi"], ("fig", "pear"), [2.0, 1.0])
+    weights = np.array([2.0, 1 + math.log(2)])
+    np.testing.assert_allclose(features.toarray(), [weights / np.linalg.norm(weights), [0, 0]], rtol=1e-6)
+    assert (features.format, features.dtype) == ("csr", np.float32)
+
+
+@pytest.mark.parametrize(
+    ("words", "idf", "message"),
+    [
+        (("fig", "pear"), [1.0], "one positive number for each of 2 words"),
+        (("fig", "pear"), [1.0, np.nan], "one positive number"),
+        (("fig", "pear"), [1.0, 0.0], "one positive number"),
+        (("fig", "fig"), [1.0, 1.0], "2 words with 1 different"),
+        ((), [], "0 words"),
+    ],
+)
+def test_words_and_idf_that_do_not_fit(words, idf, message):
+    with pytest.raises(InputError, match=message):
+        tfidf_features(["fig"], words, idf)
+
+
+def test_collections_of_another_idf_are_not_put_together():
+    first = collection_from_texts(["pear fig", "fig"])
+    second = collection_from_texts(["pear fig", "pear"], ids=["a", "b"])
+    with pytest.raises(InputError, match="idf"):
+        concatenate([first, second], "both")
+    both = concatenate([first, replace(second, idf=first.idf)], "both")
+    np.testing.assert_array_equal(both.idf, first.idf)
 
 
 def test_lines(tmp_path):

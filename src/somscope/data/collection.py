@@ -47,6 +47,9 @@ class Collection:
     texts: (n,) str, what to show of a text item.
     metadata: a PyArrow table with n rows of further columns.
     feature_names: d names, or () (images have none).
+    idf: (d,) float64, the inverse document frequency of each word of a collection of texts, as its TF-IDF was
+        learned (perhaps from other items: a training part, or more items than these); with `feature_names`, the
+        words, it is all that `somscope.data.tfidf.tfidf_features` needs to weigh new texts in the same way.
     paths: (n,) str, the file of each item, where there is one.
     skipped: the items that could not be read.
     source: how it was read, as JSON-able values, so that it can be read again.
@@ -64,6 +67,7 @@ class Collection:
     texts: NDArray[np.object_] | None = None
     metadata: pa.Table | None = None
     feature_names: tuple[str, ...] = ()
+    idf: NDArray[np.float64] | None = None
     paths: NDArray[np.object_] | None = None
     skipped: tuple[Skipped, ...] = ()
     source: dict[str, Any] = field(default_factory=dict)
@@ -90,6 +94,10 @@ class Collection:
         _check_unique(self.name, ids)
         if self.labels is not None:
             self._set_labels()
+        if self.idf is not None and np.shape(self.idf) != (self.n_features,):
+            raise InputError(
+                f"{self.name}: idf has shape {np.shape(self.idf)} for {self.n_features} features"
+            )
         if self.feature_names and len(self.feature_names) != self.n_features:
             raise InputError(
                 f"{self.name}: {len(self.feature_names)} feature names for {self.n_features} features"

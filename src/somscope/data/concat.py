@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from somscope.data.collection import Collection
@@ -30,8 +32,8 @@ def concatenate(parts: Sequence[Collection], name: str) -> Collection:
             first.features.dtype,
             first.label_names,
             first.feature_names,
-        ):
-            raise InputError(f"{name}: {first.name} and {part.name} differ in kind, features or classes")
+        ) or not _same(part.idf, first.idf):
+            raise InputError(f"{name}: {first.name} and {part.name} differ in kind, features, idf or classes")
     labels = [part.labels for part in parts if part.labels is not None]
     texts = [part.texts for part in parts if part.texts is not None]
     paths = [part.paths for part in parts if part.paths is not None]
@@ -54,7 +56,12 @@ def concatenate(parts: Sequence[Collection], name: str) -> Collection:
         texts=np.concatenate(texts) if len(texts) == len(parts) else None,
         metadata=metadata,
         feature_names=first.feature_names,
+        idf=first.idf,
         paths=np.concatenate(paths) if len(paths) == len(parts) else None,
         skipped=tuple(item for part in parts for item in part.skipped),
         source={"parts": [part.source for part in parts]},
     )
+
+
+def _same(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:
+    return one is other if one is None or other is None else np.array_equal(one, other)

@@ -16,6 +16,7 @@ from somscope.data.download import download_sgml, fetch_rcv1, staged
 from somscope.data.labels import encode_labels
 from somscope.data.reuters_sgml import read_sgml
 from somscope.data.table_files import read_table
+from somscope.data.tfidf import learn_tfidf, tfidf_features
 from somscope.errors import DataError
 
 __all__ = [
@@ -62,11 +63,8 @@ def reuters_part(stories: pa.Table, part: str) -> Collection:
     ModApte: stories with TOPICS="YES" whose LEWISSPLIT is the part. Of these, stories with exactly one topic whose
     topic has at least one such story in both parts: 52 topics, 6,532 training and 2,568 test stories (the usual
     "R52"). Text: title and body. Vocabulary and document frequencies come from the training part alone, for both
-    parts; words of two or more letters or digits in lower case without English function words; weight
-    (1 + ln tf) * (ln((1 + n) / (1 + df)) + 1), rows of unit length.
+    parts; the weights are those of `somscope.data.tfidf`, without English function words.
     """
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
     single = pc.and_(stories["has_topics"], pc.equal(pc.list_value_length(stories["topics"]), 1))
     table = stories.filter(single)
     topics = np.array(table["topics"].combine_chunks().flatten().to_pylist())
@@ -79,22 +77,20 @@ def reuters_part(stories: pa.Table, part: str) -> Collection:
     texts = np.array(
         [f"{title}\n{body}".strip() for title, body in zip(titles, bodies, strict=True)], dtype=object
     )
-    vectorizer = TfidfVectorizer(
-        max_features=N_WORDS, stop_words="english", sublinear_tf=True, dtype=np.float32
-    )
-    vectorizer.fit(texts[usable & (split == "train")])
+    _, words, idf = learn_tfidf(texts[usable & (split == "train")].tolist(), max_words=N_WORDS)
     rows = np.flatnonzero(usable & (split == part))
     labels, names = encode_labels(topics[rows], len(rows), shared)
     numbers = np.array(table["id"].to_pylist())[rows]
     return Collection(
         name="reuters-21578",
         kind="text",
-        features=vectorizer.transform(texts[rows]).tocsr(),
+        features=tfidf_features(texts[rows].tolist(), words, idf),
         ids=np.array([f"{part}/{number}" for number in numbers]),
         labels=labels,
         label_names=names,
         texts=texts[rows],
-        feature_names=tuple(vectorizer.get_feature_names_out().tolist()),
+        feature_names=words,
+        idf=idf,
         source={"reader": "named", "part": part},
     )
 

@@ -1,9 +1,4 @@
-"""Text to TF-IDF: a file with one document a line, a folder of .txt files, or a column of a table.
-
-TF-IDF as scikit-learn's TfidfVectorizer computes it: term frequency 1 + ln(tf), inverse document frequency
-ln((1 + n) / (1 + df)) + 1, each row scaled to unit Euclidean length. A word is two or more letters or digits,
-in lower case.
-"""
+"""Text to TF-IDF: a file with one document a line, a folder of .txt files, or a column of a table."""
 
 from __future__ import annotations
 
@@ -19,6 +14,7 @@ from somscope.data.labels import encode_labels
 from somscope.data.limits import MAX_TEXT_BYTES
 from somscope.data.sampling import choose
 from somscope.data.table_files import read_table
+from somscope.data.tfidf import learn_tfidf
 from somscope.errors import DataError, InputError
 
 __all__ = ["collection_from_texts", "read_text_file", "read_text_folder", "read_text_table"]
@@ -37,38 +33,27 @@ def collection_from_texts(
 ) -> Collection:
     """A collection of texts, features (n, words) float32 CSR of TF-IDF weights (no unit; rows of length 1).
 
-    max_words: keep the most frequent words only; None keeps all. stop_words: "english" leaves out scikit-learn's
-    list of function words; None keeps them. parts: other fields of `Collection`.
+    The words and their idf are learned from these texts, and stay with the collection as `feature_names` and `idf`:
+    `somscope.data.tfidf.tfidf_features(new_texts, collection.feature_names, collection.idf)` weighs further texts in
+    the same way. max_words, stop_words: see `somscope.data.tfidf.learn_tfidf`. parts: other fields of `Collection`.
 
-    A text without any word gets an empty row. Raises InputError when no text holds a word, or for stop_words
-    other than "english" and None.
+    A text without any word gets an empty row. Raises InputError when no text holds a word, and for unknown options.
     """
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    if stop_words not in ("english", None, "none"):
-        raise InputError(f"stop_words={stop_words!r} is not known; allowed: english, none")
-    if max_words is not None and max_words < 1:
-        raise InputError(f"max_words={max_words!r}: it must be at least 1 (None keeps all)")
-    vectorizer = TfidfVectorizer(
-        sublinear_tf=True,
-        max_features=max_words,
-        stop_words="english" if stop_words == "english" else None,
-        dtype=np.float32,
-    )
     try:
-        features = vectorizer.fit_transform(texts)
-    except ValueError as error:
-        raise InputError(f"{name}: none of {len(texts)} texts holds a word to count ({error})") from error
+        features, words, idf = learn_tfidf(texts, max_words=max_words, stop_words=stop_words)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
     numbers, classes = (None, ()) if labels is None else encode_labels(labels, len(texts), label_names)
     return Collection(
         name=name,
         kind="text",
-        features=features.tocsr(),
+        features=features,
         ids=None if ids is None else np.asarray(ids, dtype=np.str_),  # type: ignore[arg-type]
         labels=numbers,
         label_names=classes,
         texts=np.array(texts, dtype=object),
-        feature_names=tuple(vectorizer.get_feature_names_out().tolist()),
+        feature_names=words,
+        idf=idf,
         **parts,
     )
 

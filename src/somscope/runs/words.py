@@ -44,5 +44,8 @@ def reweigh(collection: Collection, vocabulary: pa.Table, n_texts: int) -> Colle
     vectorizer = TfidfVectorizer(sublinear_tf=True, vocabulary=words, dtype=np.float32)
     vectorizer.idf_ = np.log((1 + n_texts) / (1 + frequency)) + 1
     return replace(
-        collection, features=vectorizer.transform(collection.texts).tocsr(), feature_names=tuple(words)
+        collection,
+        features=vectorizer.transform(collection.texts).tocsr(),
+        feature_names=tuple(words),
+        idf=vectorizer.idf_,
     )
