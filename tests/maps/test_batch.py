@@ -132,3 +132,8 @@ def test_a_unit_that_nothing_reaches_keeps_its_prototype():
     start = np.array([[0.1, 0.0], [9.0, 9.0], [5.0, -7.0]])
     new = one_pass(x, start, Lattice(1, 3), "bubble", 0.0)
     np.testing.assert_array_equal(new, [[0, 0], [9, 9], [5, -7]])
+
+
+def test_a_step_refuses_the_mexican_hat():
+    with pytest.raises(InputError, match=r"mexican-hat.*no mean.*algorithm='online'"):
+        batch_step(np.zeros((4, 2)), np.ones((3, 2)), Lattice(2, 2), 1.0, "mexican-hat")

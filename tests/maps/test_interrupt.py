@@ -96,3 +96,35 @@ def test_a_settled_error_stops_and_a_fixed_number_of_passes_does_not(digits):
     assert fixed.n_iter_ == 4
     assert fixed.stop_reason_ == "schedule finished"
     assert "n_passes" not in fixed.chosen_
+
+
+@pytest.mark.parametrize("algorithm", ["batch", "online"])
+def test_an_interrupt_at_any_line_of_training_leaves_whole_rows_of_the_history(digits, algorithm):
+    """Stop at every line that runs after the first pass, wherever it stands, as Ctrl-C may."""
+    module = {"batch": "maps/batch.py", "online": "maps/online.py"}[algorithm]
+    x = digits[:200]
+    for stop in range(0, 60, 3):
+        som = SOM(grid=(3, 3), algorithm=algorithm, n_passes=3, radius=(1.0, 0.5), random_state=0)
+        seen = 0
+
+        def trace(frame, event, _, stop=stop):
+            nonlocal seen
+            if not frame.f_code.co_filename.endswith(module) or not frame.f_code.co_name.startswith("train"):
+                return None
+            if event == "line" and frame.f_locals.get("trained") is not None:
+                seen += 1
+                if seen == stop + 12:
+                    sys.settrace(None)
+                    raise KeyboardInterrupt
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            som.fit(x)
+        except KeyboardInterrupt:  # before training began
+            continue
+        finally:
+            sys.settrace(before)
+        lengths = {len(values) for values in som.history_.values()}
+        assert lengths == {som.n_iter_}

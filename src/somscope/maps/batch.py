@@ -8,7 +8,6 @@ one small product. With radius 0 this is Lloyd's k-means.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -16,15 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from somscope.errors import InputError
-from somscope.maps.items import DenseItems, Items, count_gaps
+from somscope.maps.blocks import BlockItems
+from somscope.maps.items import DenseItems, Items
 from somscope.maps.lattice import Lattice
 from somscope.maps.organise import Organising, organise
-from somscope.maps.search import Basis
 from somscope.maps.smoothing import updated
 from somscope.maps.threads import one_blas_thread
 from somscope.progress import track
 
-__all__ = ["BlockItems", "Schedule", "Sweep", "Trained", "batch_step", "sweep", "train_batch"]
+__all__ = ["COLUMNS", "Schedule", "Sweep", "Trained", "batch_step", "sweep", "train_batch"]
+
+COLUMNS = ("pass", "radius", "quantization_error", "moved", "seconds")  # of the history
 
 Floats = NDArray[np.float64]
 
@@ -59,49 +60,18 @@ class Schedule:
 
 @dataclass
 class Trained:
-    """What training leaves: prototypes (K, d), the history of the passes, and why it stopped."""
+    """What training leaves: prototypes (K, d), a row of `COLUMNS` for each pass, and why it stopped."""
 
     prototypes: Floats
-    history: dict[str, list[float]] = field(
-        default_factory=lambda: {
-            "pass": [],
-            "radius": [],
-            "quantization_error": [],
-            "moved": [],
-            "seconds": [],
-        }
-    )
+    rows: list[tuple[float, ...]] = field(
+        default_factory=list
+    )  # one append a pass: Ctrl-C never leaves half of one
     stop_reason: str = "schedule finished"
 
-
-class BlockItems:
-    """Items that are read again for every pass, block by block, in bounded memory: a re-iterable of (n_b, d) arrays."""
-
-    def __init__(
-        self,
-        blocks: Iterable[NDArray[np.floating]],
-        metric: str,
-        feature_weights: Floats | None,
-        dtype: np.dtype,
-    ) -> None:
-        self.blocks, self.metric, self.feature_weights, self.dtype = blocks, metric, feature_weights, dtype
-        self._basis: Basis | None = None
-
-    def dense(self, n_units: int) -> Iterator[DenseItems]:
-        """The blocks as items, with one basis of the search for all."""
-        for block in self.blocks:
-            x = np.ascontiguousarray(block, dtype=self.dtype)
-            if not len(x):
-                continue
-            gaps, infinities, (row, column) = count_gaps(x)
-            if infinities:
-                raise InputError(
-                    f"a block contains inf: {infinities} values, one in row {row}, column {column}"
-                )
-            items = DenseItems(x, self.metric, self.feature_weights, missing=gaps > 0, basis=self._basis)
-            if self._basis is None and items.bounded:
-                self._basis = items.basis = items.find_basis(n_units)
-            yield items
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """The passes column by column."""
+        return {name: [row[i] for row in self.rows] for i, name in enumerate(COLUMNS)}
 
 
 def sweep(items: Items | BlockItems, prototypes: NDArray[np.floating]) -> Sweep:
@@ -139,7 +109,13 @@ def batch_step(
     """One step of the batch map on its own: new prototypes (K, d), and units (n,) and distances (n,) before it.
 
     prototypes: (K, d); batch: (n, d); radius in lattice steps.
+    Raises InputError for prototypes of another shape, and for the mexican-hat, under which there is no mean.
     """
+    if neighbourhood == "mexican-hat":
+        raise InputError(
+            "neighbourhood='mexican-hat' has negative weights, under which the batch rule has no mean; "
+            "use algorithm='online'"
+        )
     batch = np.ascontiguousarray(batch, dtype=np.float64)
     old = np.asarray(prototypes, dtype=np.float64)
     if old.shape != (lattice.n_units, batch.shape[1]):
@@ -162,9 +138,9 @@ def train_batch(
 ) -> Trained:
     """Train a map on all items, pass by pass. Ctrl-C ends it with what was learned so far."""
     trained = Trained(start.astype(dtype).astype(np.float64))
-    history = trained.history
     radii = np.concatenate([schedule.radii, np.full(schedule.extra, schedule.radii[-1])])
     before: NDArray[np.int32] | None = None
+    error = np.inf
     began = perf_counter()
     try:
         with one_blas_thread():  # once, not in every step
@@ -173,23 +149,20 @@ def train_batch(
             for i, radius in enumerate(track(radii, "training the map", enabled=progress)):
                 seen = sweep(items, trained.prototypes.astype(dtype))
                 moved = 1.0 if before is None or seen.units is None else float(np.mean(before != seen.units))
-                same_radius = i > 0 and history["radius"][-1] == radius
+                same_radius = i > 0 and radii[i - 1] == radius
                 if same_radius and moved == 0.0:
                     trained.stop_reason = "no item changed its unit"
                     break
-                if same_radius and i >= len(schedule.radii):
-                    last = history["quantization_error"][-1]
-                    if last - seen.error < schedule.tol * last:
-                        trained.stop_reason = f"the error fell by less than {schedule.tol:g} of itself"
-                        break
+                settling = same_radius and i >= len(schedule.radii)
+                if settling and error - seen.error < schedule.tol * error:
+                    trained.stop_reason = f"the error fell by less than {schedule.tol:g} of itself"
+                    break
                 new = updated(
                     trained.prototypes, seen.sums, seen.totals, lattice, neighbourhood, radius, metric
                 )
                 trained.prototypes[:] = new.astype(dtype)
-                before = seen.units
-                entry = (float(i + 1), float(radius), seen.error, moved, perf_counter() - began)
-                for name, value in zip(history, entry, strict=True):
-                    history[name].append(value)
+                before, error = seen.units, seen.error
+                trained.rows.append((float(i + 1), float(radius), seen.error, moved, perf_counter() - began))
                 del seen, new  # (K, d) each, not to be held beside those of the next pass
     except KeyboardInterrupt:
         trained.stop_reason = "interrupted"

@@ -11,8 +11,10 @@ from sklearn.utils.validation import check_array
 
 from somscope.errors import InputError
 from somscope.maps.inputs import as_matrix, refuse_infinities, sample_rows, sample_step
+from somscope.maps.items import DenseItems, count_gaps
+from somscope.maps.search import Basis
 
-__all__ = ["BLOCK_BYTES", "MappedBlocks", "block_sample", "mapped_sample"]
+__all__ = ["BLOCK_BYTES", "BlockItems", "MappedBlocks", "block_sample", "mapped_sample"]
 
 BLOCK_BYTES = 32 * 2**20  # of a block in float32; larger ones are not faster
 
@@ -31,6 +33,36 @@ class MappedBlocks:
     def __iter__(self) -> Iterator[Block]:
         for start in range(0, len(self.x), self.rows):
             yield np.array(self.x[start : start + self.rows])
+
+
+class BlockItems:
+    """Items that are read again for every pass, block by block, in bounded memory: a re-iterable of (n_b, d) arrays."""
+
+    def __init__(
+        self,
+        blocks: Iterable[Any],
+        metric: str,
+        feature_weights: NDArray[np.float64] | None,
+        dtype: np.dtype,
+    ) -> None:
+        self.blocks, self.metric, self.feature_weights, self.dtype = blocks, metric, feature_weights, dtype
+        self._basis: Basis | None = None
+
+    def dense(self, n_units: int) -> Iterator[DenseItems]:
+        """The blocks as items, with one basis of the search for all."""
+        for block in self.blocks:
+            x = np.ascontiguousarray(block, dtype=self.dtype)
+            if not len(x):
+                continue
+            gaps, infinities, (row, column) = count_gaps(x)
+            if infinities:
+                raise InputError(
+                    f"a block contains inf: {infinities} values, one in row {row}, column {column}"
+                )
+            items = DenseItems(x, self.metric, self.feature_weights, missing=gaps > 0, basis=self._basis)
+            if self._basis is None and items.bounded:
+                self._basis = items.basis = items.find_basis(n_units)
+            yield items
 
 
 def mapped_sample(x: np.memmap[Any, Any]) -> Block:

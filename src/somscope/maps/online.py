@@ -74,9 +74,9 @@ def train_online(
                         "pushed more than it pulled; "
                         "a mexican-hat wants radius=(0.3, 0.2), learning_rate=(0.1, 0.01) or less"
                     )
-                entry = (float(p + 1), float(radii[p]), met / len(visits), np.nan, perf_counter() - began)
-                for name, value in zip(trained.history, entry, strict=True):
-                    trained.history[name].append(value)
+                trained.rows.append(
+                    (float(p + 1), float(radii[p]), met / len(visits), np.nan, perf_counter() - began)
+                )
     except KeyboardInterrupt:
         trained.stop_reason = "interrupted"
     trained.prototypes = prototypes.astype(np.float64)

@@ -14,8 +14,8 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from somscope.errors import InputError
-from somscope.maps.batch import BlockItems, Schedule, Trained, sweep, train_batch
-from somscope.maps.blocks import BLOCK_BYTES, MappedBlocks, block_sample, mapped_sample
+from somscope.maps.batch import Schedule, Trained, sweep, train_batch
+from somscope.maps.blocks import BLOCK_BYTES, BlockItems, MappedBlocks, block_sample, mapped_sample
 from somscope.maps.choices import (
     ALGORITHMS,
     check_parameters,
@@ -463,7 +463,7 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
             self.__dict__.pop(name, None)
         self.prototypes_ = trained.prototypes.astype(dtype)
         self.history_ = trained.history
-        self.n_iter_ = len(trained.history["pass"])
+        self.n_iter_ = len(trained.rows)
         self.stop_reason_ = trained.stop_reason
 
     def _count(self, units: NDArray[np.integer], weight: Floats | None) -> None:
