@@ -19,7 +19,7 @@ from somscope.maps.lattice import Lattice
 if TYPE_CHECKING:
     from somscope.maps.som import SOM
 
-__all__ = ["load_som", "save_som"]
+__all__ = ["load_som", "read_model", "save_som", "write_model"]
 
 _FORMAT = 1
 _LARGEST_JSON = 16 * 2**20  # bytes; a description is a few kilobytes, with the names of 100,000 features 2 MB
@@ -32,12 +32,7 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def save_som(som: SOM, folder: Path) -> Path:
-    """Write a fitted map; each file appears whole or not at all, and a check sum ties the two together.
-
-    Raises InputError for a parameter that is a function.
-    """
-    from safetensors.numpy import save
-
+    """Write a fitted map. Raises InputError for a parameter that is a function."""
     parameters: dict[str, Any] = {}
     arrays = {name: np.ascontiguousarray(getattr(som, name)) for name in _ARRAYS if hasattr(som, name)}
     for name, value in som.get_params().items():
@@ -49,12 +44,8 @@ def save_som(som: SOM, folder: Path) -> Path:
             arrays[_PARAMETER + name] = np.ascontiguousarray(value)
         else:  # the state of a random generator is of no use to a map that is trained
             parameters[name] = None if isinstance(value, np.random.RandomState) else value
-    content = save(arrays)
     lattice = som.lattice_
     description = {
-        "format": _FORMAT,
-        "model": "som",
-        "somscope": __version__,
         "parameters": parameters,
         "lattice": {
             "rows": lattice.rows,
@@ -65,9 +56,21 @@ def save_som(som: SOM, folder: Path) -> Path:
         "radius": list(som.radius_),
         "fitted": {name: getattr(som, name) for name in _PLAIN if hasattr(som, name)},
         "feature_names": [str(name) for name in getattr(som, "feature_names_in_", [])],
-        "sha256": hashlib.sha256(content).hexdigest(),
     }
-    text = json.dumps(_plain(description), indent=1, allow_nan=False)
+    return write_model(folder, "som", description, arrays)
+
+
+def write_model(folder: Path, model: str, description: dict[str, Any], arrays: Arrays) -> Path:
+    """Write model.json and model.safetensors: each appears whole or not at all, and a check sum ties the two together.
+
+    model: the name by which `read_model` knows it. NaN and infinity in the description become null.
+    """
+    from safetensors.numpy import save
+
+    content = save(arrays)
+    whole = {"format": _FORMAT, "model": model, "somscope": __version__, **description}
+    whole["sha256"] = hashlib.sha256(content).hexdigest()
+    text = json.dumps(_plain(whole), indent=1, allow_nan=False)
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "model.safetensors", content)
     _write(folder / "model.json", text.encode())
@@ -76,6 +79,15 @@ def save_som(som: SOM, folder: Path) -> Path:
 
 def load_som(folder: Path) -> SOM:
     """Read a map; RunError says which file is missing, broken or of another kind."""
+    description, arrays = read_model(folder, "som")
+    try:
+        return _restored(description, arrays)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RunError(f"{folder / 'model.json'} is not a whole description of a map: {error!r}") from None
+
+
+def read_model(folder: Path, model: str) -> tuple[dict[str, Any], Arrays]:
+    """Read what `write_model` wrote under that name; RunError where files are missing, broken or of another kind."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
@@ -90,17 +102,18 @@ def load_som(folder: Path) -> SOM:
         raise RunError(f"{error.filename} is missing: {folder} holds no saved map") from None
     except (OSError, ValueError, KeyError, RecursionError, SafetensorError) as error:
         raise RunError(f"{folder} holds no readable map: {error}") from None
-    known = isinstance(description, dict) and description.get("model") == "som"
+    known = isinstance(description, dict) and description.get("model") == model
     if not known or description.get("format") != _FORMAT:
-        raise RunError(f"{described} does not describe a map of format {_FORMAT} written by somscope")
+        found = description.get("model") if isinstance(description, dict) else None
+        raise RunError(
+            f"{described} does not describe a map of format {_FORMAT} written by somscope as {model!r}"
+            + (f", but a model {found!r}" if isinstance(found, str) and found != model else "")
+        )
     if description.get("sha256") != hashlib.sha256(content).hexdigest():
         raise RunError(
             f"{folder}: model.json and model.safetensors were not written together, or one was edited"
         )
-    try:
-        return _restored(description, arrays)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RunError(f"{described} is not a whole description of a map: {error!r}") from None
+    return description, arrays
 
 
 def _restored(description: dict[str, Any], arrays: Arrays) -> SOM:
