@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import shutil
 import tarfile
@@ -11,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pyarrow import parquet
 from scipy import sparse
 from sklearn.utils import Bunch
 
+from somscope.data import digests, get_named, list_named, open_collection
 from somscope.data import download as fetch
-from somscope.data import get_named, list_named, open_collection
 from somscope.data import named_images as images
 from somscope.data import named_text as text
 from somscope.data import reuters_sgml as sgml
@@ -182,7 +184,8 @@ def test_mnist_download_is_checked_and_whole(online, data_folder):
     collection = get_named("mnist:test")
     np.testing.assert_array_equal(collection.features[..., 0], parts["test"][0])
     assert sorted(path.name for path in folder.iterdir()) == sorted(
-        f"{stem}-{kind}-ubyte.gz" for stem in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")
+        ["SHA256SUMS"]
+        + [f"{stem}-{kind}-ubyte.gz" for stem in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
     )
     shutil.rmtree(folder)
     online(Bunch(data=pixels[::-1], target=labels))
@@ -212,8 +215,13 @@ def test_openml_errors_are_told(online, monkeypatch):
 def test_cifar10_download_and_binary_layout(online):
     rng = np.random.default_rng(0)
     planes = np.tile(rng.integers(0, 256, (100, 3, 32, 32), dtype=np.uint8) // 64, (600, 1, 1, 1))
-    labels = rng.integers(0, 10, 60_000)
-    labels[:10], labels[50_000:50_010] = fetch._CIFAR_LABELS["train"], fetch._CIFAR_LABELS["test"]
+    labels = np.tile(
+        np.arange(10), 6_000
+    )  # as many of each class, in the authors' order at the start of each part
+    for start, part in ((0, "train"), (50_000, "test")):
+        first = fetch._CIFAR_LABELS[part]
+        rest = np.repeat(np.arange(10), 10 - np.bincount(first, minlength=10))
+        labels[start : start + 100] = [*first, *rest]
     root = online(Bunch(data=planes.reshape(60_000, -1), target=labels.astype(str)))
     test = get_named("cifar10:test")
     np.testing.assert_array_equal(test.features, planes[50_000:].transpose(0, 2, 3, 1))
@@ -226,6 +234,10 @@ def test_cifar10_download_and_binary_layout(online):
     )
     records.tofile(folder / "test_batch.bin")
     assert get_named("cifar10:test").fingerprint == test.fingerprint
+    records[0, 0] = (records[0, 0] + 1) % 10
+    records.tofile(folder / "test_batch.bin")
+    with pytest.raises(DataError, match="images of each class"):
+        get_named("cifar10:test")
     records[:5].tofile(folder / "test_batch.bin")
     with pytest.raises(DataError, match=r"test_batch\.bin has 15,365 bytes, expected 30,730,000"):
         get_named("cifar10:test")
@@ -244,7 +256,7 @@ def _usps(part, rng):
     return np.round(rng.uniform(-1, 1, (len(labels), 256)), 1) * (rng.random((len(labels), 1)) < 0.1), labels
 
 
-def test_usps_download_and_libsvm(online):
+def test_usps_download_and_libsvm(online, monkeypatch):
     import bz2
 
     from sklearn.datasets import dump_svmlight_file
@@ -262,6 +274,9 @@ def test_usps_download_and_libsvm(online):
     content = io.BytesIO()
     dump_svmlight_file(xt, yt + 1, content, zero_based=False)
     (folder / "usps.t.bz2").write_bytes(bz2.compress(content.getvalue()))
+    with pytest.raises(DataError, match=r"usps\.t\.bz2 is not the published file of that name: SHA-256"):
+        get_named("usps:test")
+    monkeypatch.setattr(digests, "FILE_SHA256", {})
     assert get_named("usps:test").fingerprint == test.fingerprint
     (folder / "usps.t.bz2").write_bytes(b"junk")
     with pytest.raises(DataError, match="cannot be read as LIBSVM"):
@@ -308,9 +323,28 @@ def test_rcv1_download(online):
     assert len(every) == len(sample), "the sample has at most 10,000 documents"
     assert every.ids[0] == str(text.build_rcv1(_rcv1(300, 2100))[2][0])
     assert sorted(path.name for path in (root / "cache/data/reuters-rcv1").iterdir()) == [
+        "SHA256SUMS",
         "rcv1-10k.npz",
         "rcv1-all.npz",
     ]
+
+
+def test_a_download_that_changed_in_the_cache_is_refused(online):
+    root = online(_rcv1(300, 2100))
+    folder = root / "cache" / "data" / "reuters-rcv1"
+    whole = get_named("reuters-rcv1").fingerprint
+    lines = (folder / "SHA256SUMS").read_text().splitlines()
+    assert lines[0] == f"{hashlib.sha256((folder / 'rcv1-10k.npz').read_bytes()).hexdigest()}  rcv1-10k.npz"
+    shutil.copy(folder / "rcv1-10k.npz", root / "kept")
+    online(_rcv1(300, 2100, seed=1))
+    text.download_rcv1(root / "other")
+    shutil.copy(root / "other" / "rcv1-10k.npz", folder / "rcv1-10k.npz")
+    with pytest.raises(DataError, match=r"rcv1-10k\.npz is not what SHA256SUMS says: SHA-256"):
+        get_named("reuters-rcv1")
+    shutil.copy(root / "kept", folder / "rcv1-10k.npz")
+    assert get_named("reuters-rcv1").fingerprint == whole
+    (folder / "SHA256SUMS").unlink()
+    assert get_named("reuters-rcv1").fingerprint == whole, "files that nobody noted are read as they are"
 
 
 STORY = """<REUTERS TOPICS="{has}" LEWISSPLIT="{split}" CGISPLIT="x" OLDID="1" NEWID="{id}">
@@ -365,6 +399,9 @@ def test_sgml_files_and_archive(nowhere, monkeypatch):
         for name in sgml.SGML_FILES:
             tar.add(folder / name, name)
             (folder / name).unlink()
+    with pytest.raises(DataError, match=r"tar\.gz is not the published file of that name"):
+        get_named("reuters-21578")
+    monkeypatch.setattr(digests, "FILE_SHA256", {})
     assert get_named("reuters-21578").fingerprint == train.fingerprint
     whole = (folder / sgml.SGML_TAR).read_bytes()
     (folder / sgml.SGML_TAR).write_bytes(whole[:-40])
@@ -402,6 +439,58 @@ def test_real_cifar10_says_that_it_is_jpeg(data_folder):
     assert (len(test), test.image_shape) == (10_000, (32, 32, 3))
     assert np.bincount(test.labels).tolist() == [1000] * 10
     assert "JPEG" in test.source["note"]
+
+
+def _changed(data_folder, nowhere, name, change):
+    """A copy of a Parquet file of real data in the cache, changed by `change` and compressed in another way."""
+    table = change(parquet.read_table(data_folder / name))
+    path = nowhere / "cache" / "data" / name
+    path.parent.mkdir(parents=True)
+    parquet.write_table(table, path, compression="none", row_group_size=1_000)
+
+
+def test_real_content_is_checked_whatever_the_container(data_folder, nowhere):
+    _changed(data_folder, nowhere, "cifar10/test.parquet", lambda table: table)
+    _changed(data_folder, nowhere, "reuters21578/reuters21578.parquet", lambda table: table)
+    assert len(get_named("cifar10:test")) == 10_000
+    assert len(get_named("reuters-21578:test")) == 2_568
+
+
+def test_real_cifar10_in_another_order_is_refused(data_folder, nowhere):
+    order = np.arange(10_000)
+    order[[0, 1]] = order[[1, 0]]
+    _changed(data_folder, nowhere, "cifar10/test.parquet", lambda table: table.take(order))
+    with pytest.raises(DataError, match=r"is not the content of cifar10:test \(JPEG\): SHA-256"):
+        get_named("cifar10:test")
+
+
+def test_real_reuters_with_a_changed_story_is_refused(data_folder, nowhere):
+    def change(table):
+        bodies = table["body"].to_pylist()
+        row = table["title"].to_pylist().index("BAHIA COCOA REVIEW")
+        bodies[row] = bodies[row].replace("Showers", "Shower", 1)
+        return table.set_column(table.column_names.index("body"), "body", [bodies])
+
+    _changed(data_folder, nowhere, "reuters21578/reuters21578.parquet", change)
+    with pytest.raises(DataError, match="is not the content of reuters-21578:train: SHA-256"):
+        get_named("reuters-21578")
+    assert len(get_named("reuters-21578:test")) == 2_568, "the test part has its own digest"
+
+
+def test_content_digest_against_plain_bytes():
+    expected = hashlib.sha256(b"\2" + bytes(7) + b"ab" + bytes(8) + b"3\0cat\0").hexdigest()
+    assert digests.content_sha256([b"ab", b""], [3, "cat"]) == expected
+    assert digests.content_sha256([b"a", b"b"], [3, "cat"]) != expected, "items do not run into each other"
+
+
+def test_digits_are_checked(nowhere, monkeypatch):
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    bunch.images[5, 3, 3] += 1
+    monkeypatch.setattr("sklearn.datasets.load_digits", lambda: bunch)
+    with pytest.raises(DataError, match="load_digits is not the content of digits:all"):
+        get_named("digits")
 
 
 def test_real_reuters_is_r52(data_folder):

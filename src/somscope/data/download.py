@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from somscope.data.digests import check_files, check_idx, note_files
 from somscope.data.idx import write_idx
-from somscope.data.named_images import USPS_COUNTS, check_content, idx_files, usps_pixels
+from somscope.data.named_images import USPS_COUNTS, idx_files, usps_pixels
 from somscope.data.reuters_sgml import SGML_TAR, read_sgml
 from somscope.errors import DataError
 
@@ -41,7 +42,7 @@ _CIFAR_LABELS = {"train": (6, 9, 9, 4, 1, 1, 2, 7, 8, 3), "test": (3, 8, 8, 0, 6
 
 @contextmanager
 def staged(folder: Path) -> Iterator[Path]:
-    """A temporary folder beside `folder`; its files are moved into `folder` one by one when the block ends well."""
+    """A temporary folder in `folder`; its files, and their SHA256SUMS, move into `folder` when the block ends well."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         stage = Path(tempfile.mkdtemp(prefix=".download-", dir=folder))
@@ -51,6 +52,7 @@ def staged(folder: Path) -> Iterator[Path]:
         ) from error
     try:
         yield stage
+        note_files(stage)
         for path in sorted(stage.iterdir()):
             if path.is_file():
                 os.replace(path, folder / path.name)
@@ -99,8 +101,8 @@ def download_mnist_like(name: str, number: int, folder: Path) -> None:
             images_name, labels_name = idx_files([part])[part]
             images = pixels[rows].reshape(-1, 28, 28).astype(np.uint8)
             numbers = labels[rows].astype(np.uint8)
-            check_content(name, stage / images_name, images)
-            check_content(name, stage / labels_name, numbers)
+            check_idx(name, stage / images_name, images)
+            check_idx(name, stage / labels_name, numbers)
             write_idx(stage / images_name, images)
             write_idx(stage / labels_name, numbers)
 
@@ -155,4 +157,5 @@ def download_sgml(folder: Path) -> None:
                 (stage / SGML_TAR).write_bytes(answer.read(_MAX_TAR_BYTES))
         except OSError as error:
             raise DataError(f"{_REUTERS} cannot be reached ({getattr(error, 'reason', error)})") from error
+        check_files(stage, [SGML_TAR])
         read_sgml(stage)  # raises DataError unless all 21,578 stories are there

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ from somscope.data import named_images as images
 from somscope.data import named_text as text
 from somscope.data.collection import Collection
 from somscope.data.concat import concatenate
+from somscope.data.digests import check_files
 from somscope.data.named_set import Layout, NamedSet
 from somscope.data.places import cache_folder, places
 from somscope.data.reuters_sgml import SGML_FILES, SGML_TAR
@@ -190,13 +190,13 @@ def _parse(name: str) -> tuple[NamedSet, list[str]]:
     return named, parts
 
 
-def _find(named: NamedSet, part: str) -> tuple[Path, Callable[[Path, str], Collection]] | None:
+def _find(named: NamedSet, part: str) -> tuple[Path, Layout] | None:
     if not named.layouts[0].files[part]:
-        return Path("scikit-learn"), named.layouts[0].load
+        return Path("scikit-learn"), named.layouts[0]
     for folder in places(named.folders):
         for layout in named.layouts:
             if layout.present(folder, part):
-                return folder, layout.load
+                return folder, layout
     return None
 
 
@@ -213,8 +213,9 @@ def _load(named: NamedSet, part: str, download: bool) -> Collection:
         found = _find(named, part)
         if found is None:
             raise DataError(_absent(named, part, why))
-    folder, load = found
-    return load(folder, part)
+    folder, layout = found
+    check_files(folder, layout.files[part])
+    return layout.load(folder, part)
 
 
 def _absent(named: NamedSet, part: str, why: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,16 +12,16 @@ from numpy.typing import NDArray
 
 from somscope.data.arrays import collection_from_array
 from somscope.data.collection import Collection
+from somscope.data.digests import check_content, check_idx, content_sha256
 from somscope.data.idx import read_idx
-from somscope.data.tables import read_table_file
+from somscope.data.table_files import read_table
+from somscope.data.tables import collection_from_table
 from somscope.errors import DataError
 
 __all__ = [
     "CIFAR10_CLASSES",
     "CIFAR_BINARY",
     "FASHION_CLASSES",
-    "IDX_SHA256",
-    "check_content",
     "idx_files",
     "load_cifar10_binary",
     "load_cifar10_idx",
@@ -68,22 +67,6 @@ USPS_COUNTS = {
     "test": (359, 264, 198, 166, 200, 160, 170, 147, 166, 177),
 }
 
-# SHA-256 of the IDX content after gzip is undone (a gzip file also holds its own name and time, so copies differ).
-IDX_SHA256 = {
-    "mnist": {
-        "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-        "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-        "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-        "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-    },
-    "fashion-mnist": {
-        "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-        "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-        "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-        "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-    },
-}
-
 
 def idx_files(parts: Sequence[str], images: str = "idx3", suffix: str = ".gz") -> dict[str, tuple[str, ...]]:
     """The canonical names of the IDX files of each part: images, labels."""
@@ -96,25 +79,12 @@ def idx_files(parts: Sequence[str], images: str = "idx3", suffix: str = ".gz") -
 def load_idx_part(
     name: str, classes: Sequence[str], folder: Path, part: str, suffix: str = ".gz"
 ) -> Collection:
-    """Images and labels of one part, checked against IDX_SHA256. The sample has the ids of the test images."""
+    """Images and labels of one part, checked by SHA-256. The sample has the ids of the test images."""
     images, labels = (folder / file for file in idx_files([part], suffix=suffix)[part])
     pixels, numbers = read_idx(images), read_idx(labels)
-    check_content(name, images, pixels)
-    check_content(name, labels, numbers)
+    check_idx(name, images, pixels)
+    check_idx(name, labels, numbers)
     return _images(name, "test" if part == "sample" else part, pixels, numbers, classes)
-
-
-def check_content(name: str, path: Path, array: NDArray[Any]) -> None:
-    """Raise DataError when an unsigned-byte IDX array is not the canonical one of that set and file."""
-    expected = IDX_SHA256[name][path.name.removesuffix(".gz")]
-    head = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, dtype=">u4").tobytes()
-    digest = hashlib.sha256(head)
-    digest.update(np.ascontiguousarray(array, dtype=np.uint8).data)
-    if digest.hexdigest() != expected:
-        raise DataError(
-            f"{path} is not the {name} file of that name: SHA-256 of its content is {digest.hexdigest()}, expected "
-            f"{expected}; remove it, or open it by its path if you mean this file"
-        )
 
 
 def _images(
@@ -131,26 +101,37 @@ def _images(
 
 
 def load_cifar10_parquet(folder: Path, part: str) -> Collection:
-    """The Hugging Face layout: `img` (struct of bytes and path) and `label`; says so when the images are JPEG."""
-    from pyarrow import parquet
+    """The Hugging Face layout: `img` (struct of bytes and path) and `label`.
 
+    A copy that was re-compressed as JPEG must be the known one, by SHA-256 of its images as they are stored (decoders
+    differ) and of its labels; the collection's source says so. Of lossless copies the shapes and counts are checked.
+    """
     path = folder / f"{part}.parquet"
-    loaded = read_table_file(path, image_column="img", label_column="label", label_names=CIFAR10_CLASSES)
-    _check_shape(path, loaded, part)
-    first = next(parquet.ParquetFile(path).iter_batches(1, columns=["img"]))["img"][0]["bytes"].as_py()
+    table = read_table(path)
+    loaded = collection_from_table(
+        table, image_column="img", label_column="label", label_names=CIFAR10_CLASSES
+    )
+    _check_cifar10(path, loaded, part)
     source: dict[str, Any] = {"reader": "named", "part": part}
-    if first.startswith(b"\xff\xd8"):
+    stored = [image["bytes"] for image in table["img"].to_pylist()]
+    if stored[0].startswith(b"\xff\xd8"):
+        check_content(f"cifar10:{part} (JPEG)", path, content_sha256(stored, table["label"].to_pylist()))
         source["note"] = "this copy was re-compressed as JPEG; CIFAR-10 itself is lossless"
     ids = np.array([f"{part}/{row}" for row in range(len(loaded))])
     return replace(loaded, name="cifar10", ids=ids, metadata=None, source=source)
 
 
-def _check_shape(path: Path, loaded: Collection, part: str) -> None:
+def _check_cifar10(where: Path, loaded: Collection, part: str) -> None:
     expected = 50_000 if part == "train" else 10_000
     if loaded.skipped or len(loaded) != expected or loaded.image_shape != (32, 32, 3):
         raise DataError(
-            f"{path} is not CIFAR-10's {part} part: {len(loaded)} images of {loaded.image_shape} "
+            f"{where} is not CIFAR-10's {part} part: {len(loaded)} images of {loaded.image_shape} "
             f"({len(loaded.skipped)} unreadable), expected {expected} of (32, 32, 3)"
+        )
+    counts = np.bincount(np.asarray(loaded.labels), minlength=10)
+    if set(counts.tolist()) != {expected // 10}:
+        raise DataError(
+            f"{where} is not CIFAR-10's {part} part: images of each class {counts.tolist()}, expected {expected // 10}"
         )
 
 
@@ -164,14 +145,16 @@ def load_cifar10_binary(folder: Path, part: str) -> Collection:
         records.append(values.reshape(10_000, 3073))
     table = np.concatenate(records)
     pixels = np.ascontiguousarray(table[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
-    return _images("cifar10", part, pixels, table[:, 0], CIFAR10_CLASSES)
+    loaded = _images("cifar10", part, pixels, table[:, 0], CIFAR10_CLASSES)
+    _check_cifar10(folder, loaded, part)
+    return loaded
 
 
 def load_cifar10_idx(folder: Path, part: str) -> Collection:
     """Four-dimensional IDX, as our download writes it: images (n, 32, 32, 3); not gzipped, it would not shrink."""
     images, labels = (folder / file for file in idx_files([part], images="idx4", suffix="")[part])
     loaded = _images("cifar10", part, read_idx(images), read_idx(labels), CIFAR10_CLASSES)
-    _check_shape(images, loaded, part)
+    _check_cifar10(images, loaded, part)
     return loaded
 
 
@@ -218,4 +201,8 @@ def load_digits_set(folder: Path, part: str) -> Collection:
 
     bunch = load_digits()
     pixels = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
-    return _images("digits", part, pixels, bunch.target, [str(digit) for digit in range(10)])
+    loaded = _images("digits", part, pixels, bunch.target, [str(digit) for digit in range(10)])
+    check_content(
+        f"digits:{part}", "scikit-learn's load_digits", content_sha256(map(bytes, pixels), bunch.target)
+    )
+    return loaded

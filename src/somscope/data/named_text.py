@@ -12,6 +12,7 @@ from scipy import sparse
 
 from somscope.data.array_files import read_npz_file
 from somscope.data.collection import Collection
+from somscope.data.digests import check_content, content_sha256
 from somscope.data.download import download_sgml, fetch_rcv1, staged
 from somscope.data.labels import encode_labels
 from somscope.data.reuters_sgml import read_sgml
@@ -43,8 +44,13 @@ _RCV1_SAMPLE = 10_000
 
 
 def load_reuters_parquet(folder: Path, part: str) -> Collection:
-    """One Parquet file: id, lewis_split, has_topics, title, body, topics."""
-    return reuters_part(read_table(folder / "reuters21578.parquet"), part)
+    """One Parquet file: id, lewis_split, has_topics, title, body, topics; checked by SHA-256 of texts and topics."""
+    path = folder / "reuters21578.parquet"
+    loaded = reuters_part(read_table(path), part)
+    texts = (str(text).encode() for text in loaded.texts)  # type: ignore[union-attr]  # it has texts and labels
+    topics = (loaded.label_names[label] for label in loaded.labels)  # type: ignore[union-attr]
+    check_content(f"reuters-21578:{part}", path, content_sha256(texts, topics))
+    return loaded
 
 
 def load_reuters_sgml(folder: Path, part: str) -> Collection:
