@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 
-__all__ = ["DataError", "InputError", "RunError", "SomscopeError", "check_choice"]
+__all__ = ["DataError", "InputError", "RunError", "SomscopeError", "TrainingError", "check_choice", "closest"]
 
 
 class SomscopeError(Exception):
@@ -23,8 +24,26 @@ class RunError(SomscopeError):
     """A run folder that cannot be written, opened or trusted."""
 
 
+class TrainingError(SomscopeError):
+    """A loss that is not a number or explodes: term, phase and step (of the phase, from 0) say which and where."""
+
+    def __init__(self, term: str, phase: str, step: int, what: str) -> None:
+        super().__init__(
+            f"training stopped at step {step} of phase {phase!r}: {term!r} {what}; "
+            "try a smaller learning rate, clip_norm, or precision='fp32'"
+        )
+        self.term, self.phase, self.step = term, phase, step
+
+
 def check_choice(name: str, value: object, allowed: Iterable[str]) -> None:
-    """Raise InputError unless `value` is one of `allowed`; the message lists them all."""
+    """Raise InputError unless `value` is one of `allowed`; the message lists them all, and says which is closest."""
     options = list(allowed)
     if not isinstance(value, str) or value not in options:
-        raise InputError(f"{name}={value!r} is not known; allowed: {', '.join(options)}")
+        raise InputError(f"{name}={value!r} is not known; allowed: {', '.join(options)}{closest(value, options)}")
+
+
+def closest(value: object, allowed: Iterable[str]) -> str:
+    """"; did you mean 'mnist'?" for 'mnits': the end of a message; "" where nothing allowed is alike."""
+    plain = {option.casefold(): option for option in allowed}
+    found = get_close_matches(str(value).casefold(), plain, n=1)
+    return f"; did you mean {plain[found[0]]!r}?" if found else ""

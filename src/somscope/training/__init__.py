@@ -1,0 +1,25 @@
+"""The one training loop: phases of tasks on data, with device, precision, processes, checkpoints and logs."""
+
+from somscope.training.engine import Engine
+from somscope.training.feed import Feed
+from somscope.training.loggers import Logger
+from somscope.training.loop import train
+from somscope.training.options import Trained, TrainingOptions
+from somscope.training.schedule import Schedule, cosine, staircase
+from somscope.training.task import Batch, Phase, Task, adam
+
+__all__ = [
+    "Batch",
+    "Engine",
+    "Feed",
+    "Logger",
+    "Phase",
+    "Schedule",
+    "Task",
+    "Trained",
+    "TrainingOptions",
+    "adam",
+    "cosine",
+    "staircase",
+    "train",
+]

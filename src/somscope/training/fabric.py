@@ -1,0 +1,87 @@
+"""Device, precision and processes, by Lightning Fabric: the only file that imports it."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from somscope.errors import InputError
+
+__all__ = ["Runtime"]
+
+
+class Runtime:
+    """Where a training runs: one process, or one of those that `torchrun` started.
+
+    device: "auto", "cpu" or "cuda"; precision: "fp32", "bf16" or "auto" (fp32).
+    Raises InputError where there is no such device, or not one for every process.
+    """
+
+    def __init__(self, device: str, precision: str) -> None:
+        from lightning_fabric import Fabric
+        from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+        from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+        from lightning_fabric.plugins.precision.amp import MixedPrecision
+        from lightning_fabric.plugins.precision.precision import Precision
+        from lightning_fabric.strategies.ddp import DDPStrategy
+
+        several = TorchElasticEnvironment.detect() and int(os.environ["WORLD_SIZE"]) > 1
+        n_local = int(os.environ["LOCAL_WORLD_SIZE"]) if several else 1
+        self.precision = "fp32" if precision == "auto" else precision
+        kind = _device_kind(device, n_local)
+        self._fabric = Fabric(
+            accelerator=kind,
+            devices=n_local,
+            num_nodes=int(os.environ["WORLD_SIZE"]) // n_local if several else 1,
+            strategy=DDPStrategy() if several else "auto",
+            plugins=[
+                MixedPrecision("bf16-mixed", device=kind) if self.precision == "bf16" else Precision(),
+                # Named, because Fabric would take a SLURM session for a request for several processes.
+                TorchElasticEnvironment() if several else LightningEnvironment(),
+            ],
+        )
+        self._fabric.launch()
+        self.device: torch.device = self._fabric.device
+        self.rank: int = self._fabric.global_rank
+        self.n_processes: int = self._fabric.world_size
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The context in which a forward pass has the training's precision."""
+        return self._fabric.autocast()
+
+    def sum(self, tensor: Tensor) -> Tensor:
+        """The sum of a tensor over the processes; it may be overwritten."""
+        if self.n_processes == 1:
+            return tensor
+        return self._fabric.all_reduce(tensor, reduce_op="sum")  # type: ignore[return-value]
+
+    def gather(self, tensor: Tensor) -> list[Tensor]:
+        """The tensor of every process, all of one shape, in the order of the ranks."""
+        if self.n_processes == 1:
+            return [tensor]
+        return list(self._fabric.all_gather(tensor.to(self.device)).unbind())  # type: ignore[union-attr]
+
+    def broadcast(self, value: Any) -> Any:
+        """The value that rank 0 has, a tensor or anything small."""
+        return value if self.n_processes == 1 else self._fabric.broadcast(value)
+
+    def barrier(self) -> None:
+        """Wait until every process is here."""
+        self._fabric.barrier()
+
+
+def _device_kind(device: str, n_local: int) -> str:
+    if device == "cpu":
+        return "cpu"
+    n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if n_gpus >= n_local:
+        return "cuda"
+    if device == "auto":
+        return "cpu"
+    if n_gpus == 0:
+        raise InputError("device='cuda': PyTorch sees no CUDA GPU here; use device='cpu' or 'auto'")
+    raise InputError(f"device='cuda': {n_local} processes need as many GPUs, and there are {n_gpus}")

@@ -1,0 +1,35 @@
+"""The order of the items: a function of the seed, the phase and the epoch, so that it needs no state of its own."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = ["epoch_order", "part_of", "seed_for"]
+
+
+def seed_for(seed: int, *stream: int) -> int:
+    """A seed for one use, independent of those for other values of `stream` (NumPy's SeedSequence)."""
+    state = np.random.SeedSequence([seed, *stream]).generate_state(1, np.uint64)
+    return int(state[0]) >> 1  # a torch.Generator takes what fits into a signed integer
+
+
+def epoch_order(n_items: int, shuffle: bool, seed: int, phase: int, epoch: int) -> Tensor:
+    """(n,) int64 permutation in which an epoch of a phase visits the items; the data's own order without shuffle."""
+    if not shuffle:
+        return torch.arange(n_items)
+    generator = torch.Generator().manual_seed(seed_for(seed, phase, epoch))
+    return torch.randperm(n_items, generator=generator)
+
+
+def part_of(indices: Tensor, rank: int, n_processes: int) -> tuple[Tensor, float]:
+    """The slice of a global batch (B,) that one process works on, and its share b / B of it.
+
+    The slices are consecutive and differ by at most one item. An empty slice becomes the first item with share 0.
+    """
+    size = len(indices)
+    low, high = rank * size // n_processes, (rank + 1) * size // n_processes
+    if low == high:
+        return indices[:1], 0.0
+    return indices[low:high], (high - low) / size

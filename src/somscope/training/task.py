@@ -1,0 +1,138 @@
+"""What the training loop is given: batches come out of the data, tasks know their losses, phases say how long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from somscope.errors import InputError
+from somscope.objectives.losses import Losses
+from somscope.training.schedule import Schedule
+
+if TYPE_CHECKING:
+    from somscope.training.engine import Engine
+    from somscope.training.feed import Feed
+
+__all__ = ["Batch", "Phase", "Task", "adam"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The items of one step that this process works on.
+
+    items: (b, ...) on the device: float32, of uint8 data divided by 255; as they are stored if the task is `raw`.
+    indices: (b,) int64 on the device, their rows in the data.
+    share: this process's part of the global batch, b / B; 1 in a single process. A process for which a batch of
+    fewer items than processes has none gets the first item, with share 0, so that it can take part.
+    """
+
+    items: Tensor
+    indices: Tensor
+    share: float = 1.0
+
+
+class Task:
+    """What one phase of a training does with a batch. A model derives from it and gives at least `losses`.
+
+    module: all that is learned. Whatever a task must remember from one step to the next is a parameter or a
+    persistent buffer of it: these are what a checkpoint holds.
+    raw: True for batches in the type that the data are stored in.
+    """
+
+    module: nn.Module
+    raw: bool = False
+
+    def begin(self, feed: Feed, engine: Engine) -> None:
+        """Called once before the first step of the phase, not on resuming: prototypes from encoded items, and so on."""
+
+    def optimizers(self) -> Mapping[str, Optimizer]:
+        """The optimizers by name, asked for once, with the module on its device and in train mode, also on resuming."""
+        return {"adam": adam(self.module.parameters())}
+
+    def schedules(self) -> Mapping[str, Schedule]:
+        """Name of an optimizer -> the schedule of its learning rate; those not named keep theirs."""
+        return {}
+
+    def losses(self, batch: Batch, step: int) -> Losses:
+        """One forward pass. step: of the phase, from 0. Every loss is a mean over the items of the batch."""
+        raise NotImplementedError(f"{type(self).__name__} has to say what its losses are")
+
+    def update(self, batch: Batch, step: int, engine: Engine) -> Losses:
+        """One step: the losses, and one step of every optimizer on their total.
+
+        Models whose optimizers alternate, or that update something in closed form, override it.
+        """
+        with engine.autocast():
+            losses = self.losses(batch, step)
+        engine.step(losses.total)
+        return losses
+
+    def at_epoch(self, epoch: int, feed: Feed, engine: Engine) -> None:
+        """Called before the first step of every epoch, from 0: closed-form updates, targets over the full set."""
+
+    def scalars(self, step: int) -> Mapping[str, float]:
+        """More numbers for the log, such as a radius; asked for when a row is written."""
+        return {}
+
+    def unit_counts(self) -> Tensor | None:
+        """(K,) how often each unit of a map was the best one since the last call, or None for a model without a map.
+
+        Counted in a buffer of the module. From half of a phase on, a map that uses fewer than 1.5 units (perplexity)
+        is reported as collapsed.
+        """
+        return None
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of a training with one task.
+
+    n_steps or n_epochs: exactly one. batch_size: items of a step, over all processes; the last batch of an epoch has
+    what is left. shuffle: a new order every epoch; False keeps the order of the data. clip_norm: largest norm of the
+    gradient of one optimizer's step.
+    Raises InputError for values that are not allowed.
+    """
+
+    name: str
+    task: Task
+    n_steps: int | None = None
+    n_epochs: int | None = None
+    batch_size: int = 256
+    shuffle: bool = True
+    clip_norm: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.n_steps is None) == (self.n_epochs is None):
+            raise InputError(f"phase {self.name!r}: give n_steps or n_epochs, one of the two")
+        for what in ("n_steps", "n_epochs", "batch_size"):
+            value = getattr(self, what)
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise InputError(f"phase {self.name!r}: {what}={value!r}; it must be a whole number from 1")
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise InputError(f"phase {self.name!r}: clip_norm={self.clip_norm!r}; it must be above 0")
+
+    def steps_per_epoch(self, n_items: int) -> int:
+        """Batches that hold all items once, the last one perhaps short."""
+        return -(-n_items // self.batch_size)
+
+    def total_steps(self, n_items: int) -> int:
+        """Steps of the phase on `n_items` items."""
+        if self.n_steps is not None:
+            return self.n_steps
+        assert self.n_epochs is not None
+        return self.n_epochs * self.steps_per_epoch(n_items)
+
+
+def adam(params: Iterable[nn.Parameter], lr: float = 1e-3, **options: Any) -> torch.optim.Adam:
+    """Adam (Kingma & Ba 2015) in one pass over the weights on CPU and CUDA (`fused`), where PyTorch has that.
+
+    options: those of `torch.optim.Adam`. Keras's Adam has eps=1e-7, PyTorch's 1e-8.
+    """
+    params = list(params)
+    fused = all(p.device.type in ("cpu", "cuda") and p.is_floating_point() for p in params)
+    return torch.optim.Adam(params, lr=lr, fused=fused, **options)
