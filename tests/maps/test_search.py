@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from somscope.maps import kernels
+from somscope.maps.basis import find_basis
 from somscope.maps.items import DenseItems
-from somscope.maps.search import BoundedSearch, find_basis
+from somscope.maps.search import BoundedSearch
 
 
 def brute_force(x, prototypes, found):

@@ -13,13 +13,15 @@ from scipy import sparse
 
 from somscope.errors import InputError, check_choice
 from somscope.maps import kernels
-from somscope.maps.search import Basis, BoundedSearch, find_basis
+from somscope.maps.basis import Basis, find_basis
+from somscope.maps.search import BoundedSearch
 from somscope.maps.threads import cuts, over_ranges, parts
 
 __all__ = ["METRICS", "DenseItems", "Items", "SparseItems", "count_gaps", "normalised"]
 
 METRICS = ("euclidean", "cosine", "manhattan")
-_ONE_SEARCH = 96  # features above which items are projected even for a single search
+_ONE_SEARCH = 96  # features above which items are projected even for a single search of a few items
+_MANY = 4096  # items that are projected for a single search whatever their features
 _SAMPLE = 2048  # items that the basis of the search is found from
 
 Units = NDArray[np.int32]
@@ -115,10 +117,10 @@ class DenseItems:
             shaped = normalised(shaped)
         if self._search is None:
             if self.basis is None:  # where the prototypes differ is where they are best told apart
-                directions = (
-                    len(shaped) if self.n_features > _ONE_SEARCH else 0
-                )  # few features: not for one search
-                self.basis = find_basis(shaped, shaped.mean(axis=0, dtype=np.float64), directions)
+                pays = self.n_features > _ONE_SEARCH or self.n_items >= _MANY
+                self.basis = find_basis(
+                    shaped, shaped.mean(axis=0, dtype=np.float64), len(shaped) if pays else 0
+                )
             self._search = BoundedSearch(self.x, self.basis, self._row_scale, self._column_scale)
         units, squared = self._search(shaped, second)
         return units, squared / 2.0 if self.metric == "cosine" else np.sqrt(squared)

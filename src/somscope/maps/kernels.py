@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 
 __all__ = [
+    "FAST",
     "LANE",
     "count_gaps",
     "left_sides",
@@ -19,18 +20,21 @@ __all__ = [
     "online_steps",
     "order_by_unit",
     "project",
+    "shaped_item",
+    "squared_exact",
+    "squared_rough",
     "sum_by_unit",
     "sum_sparse_by_unit",
 ]
 
 LANE = 64  # units are scanned 64 at a time; the bound's columns are padded to a multiple of it
 # Sums may be reordered and fused (that is what makes them fast); infinities keep their meaning.
-_FAST = {"nnan", "nsz", "arcp", "contract", "reassoc"}
+FAST = {"nnan", "nsz", "arcp", "contract", "reassoc"}
 _FAR = np.float32(3e38)
 
 
-@njit(nogil=True, fastmath=_FAST, cache=True)
-def _squared(x, m):  # type: ignore[no-untyped-def]
+@njit(nogil=True, fastmath=FAST, cache=True)
+def squared_exact(x, m):  # type: ignore[no-untyped-def]
     total = np.float64(0.0)
     for j in range(x.shape[0]):
         difference = np.float64(x[j]) - np.float64(m[j])
@@ -38,8 +42,8 @@ def _squared(x, m):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(nogil=True, fastmath=_FAST, cache=True)
-def _squared_rough(x, m):  # type: ignore[no-untyped-def]
+@njit(nogil=True, fastmath=FAST, cache=True)
+def squared_rough(x, m):  # type: ignore[no-untyped-def]
     total = x.dtype.type(0.0)
     for j in range(x.shape[0]):
         difference = x[j] - m[j]
@@ -47,8 +51,8 @@ def _squared_rough(x, m):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(nogil=True, fastmath=_FAST, cache=True)
-def _shaped(x, row, row_scale, column_scale, buffer):  # type: ignore[no-untyped-def]
+@njit(nogil=True, fastmath=FAST, cache=True)
+def shaped_item(x, row, row_scale, column_scale, buffer):  # type: ignore[no-untyped-def]
     """Item `row` as the search sees it: scaled by its row's factor (cosine) and its columns' (feature weights)."""
     if row_scale is None and column_scale is None:
         return x[row]
@@ -62,7 +66,7 @@ def _shaped(x, row, row_scale, column_scale, buffer):  # type: ignore[no-untyped
     return buffer
 
 
-@njit(nogil=True, fastmath=_FAST, cache=True)
+@njit(nogil=True, fastmath=FAST, cache=True)
 def project(x, row_scale, column_scale, centre, scale, basis, codes, squared, lo, hi):  # type: ignore[no-untyped-def]
     """codes = scale (T(x) - centre) @ basis and squared = |scale (T(x) - centre)|^2 for the items lo..hi."""
     chunk = 256
@@ -72,7 +76,7 @@ def project(x, row_scale, column_scale, centre, scale, basis, codes, squared, lo
     for start in range(lo, hi, chunk):
         n = min(chunk, hi - start)
         for i in range(n):
-            item = _shaped(x, start + i, row_scale, column_scale, buffer)
+            item = shaped_item(x, start + i, row_scale, column_scale, buffer)
             total = np.float64(0.0)
             for j in range(x.shape[1]):
                 value = np.float32((item[j] - centre[j]) * scale)
@@ -84,7 +88,7 @@ def project(x, row_scale, column_scale, centre, scale, basis, codes, squared, lo
             codes[start : start + n] = product[:n]
 
 
-@njit(nogil=True, fastmath=_FAST, cache=True)
+@njit(nogil=True, fastmath=FAST, cache=True)
 def left_sides(codes, squared, left, lo, hi):  # type: ignore[no-untyped-def]
     """left = (code, what is left of the norm, 1) for the first left.shape[1] - 2 coordinates of the items lo..hi."""
     width = left.shape[1] - 2
@@ -99,7 +103,7 @@ def left_sides(codes, squared, left, lo, hi):  # type: ignore[no-untyped-def]
         left[i, width + 1] = 1.0
 
 
-@njit(nogil=True, fastmath=_FAST, cache=True)
+@njit(nogil=True, fastmath=FAST, cache=True)
 def nearest_bounded(  # type: ignore[no-untyped-def]
     x, row_scale, column_scale, centre, scale, left, squared, bound, prototypes, slack, second,
     lo, hi, chunk, units, distances, evaluated,
@@ -134,7 +138,7 @@ def nearest_bounded(  # type: ignore[no-untyped-def]
             np.dot(left[start : start + n], bound, scores[:n])
         else:
             for i in range(n):
-                item = _shaped(x, start + i, row_scale, column_scale, buffer)
+                item = shaped_item(x, start + i, row_scale, column_scale, buffer)
                 for j in range(width):
                     items[i, j] = (item[j] - centre[j]) * scale
                 items[i, width] = 1.0
@@ -154,8 +158,8 @@ def nearest_bounded(  # type: ignore[no-untyped-def]
             first = best_lane * LANE
             while row[first] != lane_best[best_lane]:
                 first += 1
-            item = _shaped(x, start + i, row_scale, column_scale, buffer)
-            d1 = _squared(item, prototypes[first])
+            item = shaped_item(x, start + i, row_scale, column_scale, buffer)
+            d1 = squared_exact(item, prototypes[first])
             k1 = first
             k2 = -1
             d2 = np.inf
@@ -175,7 +179,7 @@ def nearest_bounded(  # type: ignore[no-untyped-def]
                             if guess < 0 and row[k] == low and k != first and k < n_units:
                                 guess = k
                 if guess >= 0:
-                    d2 = _squared(item, prototypes[guess])
+                    d2 = squared_exact(item, prototypes[guess])
                     k2 = guess
                     count += 1
                     if d2 < d1 or (d2 == d1 and k2 < k1):
@@ -186,12 +190,19 @@ def nearest_bounded(  # type: ignore[no-untyped-def]
             limit = np.float32(worst / unscale + base)
             near = x.dtype.type(worst * grown + tiny)
             for b in range(n_lanes):
-                if lane_best[b] <= limit:
-                    for k in range(b * LANE, b * LANE + LANE):
+                if lane_best[b] > limit:
+                    continue
+                for o in range(b * LANE, b * LANE + LANE, 16):
+                    low = row[o]
+                    for k in range(1, 16):
+                        low = min(low, row[o + k])
+                    if low > limit:
+                        continue
+                    for k in range(o, o + 16):
                         if row[k] <= limit and k != first and k != guess and k < n_units:
                             count += 1
-                            if _squared_rough(item, prototypes[k]) <= near:
-                                d = _squared(item, prototypes[k])
+                            if squared_rough(item, prototypes[k]) <= near:
+                                d = squared_exact(item, prototypes[k])
                                 if d < d1 or (d == d1 and k < k1):
                                     k2, d2 = k1, d1
                                     k1, d1 = k, d
@@ -256,7 +267,7 @@ def nearest_any(x, prototypes, weights, manhattan, second, lo, hi, units, distan
             distances[i, 1] = d2
 
 
-@njit(nogil=True, fastmath=_FAST, cache=True)
+@njit(nogil=True, fastmath=FAST, cache=True)
 def nearest_sparse(  # type: ignore[no-untyped-def]
     pointers, indices, values, row_scale, column_squared, transposed, norms, second, lo, hi, units, distances
 ):
@@ -342,7 +353,7 @@ def sum_sparse_by_unit(pointers, indices, values, weights, order, starts, sums, 
                 sums[k, indices[q]] += weights[i] * np.float64(values[q])
 
 
-@njit(nogil=True, fastmath=_FAST, cache=True)
+@njit(nogil=True, fastmath=FAST, cache=True)
 def online_steps(  # type: ignore[no-untyped-def]
     x, weights, order, prototypes, squared_lattice, shape, radii, rates, column_squared, manhattan
 ):

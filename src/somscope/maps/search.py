@@ -8,70 +8,32 @@ p = sqrt(|x - c|^2 - |a|^2) and q likewise,
 Prototypes are averages, so q is small and the bound is tight for a few dozen directions. The bound of all units costs
 a product over r + 1 numbers instead of d; the few units that it cannot exclude are measured exactly in float64. Where a
 probe says that no projection pays (few features, or features without structure), V is the identity: then the bound is
-the float32 product itself, less its rounding error. Either way the answer is that of brute force.
+the float32 product itself, less its rounding error. Where the items lie in clusters, a guess of the unit excludes more
+than any bound (see `guess.py`): from the second search on the last answer is that guess, before it the lowest bound
+over a few directions. Whichever is cheapest, the answer is that of brute force.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from somscope.maps import kernels
+from somscope.maps.basis import WIDTHS, Basis
+from somscope.maps.guess import lowest_bound, nearest_from_guess, order_by_guess
 from somscope.maps.threads import cuts, one_blas_thread, over_ranges, parts
 
-__all__ = ["Basis", "BoundedSearch", "find_basis"]
+__all__ = ["BoundedSearch"]
 
-_WIDTHS = (16, 32, 64)  # directions tried; more never paid on images, text or mixtures
-_FEWEST_FEATURES = 48  # below this the features themselves are the bound
-_SMALL = 256  # features up to which all directions are found at once
 _PROBE = 256  # items whose cost is measured to choose a width
 _FURTHEST = 1e9  # in root mean square norms of the items; beyond it float32 neither bounds nor holds a square
 _PROBED = frozenset((1, 2, 4, 10, 25, 60))  # searches before which the width is probed: maps settle
+_ROUGH = (
+    8  # directions of a first guess, and every second unit: as good a start as all, at a quarter of the cost
+)
+_GUESSED = 32  # items whose cost from a guess is measured
 _FROM_FEATURES = np.empty((0, 0), np.float32)  # no left sides: the bound is over the features themselves
 _SCRATCH = 200_000  # scores held per thread: 0.8 MB of float32, the size of a core's cache
-
-
-@dataclass(frozen=True)
-class Basis:
-    """Where the bound looks: T(x) -> scale (T(x) - centre) @ directions.
-
-    centre: (d,); scale: 1 / (root mean square norm), so that float32 neither overflows nor underflows;
-    directions: (d, r) float32, orthonormal, strongest first; r = 0 where d is small.
-    """
-
-    centre: NDArray[np.float64]
-    scale: float
-    directions: NDArray[np.float32]
-
-
-def find_basis(sample: NDArray[np.floating], centre: NDArray[np.float64], n_units: int) -> Basis:
-    """The strongest directions of a sample (n, d) of items, by randomized subspace iteration (Halko et al. 2011)
-    where there are many features.
-
-    Any orthonormal basis keeps the search exact; a good one makes it fast.
-    """
-    n, d = sample.shape
-    centred = np.asarray(sample, dtype=np.float64) - centre
-    norm = float(np.sqrt(np.mean(np.sum(centred**2, axis=1))))
-    scale = 1.0 / norm if norm > 0 and np.isfinite(norm) else 1.0
-    width = min(_WIDTHS[-1], _WIDTHS[0] * max(1, n_units // 64), n, d)
-    if d < _FEWEST_FEATURES or n_units < 2 * _WIDTHS[0]:
-        return Basis(centre, scale, np.empty((d, 0), np.float32))
-    unit = (centred * scale).astype(np.float32)
-    if d <= _SMALL:
-        with one_blas_thread():
-            _, vectors = np.linalg.eigh(unit.T.astype(np.float64) @ unit)
-        return Basis(centre, scale, np.ascontiguousarray(vectors[:, ::-1][:, :width], dtype=np.float32))
-    generator = np.random.default_rng(0)
-    with one_blas_thread():
-        directions = generator.standard_normal((d, min(width + 8, n, d)), dtype=np.float32)
-        for _ in range(3):
-            directions, _ = np.linalg.qr(unit.T @ (unit @ directions))
-        _, _, rotation = np.linalg.svd(unit @ directions, full_matrices=False)
-        directions, _ = np.linalg.qr(directions.astype(np.float64) @ rotation[:width].T.astype(np.float64))
-    return Basis(centre, scale, np.ascontiguousarray(directions, dtype=np.float32))
 
 
 class BoundedSearch:
@@ -99,6 +61,10 @@ class BoundedSearch:
         with one_blas_thread():
             over_ranges(self._project, cuts(len(x), parts(8.0 * x.size * max(1, self._codes.shape[1]))))
         self._calls, self._width = 0, 0  # how often a width was asked for, and the last answer
+        self._guesses = False  # whether a guess is cheaper than the bound alone
+        self._doubtful = False  # whether that has just turned out wrong
+        self._least = np.inf  # estimated work of an item with the bound alone, in multiplications
+        self._last: NDArray[np.int32] | None = None  # (n,) units of the last search
         self._left = _FROM_FEATURES
         self._furthest = float(np.sqrt(self._squared.max()))
 
@@ -124,15 +90,73 @@ class BoundedSearch:
             self._measure_all(prototypes, units, distances)
             return units, distances
         with one_blas_thread():
-            width = self._cheapest(prototypes, second)
-            bound, left = self._bound(prototypes, width), self._left_sides(width)
-            work = float(n) * bound.size
+            self._plan(prototypes, second)
+            if self._guesses:
+                everything = np.arange(n)
+                measured = self._from_guess(
+                    prototypes, everything, self._guess(prototypes, everything), units, distances
+                )
+                self._doubtful = self._guess_cost(len(prototypes), measured) > self._least
+            else:
+                bound, left = self._bound(prototypes, self._width), self._left_sides(self._width)
 
-            def run(lo: int, hi: int) -> None:
-                self._search(prototypes, bound, left, second, lo, hi, units, distances)
+                def run(lo: int, hi: int) -> None:
+                    self._search(prototypes, bound, left, second, lo, hi, units, distances)
 
-            over_ranges(run, cuts(n, parts(work)))
+                over_ranges(run, cuts(n, parts(float(n) * bound.size)))
+        self._last = units[:, 0]
         return units, distances
+
+    def _guess(self, prototypes: NDArray[np.floating], rows: NDArray[np.int64]) -> NDArray[np.int32]:
+        """A unit for each of these items that is probably near to it: the last answer, or one by rough bounds."""
+        if self._last is not None:
+            return self._last if len(rows) == len(self.x) else self._last[rows]
+        bound = self._bound(prototypes[::2], _ROUGH)
+        left = np.empty((len(rows), _ROUGH + 2), np.float32)
+        guess = np.empty(len(rows), np.int32)
+        whole = len(rows) == len(self.x)
+        codes, squared = (self._codes, self._squared) if whole else (self._codes[rows], self._squared[rows])
+
+        def run(lo: int, hi: int) -> None:
+            kernels.left_sides(codes, squared, left, lo, hi)
+            lowest_bound(left, bound, lo, hi, _chunk(bound), guess)
+
+        over_ranges(run, cuts(len(rows), parts(float(len(rows)) * bound.size)))
+        return 2 * guess
+
+    def _from_guess(
+        self,
+        prototypes: NDArray[np.floating],
+        rows: NDArray[np.int64],
+        guess: NDArray[np.int32],
+        units: NDArray[np.int32],
+        distances: NDArray[np.float64],
+    ) -> float:
+        """Search the items `rows` from their guessed units; returns how many prototypes were measured for each."""
+        order, starts = order_by_guess(guess, len(prototypes))
+        order = rows[order]
+        centred = self._centred(prototypes).astype(np.float32)
+        across = np.ascontiguousarray(centred.T)
+        rounding = np.float32(1.2e-7 * (16 + self.x.shape[1]))
+        counts: list[int] = []
+
+        def run(lo: int, hi: int) -> None:
+            measured = np.zeros(1, np.int64)
+            nearest_from_guess(
+                self.x, self.row_scale, self.column_scale, self._scale, order, starts, starts[1:], centred, across,
+                prototypes, rounding, lo, hi, units, distances, measured,
+            )  # fmt: skip
+            counts.append(int(measured[0]))
+
+        ranges = parts(float(len(rows)) * prototypes.size)
+        inner = np.searchsorted(starts, np.linspace(0, len(rows), ranges + 1)[1:-1])
+        over_ranges(run, [int(c) for c in np.unique([0, *inner, len(prototypes)])])
+        return sum(counts) / len(rows)
+
+    def _guess_cost(self, n_units: int, measured: float) -> float:
+        """Estimated work of an item from a guess: the prototypes' product, and what is measured."""
+        n, d = self.x.shape
+        return float(min(n, n_units) / n * n_units * (d + 8) + _measuring(d) * measured)
 
     def _search(
         self,
@@ -148,11 +172,10 @@ class BoundedSearch:
         """Search the items lo..hi; returns how many prototypes were measured."""
         rounding = 1.2e-7 * (16 + bound.shape[0] + 2 * np.sqrt(self.x.shape[1]))
         measured = np.zeros(1, np.int64)
-        chunk = int(np.clip(_SCRATCH // bound.shape[1], 128, 1024))
         kernels.nearest_bounded(
             self.x, self.row_scale, self.column_scale, self._centre, self._scale,
             left, self._squared,
-            bound, prototypes, rounding, second, lo, hi, chunk, units, distances, measured,
+            bound, prototypes, rounding, second, lo, hi, _chunk(bound), units, distances, measured,
         )  # fmt: skip
         return int(measured[0])
 
@@ -217,27 +240,37 @@ class BoundedSearch:
         table[:, :n_units] = np.concatenate(rows)
         return table
 
-    def _cheapest(self, prototypes: NDArray[np.floating], second: bool) -> int:
-        """The width of the bound with the least estimated work on a few items; 0 for the features themselves."""
+    def _plan(self, prototypes: NDArray[np.floating], second: bool) -> None:
+        """Choose the width of the bound, and whether to search from a guess, by the estimated work on a few items."""
         n, d = self.x.shape
-        widths = [w for w in _WIDTHS if w <= self.basis.directions.shape[1]]
-        if not widths:
-            return 0
+        widths = [w for w in WIDTHS if w <= self.basis.directions.shape[1]]
+        self._guesses = self._guesses and not second
+        if self._last is not None and self._last.max() >= len(prototypes):
+            self._last, self._guesses = None, False  # those of another map
         if n < 16 * _PROBE:  # a small batch: the probe would cost as much as it saves
-            return widths[min(1, len(widths) - 1)]
+            self._width, self._guesses = widths[min(1, len(widths) - 1)] if widths else 0, False
+            return
         self._calls += 1
-        if self._calls not in _PROBED:
-            return self._width
+        if self._calls in _PROBED:
+            self._least = len(prototypes) * (d + 8.0) + _measuring(d)
+            if widths:
+                self._width, self._least = self._cheapest_width(prototypes, widths, second)
+        if not second and (not self._guesses or self._doubtful or self._calls in _PROBED):
+            self._guesses = self._guess_pays(prototypes)
+
+    def _cheapest_width(
+        self, prototypes: NDArray[np.floating], widths: list[int], second: bool
+    ) -> tuple[int, float]:
+        """The width with the least work for an item, 0 for the features themselves, and that work."""
+        n, d = self.x.shape
         # Spread over the collection, for it may be sorted; the probe's own answers are thrown away.
         starts = np.linspace(0, n - 32, _PROBE // 32).astype(np.int64)
         units = np.empty((n, 2 if second else 1), np.int32)
         distances = np.empty(units.shape)
-        least = np.inf
+        best, least = 0, np.inf
         for width in [*widths, 0]:
-            # A measured unit costs about three products' worth of its features, and what it takes to get there.
             fixed = len(prototypes) * ((width or d) + 8)
-            each = 3.0 * (d + 64)
-            if fixed + each >= least:
+            if fixed + _measuring(d) >= least:
                 break
             bound = self._bound(prototypes, width)
             left = np.empty((n, width + 2), np.float32) if width else _FROM_FEATURES
@@ -246,7 +279,30 @@ class BoundedSearch:
                 if width:
                     kernels.left_sides(self._codes, self._squared, left, lo, lo + 32)
                 measured += self._search(prototypes, bound, left, second, lo, lo + 32, units, distances)
-            cost = fixed + each * measured / (32 * len(starts))
+            cost = fixed + _measuring(d) * measured / (32 * len(starts))
             if cost < least:
-                least, self._width = cost, width
-        return self._width
+                best, least = width, cost
+        return best, least
+
+    def _guess_pays(self, prototypes: NDArray[np.floating]) -> bool:
+        """Whether a search from a guess is estimated to cost less than with the bound alone."""
+        n, n_units = len(self.x), len(prototypes)
+        if self._last is None and self._codes.shape[1] < _ROUGH:
+            return False  # nothing to guess from
+        before = 0.0 if self._last is not None else n_units / 2 * (_ROUGH + 8)
+        if before + self._guess_cost(n_units, 2.0) >= self._least:
+            return False
+        rows = np.linspace(0, n - 1, _GUESSED).astype(np.int64)
+        units, distances = np.empty((n, 1), np.int32), np.empty((n, 1))
+        measured = self._from_guess(prototypes, rows, self._guess(prototypes, rows), units, distances)
+        return before + self._guess_cost(n_units, measured) < self._least
+
+
+def _measuring(d: int) -> float:
+    """Work of measuring one unit, in multiplications of a product: three times the features, and getting there."""
+    return 3.0 * (d + 64)
+
+
+def _chunk(bound: NDArray[np.float32]) -> int:
+    """Items whose scores are held at once."""
+    return int(np.clip(_SCRATCH // bound.shape[1], 128, 1024))
