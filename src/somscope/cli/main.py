@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import somscope
-from somscope.cli import assign, data, demo, report
+from somscope.cli import assign, data, demo, report, study
 from somscope.cli import map as map_
 from somscope.cli.console import OUT
 from somscope.cli.group import SomscopeGroup
@@ -27,6 +27,7 @@ app.command("assign")(assign.assign_command)
 app.command("report")(report.report_command)
 app.command("demo")(demo.demo_command)
 app.add_typer(data.app, name="data")
+app.add_typer(study.app, name="study")
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,0 +1,10 @@
+"""All studies by name: the one table where a new study is entered."""
+
+from __future__ import annotations
+
+from somscope.studies.declare import Study
+from somscope.studies.desom_tables import DESOM_TABLES
+
+__all__ = ["STUDIES"]
+
+STUDIES: dict[str, Study] = {study.name: study for study in (DESOM_TABLES,)}

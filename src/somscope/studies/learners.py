@@ -1,0 +1,79 @@
+"""The models that a study can train: those of `somscope.models` and the references, by name."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from somscope.errors import InputError, check_choice
+from somscope.runs.record import jsonable
+from somscope.studies.declare import Entry
+
+__all__ = ["build", "learner_classes", "learner_parameters", "what_differs"]
+
+_REFERENCES = {
+    "k-means": "somscope.studies.references:KMeansReference",
+    "minisom": "somscope.studies.references:MiniSomReference",
+    "som": "somscope.maps.som:SOM",
+}
+# What a run decides, and what does not change what is learned.
+_OF_THE_RUN = ("random_state", "device", "verbose")
+
+
+def learner_classes() -> dict[str, str]:
+    """Name of each model -> "module:Class"."""
+    return dict(_REFERENCES)
+
+
+def _class_of(entry: Entry) -> type[Any]:
+    known = learner_classes()
+    check_choice("model", entry.model, known)
+    module, _, name = known[entry.model].partition(":")
+    found = getattr(importlib.import_module(module), name)
+    assert isinstance(found, type)
+    return found
+
+
+def _defaults(cls: type[Any]) -> dict[str, Any]:
+    signature = inspect.signature(cls)
+    return {name: parameter.default for name, parameter in signature.parameters.items()}
+
+
+def learner_parameters(entry: Entry) -> dict[str, Any]:
+    """All parameters with which a row is trained, defaults included, as JSON can hold them; not seed and device.
+
+    Raises InputError for a parameter that the model does not have.
+    """
+    defaults = _defaults(_class_of(entry))
+    for name in entry.parameters:
+        check_choice(f"parameter of {entry.model}", name, defaults)
+    merged = {**defaults, **entry.parameters}
+    return {name: jsonable(value) for name, value in merged.items() if name not in _OF_THE_RUN}
+
+
+def what_differs(entry: Entry, recorded: Mapping[str, Any]) -> str:
+    """Why something trained with the `recorded` parameters is not this row of now; "" if it is.
+
+    A parameter that the model has got since then is no difference while it stands at its default.
+    """
+    now = learner_parameters(entry)
+    new = [name for name in now if name not in recorded and name in entry.parameters]
+    gone = [name for name in recorded if name not in now]
+    changed = [name for name in now if name in recorded and recorded[name] != now[name]]
+    return "; ".join(
+        [f"{name} was {recorded[name]}, is {now[name]}" for name in changed]
+        + [f"{name} was not set" for name in new]
+        + [f"{name} is no parameter any more" for name in gone]
+    )
+
+
+def build(entry: Entry, seed: int, device: str) -> Any:
+    """The model of a row, not yet trained."""
+    cls = _class_of(entry)
+    defaults = _defaults(cls)
+    run = {"random_state": seed, "device": device, "verbose": False}
+    if "random_state" not in defaults:
+        raise InputError(f"{entry.model} takes no random_state: its cells could not be repeated")
+    return cls(**entry.parameters, **{name: value for name, value in run.items() if name in defaults})

@@ -1,0 +1,87 @@
+"""The models that a study compares with and that are not ours: scikit-learn's k-means and the real MiniSom.
+
+They take the same calls as our estimators: fit, then prototypes_ and lattice_ (None where units have no neighbours).
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from somscope.errors import RunError
+from somscope.maps.inputs import as_matrix
+from somscope.maps.lattice import Lattice
+
+__all__ = ["KMeansReference", "MiniSomReference"]
+
+
+class KMeansReference:
+    """scikit-learn's k-means (Lloyd, k-means++): the best of `n_init` starts by inertia."""
+
+    prototypes_: NDArray[np.floating]
+    lattice_: Lattice | None
+
+    def __init__(self, n_clusters: int = 64, n_init: int = 10, random_state: int = 0) -> None:
+        self.n_clusters = n_clusters
+        self.n_init = n_init
+        self.random_state = random_state
+
+    def fit(self, X: Any) -> KMeansReference:
+        """Cluster (n, d) items."""
+        from sklearn.cluster import KMeans
+
+        kmeans = KMeans(self.n_clusters, n_init=self.n_init, random_state=self.random_state)
+        self.prototypes_ = kmeans.fit(as_matrix(X)).cluster_centers_
+        self.lattice_ = None
+        return self
+
+
+class MiniSomReference:
+    """The real MiniSom, trained as DESOM's authors call it: `train_batch`, one item after the other in their order.
+
+    The name misleads: it is online training without a random order, n_epochs looks at each item. Prototypes start at
+    random items; learning rate and sigma fall as 1 / (1 + 2t), t from 0 to 1. sigma: in lattice steps.
+    Raises RunError where the package minisom is not installed.
+    """
+
+    prototypes_: NDArray[np.floating]
+    lattice_: Lattice | None
+
+    def __init__(
+        self,
+        grid: tuple[int, int] = (8, 8),
+        sigma: float = 1.0,
+        learning_rate: float = 0.5,
+        n_epochs: int = 1,
+        random_state: int = 0,
+    ) -> None:
+        self.grid = grid
+        self.sigma = sigma
+        self.learning_rate = learning_rate
+        self.n_epochs = n_epochs
+        self.random_state = random_state
+
+    def fit(self, X: Any) -> MiniSomReference:
+        """Train on (n, d) items."""
+        try:
+            package = importlib.import_module("minisom")  # it has no types, and not everyone has it
+        except ImportError:
+            raise RunError("minisom is not installed: pip install minisom") from None
+        items = as_matrix(X)
+        rows, columns = self.grid
+        som = package.MiniSom(
+            rows,
+            columns,
+            items.shape[1],
+            sigma=self.sigma,
+            learning_rate=self.learning_rate,
+            random_seed=self.random_state,
+        )
+        som.random_weights_init(items)
+        som.train_batch(items, self.n_epochs * len(items))
+        self.prototypes_ = som.get_weights().reshape(rows * columns, -1).astype(np.float32)
+        self.lattice_ = Lattice(rows, columns)
+        return self

@@ -1,0 +1,148 @@
+"""From finished cells to `results/NAME.json`: rows with mean and standard deviation beside the published numbers."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from somscope.errors import RunError
+from somscope.runs.jsonfile import read_object, write_object
+from somscope.runs.writer import new_file
+from somscope.studies.cells import FinishedCell, cell_path, read_cell
+from somscope.studies.declare import Cell, Entry, Study
+from somscope.studies.learners import what_differs
+from somscope.studies.machine import made_here
+
+__all__ = ["document", "finished_cells", "make_row", "read_results", "summary", "write_results"]
+
+
+def summary(values: Sequence[float]) -> dict[str, float]:
+    """{"mean", "std"} over seeds, to six significant digits; std is the sample's (n - 1), 0 for one seed."""
+    spread = statistics.stdev(values) if len(values) > 1 else 0.0
+    return {"mean": float(f"{statistics.fmean(values):.6g}"), "std": float(f"{spread:.6g}")}
+
+
+def finished_cells(study: Study, work: Path) -> dict[tuple[str, ...], list[FinishedCell]]:
+    """All finished cells of the study in `work`, whichever were asked for now: row -> cells in the order of seeds.
+
+    Cells that were trained with other settings are left out.
+    """
+    found: dict[tuple[str, ...], list[FinishedCell]] = {}
+    for entry in study.entries:
+        pattern = cell_path(work, Cell(entry, 0)).name.removesuffix("0.json")
+        seeds = sorted(
+            int(path.stem.rpartition("~")[2])
+            for path in (work.iterdir() if work.is_dir() else ())
+            if path.name.startswith(pattern) and path.suffix == ".json"
+        )
+        cells = [read_cell(work, Cell(entry, seed)) for seed in seeds]
+        usable = [cell for cell in cells if isinstance(cell, FinishedCell)]
+        if usable:
+            found[entry.key] = usable
+    return found
+
+
+def make_row(entry: Entry, cells: Sequence[FinishedCell]) -> dict[str, Any]:
+    """One row of the result file. Raises RunError if the cells were not all made from the same items."""
+    data = {(cell.trained["fingerprint"], cell.scored["fingerprint"]) for cell in cells}
+    if len(data) > 1:
+        raise RunError(
+            f"the finished cells of {' '.join(entry.key)} were trained on different items: {entry.data} has changed "
+            "between them; delete the older ones"
+        )
+    return {
+        "data": entry.data,
+        "model": entry.model,
+        "variant": entry.variant,
+        "protocol": entry.protocol,
+        "seeds": [cell.cell.seed for cell in cells],
+        "measures": _summaries([cell.measures for cell in cells]),
+        "chance": _summaries([cell.chance for cell in cells]),
+        "published": dict(entry.published),
+        "parameters": dict(cells[-1].parameters),
+        "trained": dict(cells[0].trained),
+        "scored": dict(cells[0].scored),
+        "commit": _joined(cell.made.get("commit") for cell in cells),
+        "device": _joined(cell.made.get("device") for cell in cells),
+        "created": max(str(cell.made.get("created", "")) for cell in cells),
+    }
+
+
+def _summaries(parts: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    names = [name for name in parts[0] if all(name in part for part in parts)]
+    return {name: summary([float(part[name]) for part in parts]) for name in names}
+
+
+def _joined(values: Iterable[object]) -> str | None:
+    return "; ".join(dict.fromkeys(str(value) for value in values if value is not None)) or None
+
+
+def document(
+    study: Study,
+    cells: Mapping[tuple[str, ...], Sequence[FinishedCell]],
+    missing: Mapping[Entry, str],
+    previous: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """The whole result file, rows in the order in which the study declares them.
+
+    A row of the `previous` file stays where it was made over more seeds with the settings of now, so that parts that
+    were run on different machines add up. `seconds` are those of all trainings in the file.
+    """
+    old = {_key(row): row for row in (previous or {}).get("rows", [])}
+    rows = []
+    for entry in study.entries:
+        candidates = [make_row(entry, cells[entry.key])] if entry.key in cells else []
+        kept = old.get(entry.key)
+        if kept is not None and not what_differs(entry, kept["parameters"]):
+            candidates.append({**kept, "published": dict(entry.published)})
+        if candidates:
+            rows.append(max(candidates, key=lambda row: len(row["seeds"])))
+    made = made_here("cpu")
+    keys = {_key(row) for row in rows}
+    absent = [_absence(entry, why) for entry, why in missing.items() if entry.key not in keys]
+    known = {_key(row) for row in absent} | keys
+    declared = {entry.key for entry in study.entries}
+    absent += [
+        row for row in (previous or {}).get("absent", []) if _key(row) in declared and _key(row) not in known
+    ]
+    return {
+        "study": study.name,
+        "somscope": made["somscope"],
+        "commit": made["commit"],
+        "created": made["created"],
+        "device": _joined(row["device"] for row in rows),
+        "versions": made["versions"],
+        "seconds": round(sum(len(row["seeds"]) * row["measures"]["seconds"]["mean"] for row in rows)),
+        "notes": list(study.notes),
+        "rows": rows,
+        "absent": absent,
+    }
+
+
+def _key(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return row["data"], row["model"], row["variant"], row["protocol"]
+
+
+def _absence(entry: Entry, why: str) -> dict[str, str]:
+    names = dict(zip(("data", "model", "variant", "protocol"), entry.key, strict=True))
+    return {**names, "reason": why}
+
+
+def read_results(path: Path) -> dict[str, Any]:
+    """Read a result file. Raises RunError for a file that is missing or has no rows of the common shape."""
+    if not path.is_file():
+        raise RunError(f"{path} is not there: `somscope study NAME` writes results/NAME.json")
+    content = read_object(path)
+    rows = content.get("rows")
+    needed = {"data", "model", "variant", "protocol", "seeds", "measures"}
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and needed <= row.keys() for row in rows):
+        raise RunError(f"{path} is not a result file: it has no rows of {', '.join(sorted(needed))}")
+    return content
+
+
+def write_results(path: Path, content: dict[str, Any]) -> None:
+    """Write a result file, whole or not at all."""
+    with new_file(path) as partial:
+        write_object(partial, content)

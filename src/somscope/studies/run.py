@@ -1,0 +1,158 @@
+"""Train the cells of a study that are not finished yet, and keep each at once."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+from somscope.data import Collection
+from somscope.errors import DataError, SomscopeError
+from somscope.studies.cells import FinishedCell, read_cell, write_cell
+from somscope.studies.declare import Cell, Entry
+from somscope.studies.learners import build, learner_parameters
+from somscope.studies.machine import made_here
+from somscope.studies.score import score
+from somscope.studies.sets import Split, load_split
+
+__all__ = ["Outcome", "Watch", "run_cells", "seconds_left", "train_cell"]
+
+
+class Watch(Protocol):
+    """Is told how a study goes on."""
+
+    def starts(self, cell: Cell, done: int, total: int, left: float | None) -> None:
+        """A cell begins; `done` of `total` are finished; `left`: expected seconds for all that are missing."""
+
+    def finished(self, cell: FinishedCell) -> None:
+        """A cell was trained, scored and written."""
+
+    def says(self, text: str) -> None:
+        """Something that the user should know."""
+
+
+@dataclass
+class Outcome:
+    """What became of the cells that were asked for.
+
+    finished: how many are on the disk now. missing: rows that could not be trained, and why: data that are not
+    here, a package that is not installed, a training that failed. interrupted: Ctrl-C ended the run.
+    """
+
+    finished: int = 0
+    missing: dict[Entry, str] = field(default_factory=dict)
+    interrupted: bool = False
+
+
+@lru_cache(maxsize=1)
+def _split(name: str, protocol: str) -> Split:
+    return load_split(name, protocol)
+
+
+def run_cells(cells: Sequence[Cell], work: Path, device: str, watch: Watch) -> Outcome:
+    """Train every cell that has no file in `work`, in order; Ctrl-C ends it, and what is finished stays.
+
+    A cell that was trained with other settings is trained again. A row whose data or package is not here, or whose
+    training fails with an error of ours, is noted in the outcome, and the others go on.
+    """
+    outcome = Outcome()
+    known: list[FinishedCell] = []
+    todo: list[Cell] = []
+    for cell in cells:
+        found = read_cell(work, cell)
+        if isinstance(found, FinishedCell):
+            known.append(found)
+            continue
+        if found is not None:
+            watch.says(f"{cell}: trained again, because of other settings: {found}")
+        todo.append(cell)
+    if known:
+        watch.says(f"{len(known)} of {len(cells)} cells are finished already, in {work}")
+    outcome.finished = len(known)
+    try:
+        for at, cell in enumerate(todo):
+            if cell.entry in outcome.missing:
+                continue
+            waiting = [other for other in todo[at:] if other.entry not in outcome.missing]
+            watch.starts(cell, outcome.finished, len(cells), seconds_left(waiting, known))
+            try:
+                trained = train_cell(cell, _split(cell.entry.data, cell.entry.protocol), device)
+            except DataError as error:
+                for other in waiting:
+                    if other.entry.data == cell.entry.data:
+                        outcome.missing[other.entry] = str(error)
+                watch.says(f"{cell.entry.data} is left out: {error}")
+                continue
+            except SomscopeError as error:
+                outcome.missing[cell.entry] = str(error)
+                watch.says(f"{cell} failed: {error}")
+                continue
+            write_cell(work, trained)
+            known.append(trained)
+            outcome.finished += 1
+            watch.finished(trained)
+    except KeyboardInterrupt:
+        outcome.interrupted = True
+    finally:
+        _split.cache_clear()  # a collection can be large
+    return outcome
+
+
+def train_cell(cell: Cell, split: Split, device: str) -> FinishedCell:
+    """Train the model of a cell on `split.train` and score it on `split.scored`.
+
+    Labels never reach the training. Raises KeyboardInterrupt where the model kept what it had learned when Ctrl-C was
+    pressed: half a training is no cell.
+    """
+    model = build(cell.entry, cell.seed, device)
+    unlabelled = replace(split.train, labels=None, label_names=())
+    start = time.perf_counter()
+    model.fit(unlabelled)
+    seconds = time.perf_counter() - start
+    if getattr(model, "stop_reason_", None) == "interrupted":
+        raise KeyboardInterrupt
+    measures, chance = score(model, split.scored, cell.seed)
+    return FinishedCell(
+        cell=cell,
+        parameters=learner_parameters(cell.entry),
+        trained=_items(split.train),
+        scored=_items(split.scored),
+        measures={**measures, "seconds": seconds},
+        chance=chance,
+        made=made_here(str(getattr(model, "device_", "cpu"))),
+    )
+
+
+def _items(collection: Collection) -> dict[str, Any]:
+    return {"n_items": collection.n_items, "fingerprint": collection.fingerprint}
+
+
+def seconds_left(waiting: Sequence[Cell], known: Sequence[FinishedCell]) -> float | None:
+    """Expected seconds of training for the waiting cells: each as long as finished cells that are most like it.
+
+    Most like it: same row, then same model and variant, then same model, then any. None before the first is finished.
+    """
+    if not known:
+        return None
+    likenesses = (
+        lambda entry: entry.key,
+        lambda entry: (entry.model, entry.variant),
+        lambda entry: entry.model,
+        lambda entry: None,
+    )
+    total = 0.0
+    for cell in waiting:
+        for likeness in likenesses:
+            alike = [
+                float(done.measures["seconds"])
+                for done in known
+                if likeness(done.cell.entry) == likeness(cell.entry)
+            ]
+            if alike:
+                total += statistics.fmean(alike)
+                break
+    return total

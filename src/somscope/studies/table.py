@@ -1,0 +1,100 @@
+"""Tables of result files, as text for the terminal and as Markdown for the README and the manual."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["Table", "markdown", "tables"]
+
+# measure -> head of the column, digits. In this order; a column without any number is left out.
+_COLUMNS = {
+    "purity": ("purity", 3),
+    "nmi_geometric": ("NMI geo.", 3),
+    "nmi_arithmetic": ("NMI arith.", 3),
+    "accuracy": ("accuracy", 3),
+    "topographic_error_4": ("TE4", 3),
+    "topographic_error_8": ("TE8", 3),
+    "topographic_error_hexagonal": ("TE6", 3),
+    "unit_perplexity": ("perplexity", 1),
+    "dead_units": ("dead units", 1),
+    "seconds": ("seconds", 0),
+}
+_PROTOCOLS = {
+    "paper": "trained and scored on all items, as the authors did",
+    "held-out": "trained on the training part, scored on the test part",
+}
+LEGEND = (
+    "Mean ± standard deviation over the seeds; in brackets the published number. TE4 and TE8: topographic error with 4 "
+    "and 8 neighbours. Chance: the same units with shuffled labels."
+)
+
+
+class Table:
+    """The rows of one data set and protocol as text: `head` and `lines` of equal length; the first is the model."""
+
+    def __init__(self, title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        columns = [name for name in _COLUMNS if any(name in row["measures"] for row in rows)]
+        self.title = title
+        self.head = ["model", *(_COLUMNS[name][0] for name in columns), "seeds"]
+        self.lines = [
+            [_name(row), *(_cell(row, name) for name in columns), str(len(row["seeds"]))] for row in rows
+        ]
+        chance = [_chance(rows, name) for name in columns]
+        if any(chance):
+            self.lines.append(["chance", *chance, ""])
+
+
+def tables(content: Mapping[str, Any]) -> list[Table]:
+    """One table for each data set and protocol of a result file, in the order of its rows."""
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in content["rows"]:
+        groups.setdefault((row["data"], row["protocol"]), []).append(row)
+    return [
+        Table(f"{data}, {protocol} protocol ({_PROTOCOLS.get(protocol, protocol)})", rows)
+        for (data, protocol), rows in groups.items()
+    ]
+
+
+def markdown(content: Mapping[str, Any]) -> str:
+    """All tables of a result file in Markdown, with how they are to be read, and what is absent and why."""
+    parts = []
+    for table in tables(content):
+        ruler = "|---|" + "---:|" * (len(table.head) - 1)
+        lines = ["| " + " | ".join(_escaped(line)) + " |" for line in (table.head, *table.lines)]
+        parts.append("\n".join([f"**{table.title}**", "", lines[0], ruler, *lines[1:]]))
+    parts.append(LEGEND)
+    device = content.get("device")
+    if device:
+        parts.append(f"Measured on: {device}; somscope {content['somscope']}.")
+    parts += [str(note) for note in content.get("notes", [])]
+    parts += [
+        f"Absent: {row['data']} {row['model']} ({row['variant']}, {row['protocol']}): "
+        + " ".join(str(row["reason"]).split())
+        for row in content.get("absent", [])
+    ]
+    return "\n\n".join(parts)
+
+
+def _escaped(cells: Sequence[str]) -> list[str]:
+    return [cell.replace("|", "\\|") for cell in cells]
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    return str(row["model"]) if row["variant"] == "default" else f"{row['model']} ({row['variant']})"
+
+
+def _cell(row: Mapping[str, Any], name: str) -> str:
+    digits = _COLUMNS[name][1]
+    found = row["measures"].get(name)
+    published = row.get("published", {}).get(name)
+    text = "-" if found is None else f"{found['mean']:.{digits}f}"
+    if found is not None and len(row["seeds"]) > 1:
+        text += f" ±{found['std']:.{digits}f}"
+    return text if published is None else f"{text} ({published:.{digits}f})"
+
+
+def _chance(rows: Sequence[Mapping[str, Any]], name: str) -> str:
+    values = [row["chance"][name]["mean"] for row in rows if name in row.get("chance", {})]
+    return f"{statistics.fmean(values):.{_COLUMNS[name][1]}f}" if values else ""
