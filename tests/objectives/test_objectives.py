@@ -18,7 +18,7 @@ from somscope.objectives.clustering import (
 from somscope.objectives.losses import weighted
 from somscope.objectives.quantized import commitment_loss, neighbour_loss, smoothness_loss, transition_loss
 from somscope.objectives.reconstruction import bernoulli_loss, squared_error
-from somscope.objectives.som import neighbourhood_weights, som_loss, squared_distances
+from somscope.objectives.som import neighbourhood_weights, order_loss, som_loss, squared_distances
 from somscope.objectives.variational import standard_normal_kl
 
 
@@ -67,6 +67,29 @@ def test_the_window_takes_whole_units(draw):
     assert weights[0].nonzero().flatten().tolist() == [1, 4, 5, 6, 9]
     with pytest.raises(InputError, match="allowed: gaussian, window"):
         neighbourhood_weights(steps**2, torch.tensor([5]), 1.0, "bubble")
+
+
+@pytest.mark.parametrize("toroidal", [False, True])
+def test_the_order_loss_measures_topographic_errors(draw, toroidal):
+    squared, lattice = draw(9, 12).square(), Lattice(3, 4, toroidal=toroidal)
+    beside = lattice.adjacency("8")
+    total, errors = 0.0, 0
+    for row in squared:
+        best, second = row.argsort()[:2].tolist()
+        if not beside[best, second]:
+            errors += 1
+            total += min(float(row[k]) for k in range(12) if beside[best, k]) - float(row[second])
+    assert 0 < errors < 9
+    near(order_loss(squared, squared.argmin(1), torch.from_numpy(beside)), total / 9)
+
+
+@pytest.mark.parametrize("lattice", [Lattice(1, 1), Lattice(1, 2), Lattice(2, 2)])
+def test_a_map_of_neighbours_only_is_in_order(draw, lattice):
+    squared = draw(9, lattice.n_units).square().requires_grad_()
+    loss = order_loss(squared, squared.detach().argmin(1), torch.from_numpy(lattice.adjacency()))
+    near(loss.detach(), 0.0)
+    loss.backward()
+    assert not squared.grad.any()
 
 
 def test_squared_error_is_a_mean_over_elements(draw):

@@ -10,7 +10,7 @@ from torch import Tensor
 from somscope.errors import check_choice
 from somscope.maps.neighbourhood import neighbourhood
 
-__all__ = ["NEIGHBOURHOODS", "neighbourhood_weights", "som_loss", "squared_distances"]
+__all__ = ["NEIGHBOURHOODS", "neighbourhood_weights", "order_loss", "som_loss", "squared_distances"]
 
 NEIGHBOURHOODS = ("gaussian", "window")
 
@@ -47,3 +47,20 @@ def neighbourhood_weights(
 def som_loss(squared: Tensor, weights: Tensor) -> Tensor:
     """(b, K), (b, K) -> (): mean over items of sum_k w_ik ||z_i - m_k||^2, summed over prototypes and dimensions."""
     return (weights * squared).sum(1).mean()
+
+
+def order_loss(squared: Tensor, units: Tensor, adjacency: Tensor) -> Tensor:
+    """How far the map is from an order in which the second best unit of every item is a neighbour of its best one.
+
+    squared: (b, K) squared distances; units: (b,) best units b_i; adjacency: (K, K) True between neighbours.
+    () = mean over items of max(0, min_{k next to b_i} d_ik - min_{k not next to b_i} d_ik), where k is never b_i: the
+    topographic error, with how much each error is off in place of 1. 0 where the lattice has one unit.
+    """
+    near = adjacency[units]
+    far = ~near
+    far.scatter_(1, units[:, None], False)
+    beyond = squared.new_tensor(float("inf"))
+    nearest = torch.where(near, squared, beyond).amin(1)
+    other = torch.where(far, squared, beyond).amin(1)
+    off = torch.where(nearest > other, nearest - other, 0.0)  # all are neighbours: other is infinite
+    return torch.where(nearest.isfinite(), off, 0.0).mean()

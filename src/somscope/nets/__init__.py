@@ -1,0 +1,1 @@
+"""Networks: modules that encode and decode, initialised from a generator that is given to them."""
