@@ -20,8 +20,8 @@ from somscope.maps.threads import cuts, over_ranges, parts
 __all__ = ["METRICS", "DenseItems", "Items", "SparseItems", "count_gaps", "normalised"]
 
 METRICS = ("euclidean", "cosine", "manhattan")
-_ONE_SEARCH = 96  # features above which items are projected even for a single search of a few items
-_MANY = 4096  # items that are projected for a single search whatever their features
+_ONE_SEARCH = 96  # features above which as many directions pay for a single search as for a training
+_MANY = 4096  # items from which a few directions pay below that
 _SAMPLE = 2048  # items that the basis of the search is found from
 
 Units = NDArray[np.int32]
@@ -117,10 +117,10 @@ class DenseItems:
             shaped = normalised(shaped)
         if self._search is None:
             if self.basis is None:  # where the prototypes differ is where they are best told apart
-                pays = self.n_features > _ONE_SEARCH or self.n_items >= _MANY
-                self.basis = find_basis(
-                    shaped, shaped.mean(axis=0, dtype=np.float64), len(shaped) if pays else 0
-                )
+                n_units = len(shaped)
+                if self.n_features <= _ONE_SEARCH:  # a single search: the fewest directions, or none
+                    n_units = min(n_units, 64) if self.n_items >= _MANY else 0
+                self.basis = find_basis(shaped, shaped.mean(axis=0, dtype=np.float64), n_units)
             self._search = BoundedSearch(self.x, self.basis, self._row_scale, self._column_scale)
         units, squared = self._search(shaped, second)
         return units, squared / 2.0 if self.metric == "cosine" else np.sqrt(squared)

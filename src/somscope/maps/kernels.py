@@ -67,28 +67,6 @@ def shaped_item(x, row, row_scale, column_scale, buffer):  # type: ignore[no-unt
 
 
 @njit(nogil=True, fastmath=FAST, cache=True)
-def project(x, row_scale, column_scale, centre, scale, basis, codes, squared, lo, hi):  # type: ignore[no-untyped-def]
-    """codes = scale (T(x) - centre) @ basis and squared = |scale (T(x) - centre)|^2 for the items lo..hi."""
-    chunk = 256
-    shaped = np.empty((chunk, x.shape[1]), np.float32)
-    buffer = np.empty(x.shape[1], x.dtype)
-    product = np.empty((chunk, basis.shape[1]), np.float32)
-    for start in range(lo, hi, chunk):
-        n = min(chunk, hi - start)
-        for i in range(n):
-            item = shaped_item(x, start + i, row_scale, column_scale, buffer)
-            total = np.float64(0.0)
-            for j in range(x.shape[1]):
-                value = np.float32((item[j] - centre[j]) * scale)
-                shaped[i, j] = value
-                total += np.float64(value) * np.float64(value)
-            squared[start + i] = total
-        if basis.shape[1] > 0:
-            np.dot(shaped[:n], basis, product[:n])
-            codes[start : start + n] = product[:n]
-
-
-@njit(nogil=True, fastmath=FAST, cache=True)
 def left_sides(codes, squared, left, lo, hi):  # type: ignore[no-untyped-def]
     """left = (code, what is left of the norm, 1) for the first left.shape[1] - 2 coordinates of the items lo..hi."""
     width = left.shape[1] - 2
@@ -101,6 +79,31 @@ def left_sides(codes, squared, left, lo, hi):  # type: ignore[no-untyped-def]
         rest = max(rest, 0.0) + 2e-6 * squared[i]  # never too small, whatever was rounded
         left[i, width] = np.float32(np.sqrt(rest))
         left[i, width + 1] = 1.0
+
+
+@njit(nogil=True, fastmath=FAST, cache=True)
+def project(x, row_scale, column_scale, centre, scale, basis, codes, squared, lo, hi):  # type: ignore[no-untyped-def]
+    """squared = |scale (T(x) - centre)|^2 and, with a basis (d, r), codes (n, r + 2) as `left_sides` for all r."""
+    chunk = 256
+    width = basis.shape[1]
+    shaped = np.empty((chunk, x.shape[1]), np.float32)
+    buffer = np.empty(x.shape[1], x.dtype)
+    product = np.empty((chunk, width), np.float32)
+    for start in range(lo, hi, chunk):
+        n = min(chunk, hi - start)
+        for i in range(n):
+            item = shaped_item(x, start + i, row_scale, column_scale, buffer)
+            total = np.float64(0.0)
+            for j in range(x.shape[1]):
+                value = np.float32((item[j] - centre[j]) * scale)
+                shaped[i, j] = value
+                total += np.float64(value) * np.float64(value)
+            squared[start + i] = total
+        if width > 0:
+            np.dot(shaped[:n], basis, product[:n])
+            codes[start : start + n, :width] = product[:n]
+    if width > 0:
+        left_sides(codes, squared, codes, lo, hi)
 
 
 @njit(nogil=True, fastmath=FAST, cache=True)

@@ -29,7 +29,7 @@ _PROBE = 256  # items whose cost is measured to choose a width
 _FURTHEST = 1e9  # in root mean square norms of the items; beyond it float32 neither bounds nor holds a square
 _PROBED = frozenset((1, 2, 4, 10, 25, 60))  # searches before which the width is probed: maps settle
 _ROUGH = (
-    8  # directions of a first guess, and every second unit: as good a start as all, at a quarter of the cost
+    8  # directions of a first guess, over every second unit: as good as more, at a fraction of their cost
 )
 _GUESSED = 32  # items whose cost from a guess is measured
 _FROM_FEATURES = np.empty((0, 0), np.float32)  # no left sides: the bound is over the features themselves
@@ -41,7 +41,7 @@ class BoundedSearch:
 
     x: (n, d) float32 or float64, C-contiguous, finite. row_scale: (n,) and column_scale: (d,) factors that turn an
     item into what is compared (cosine distance, feature weights); prototypes are given already scaled.
-    Memory beyond x: at most 8 r + 16 bytes an item for r <= 64 directions.
+    Memory beyond x: 4 r + 24 bytes an item for r <= 64 directions, and 4 w + 8 where fewer, w, turn out cheaper.
     """
 
     def __init__(
@@ -56,7 +56,8 @@ class BoundedSearch:
         self.column_scale = None if column_scale is None else column_scale.astype(x.dtype)
         self._centre = basis.centre.astype(x.dtype)
         self._scale = x.dtype.type(basis.scale)
-        self._codes = np.empty((len(x), basis.directions.shape[1]), np.float32)
+        n_directions = basis.directions.shape[1]
+        self._codes = np.empty((len(x), n_directions + 2 if n_directions else 0), np.float32)
         self._squared = np.empty(len(x))
         with one_blas_thread():
             over_ranges(self._project, cuts(len(x), parts(8.0 * x.size * max(1, self._codes.shape[1]))))
@@ -85,7 +86,7 @@ class BoundedSearch:
         prototypes = np.ascontiguousarray(prototypes, dtype=self.x.dtype)
         units = np.empty((n, found), np.int32)
         distances = np.empty((n, found))
-        furthest = float(np.sqrt(np.sum(self._centred(prototypes) ** 2, axis=1).max()))
+        furthest = float(np.sqrt(_squares(self._centred(prototypes)).max()))
         if not max(furthest, self._furthest) < _FURTHEST:
             self._measure_all(prototypes, units, distances)
             return units, distances
@@ -183,6 +184,9 @@ class BoundedSearch:
         """What the bound over so many directions is multiplied with, for all items; kept while the width stays."""
         if width == 0:
             return _FROM_FEATURES
+        if self._codes.shape[1] == width + 2:  # the widest are the codes themselves
+            self._left = _FROM_FEATURES
+            return self._codes
         if self._left.shape[1] != width + 2:
             left = np.empty((len(self.x), width + 2), np.float32)
 
@@ -225,14 +229,14 @@ class BoundedSearch:
     def _bound(self, prototypes: NDArray[np.floating], width: int) -> NDArray[np.float32]:
         """The matrix whose product with (code, residual, 1) is the lower bound; width 0 takes the features."""
         centred = self._centred(prototypes)
-        squared = np.sum(centred**2, axis=1)
+        squared = _squares(centred)
         n_units = len(prototypes)
         padded = -(-n_units // kernels.LANE) * kernels.LANE
         if width == 0:
             rows = [-2.0 * centred.T]
         else:
             inside = centred @ self.basis.directions[:, :width]
-            rest = np.maximum(squared - np.sum(inside**2, axis=1), 0.0) + 2e-6 * squared
+            rest = np.maximum(squared - _squares(inside), 0.0) + 2e-6 * squared
             rows = [-2.0 * inside.T, -2.0 * np.sqrt(rest)[None, :]]
         rows.append(squared[None, :])
         table = np.zeros((sum(map(len, rows)), padded), np.float32)
@@ -287,7 +291,7 @@ class BoundedSearch:
     def _guess_pays(self, prototypes: NDArray[np.floating]) -> bool:
         """Whether a search from a guess is estimated to cost less than with the bound alone."""
         n, n_units = len(self.x), len(prototypes)
-        if self._last is None and self._codes.shape[1] < _ROUGH:
+        if self._last is None and self.basis.directions.shape[1] < _ROUGH:
             return False  # nothing to guess from
         before = 0.0 if self._last is not None else n_units / 2 * (_ROUGH + 8)
         if before + self._guess_cost(n_units, 2.0) >= self._least:
@@ -296,6 +300,11 @@ class BoundedSearch:
         units, distances = np.empty((n, 1), np.int32), np.empty((n, 1))
         measured = self._from_guess(prototypes, rows, self._guess(prototypes, rows), units, distances)
         return before + self._guess_cost(n_units, measured) < self._least
+
+
+def _squares(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n,) squared norms of rows, without a copy of them."""
+    return np.asarray(np.einsum("ij,ij->i", rows, rows))
 
 
 def _measuring(d: int) -> float:
