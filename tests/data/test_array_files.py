@@ -151,5 +151,13 @@ def test_infinite_values_are_named(tmp_path):
     x = np.eye(3)
     x[2, 1] = -np.inf
     np.save(tmp_path / "a.npy", x)
-    with pytest.raises(InputError, match="a: infinite values at row 2 column 1"):
+    with pytest.raises(InputError, match="a: infinite values at item 2 column 1"):
         open_collection(tmp_path / "a.npy")
+
+
+def test_one_dimension_is_one_feature_and_says_so(tmp_path):
+    np.save(tmp_path / "a.npy", np.arange(5.0))
+    collection = open_collection(tmp_path / "a.npy")
+    assert collection.features.tolist() == [[0], [1], [2], [3], [4]]
+    assert collection.source["note"] == "the array has one dimension: each number is one item of one feature"
+    assert "note" not in open_collection(np.ones((5, 1))).source

@@ -123,8 +123,8 @@ def test_only_images_have_thumbnails(vectors):
         ({"labels": np.array([0, 5]), "label_names": ("a", "b")}, r"label 5 of item 1 is outside 0\.\.1"),
         ({"feature_names": ("a",)}, "1 feature names for 2 features"),
         ({"metadata": pa.table({"k": [1]})}, "metadata has 1 entries"),
-        ({"features": np.array([[1.0, np.inf], [0, 1]])}, "row 0 column 1"),
-        ({"features": sparse.csr_matrix(np.array([[0, 1], [-np.inf, 0]]))}, "row 1 column 0"),
+        ({"features": np.array([[1.0, np.inf], [0, 1]])}, "item 0 column 1"),
+        ({"features": sparse.csr_matrix(np.array([[0, 1], [-np.inf, 0]]))}, "item 1 column 0"),
     ],
 )
 def test_refusals_name_the_place(changes, message):
@@ -141,7 +141,7 @@ def test_nan_is_a_missing_value_and_stays():
 def test_infinity_far_down_is_named():
     x = np.zeros((300_000, 20), dtype=np.float32)
     x[299_999, 7] = -np.inf
-    with pytest.raises(InputError, match="row 299999 column 7"):
+    with pytest.raises(InputError, match="item 299999 column 7"):
         Collection(name="c", kind="vectors", features=x)
 
 
@@ -221,3 +221,18 @@ def test_encode_labels_refuses(values, message):
 def test_idf_is_one_number_for_each_feature():
     with pytest.raises(InputError, match=r"idf has shape \(3,\) for 2 features"):
         Collection("x", "text", np.ones((4, 2), np.float32), idf=np.ones(3))
+
+
+def test_infinite_values_are_told_by_name():
+    x = np.array([[1.0, 2.0], [np.inf, -np.inf]])
+    with pytest.raises(
+        InputError, match=r"item bob column 'height', item bob column 'width' \(numbers count from 0\)"
+    ):
+        Collection("c", "vectors", x, ids=["ann", "bob"], feature_names=("height", "width"))
+
+
+def test_an_id_longer_than_any_path_is_refused():
+    with pytest.raises(InputError, match="an id has 5,000 characters"):
+        Collection("c", "vectors", np.eye(2), ids=["a", "b" * 5000])
+    with pytest.raises(InputError, match="one row of strings"):
+        Collection("c", "vectors", np.eye(2), ids=np.array([["a"], ["b"]]))

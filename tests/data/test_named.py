@@ -110,8 +110,10 @@ def test_absent_without_download(nowhere):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("mnits", "allowed: mnist, fashion-mnist"),
-        ("mnist:tests", "part of mnist='tests' is not known; allowed: train, test"),
+        ("mnits", r"allowed: mnist, fashion-mnist.*; did you mean 'mnist'\?"),
+        ("Fashion_MNIST:test", r"did you mean 'fashion-mnist'\?"),
+        ("zzz", r"allowed: mnist, .*reuters-21578$"),
+        ("mnist:tests", r"part of mnist='tests' is not known; allowed: train, test; did you mean 'test'\?"),
         ("fashion-mnist:", None),
         ("mnist:test+test", "named twice"),
         ("mnist:test+", "allowed: train, test"),

@@ -18,6 +18,8 @@ def test_unknown_places_and_kinds(tmp_path):
         DataError, match=r"neither a file, nor a folder, nor the name of a data set \(mnist, "
     ):
         open_collection(str(tmp_path / "nothing"))
+    with pytest.raises(DataError, match=r"reuters-21578\); did you mean 'fashion-mnist'\?"):
+        open_collection("fashion_mnist:test")
     (tmp_path / "a.xls").write_bytes(b"x")
     with pytest.raises(DataError, match=r"files ending in \.xls are not known; allowed: \.csv"):
         open_collection(tmp_path / "a.xls")
@@ -30,6 +32,11 @@ def test_unknown_places_and_kinds(tmp_path):
 def test_unknown_options_list_the_allowed(source):
     with pytest.raises(InputError, match=r"unknown option colour.*allowed: .*limit, seed"):
         open_collection(source, colour="red")
+
+
+def test_misspelt_options_say_which_is_closest():
+    with pytest.raises(InputError, match=r"unknown option colums .*did you mean 'columns'\?"):
+        open_collection(pa.table({"a": [1.0]}), colums="a")
 
 
 def test_unknown_options_of_torch_and_scikit_learn():

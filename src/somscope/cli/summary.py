@@ -38,6 +38,8 @@ def show_summary(run: Run) -> None:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     table.add_row("items", escape(_items(collection)))
+    if "note" in collection["source"]:
+        table.add_row("", escape(collection["source"]["note"]))
     shape = ("toroidal " if lattice.toroidal else "") + lattice.shape
     table.add_row("map", f"{lattice.rows}x{lattice.columns} {shape}, {lattice.n_units:,} units")
     table.add_row(

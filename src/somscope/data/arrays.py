@@ -29,13 +29,17 @@ def collection_from_array(
 
     array: (n, d) numbers or booleans, or a SciPy sparse matrix: vectors. float32 and float64 stay as they
         are, without a copy; float16 and integers of at most 16 bits become float32, others float64.
-        (n, H, W), (n, H, W, 1) or (n, H, W, 3) uint8: images. Numbers (n,): n vectors of one feature.
+        (n, H, W), (n, H, W, 1) or (n, H, W, 3) uint8: images. Numbers (n,): n vectors of one feature,
+        which `source["note"]` then says.
     labels: one value for each item, see `somscope.data.labels.encode_labels`.
 
     Raises InputError for objects, text, complex numbers, infinite values, other shapes, and labels, ids or
     feature names of the wrong length.
     """
     kind, features = prepare_features(name, array)
+    source = {"reader": "array"} if source is None else source
+    if np.ndim(array) == 1:
+        source = {**source, "note": "the array has one dimension: each number is one item of one feature"}
     numbers, names = (None, ()) if labels is None else encode_labels(labels, features.shape[0], label_names)
     return Collection(
         name=name,
@@ -45,7 +49,7 @@ def collection_from_array(
         labels=numbers,
         label_names=names,
         feature_names=tuple(str(feature) for feature in feature_names),
-        source={"reader": "array"} if source is None else source,
+        source=source,
     )
 
 

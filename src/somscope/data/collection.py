@@ -22,6 +22,7 @@ __all__ = ["KINDS", "Collection", "Features", "Skipped"]
 
 KINDS = ("images", "vectors", "text")
 Features: TypeAlias = Any  # NDArray, or scipy.sparse.csr_matrix (SciPy has no types of its own)
+_MAX_ID = 4096  # characters, as of a path
 _CHUNK_VALUES = 1 << 22  # values looked at together (16 MB of float32): a memory-mapped array stays on disk
 
 
@@ -41,7 +42,8 @@ class Collection:
     kind: "images", "vectors" or "text".
     features: images are (n, H, W, C) uint8 with C 1 (grey) or 3 (RGB); vectors and text are (n, d) float32 or
         float64, dense or CSR. NaN marks a missing value.
-    ids: (n,) unique strings; by default the row number.
+    ids: (n,) unique strings; by default the number of the item. Items, rows and columns count from 0 everywhere, in
+        ids as in errors.
     labels: (n,) int64 into `label_names`, -1 = no label; None when nothing is labelled.
     label_names: one name for each class; by default the class number.
     texts: (n,) str, what to show of a text item.
@@ -75,8 +77,12 @@ class Collection:
     def __post_init__(self) -> None:
         check_choice("kind", self.kind, KINDS)
         _check_features(self.name, self.kind, self.features)
+        if self.feature_names and len(self.feature_names) != self.n_features:
+            raise InputError(
+                f"{self.name}: {len(self.feature_names)} feature names for {self.n_features} features"
+            )
         n = int(self.features.shape[0])
-        ids = np.arange(n).astype(np.str_) if self.ids is None else np.asarray(self.ids, dtype=np.str_)
+        ids = np.arange(n).astype(np.str_) if self.ids is None else _as_ids(self.name, self.ids)
         self._set("ids", ids)
         if self.texts is not None:
             self._set("texts", np.asarray(self.texts, dtype=object))
@@ -92,15 +98,13 @@ class Collection:
             if values is not None and len(values) != n:
                 raise InputError(f"{self.name}: {part} has {len(values)} entries for {n} items")
         _check_unique(self.name, ids)
+        if self.kind != "images":
+            _check_finite(self)
         if self.labels is not None:
             self._set_labels()
         if self.idf is not None and np.shape(self.idf) != (self.n_features,):
             raise InputError(
                 f"{self.name}: idf has shape {np.shape(self.idf)} for {self.n_features} features"
-            )
-        if self.feature_names and len(self.feature_names) != self.n_features:
-            raise InputError(
-                f"{self.name}: {len(self.feature_names)} feature names for {self.n_features} features"
             )
 
     def _set(self, attribute: str, value: object) -> None:
@@ -235,26 +239,40 @@ def _check_features(name: str, kind: str, features: Features) -> None:
         raise InputError(f"{name}: sparse features must be CSR, got {features.format.upper()}")
     if min(shape) == 0:
         raise InputError(f"{name}: no {'items' if shape[0] == 0 else 'features'} (shape {tuple(shape)})")
-    if kind != "images":
-        _check_finite(name, features)
 
 
-def _check_finite(name: str, features: Features) -> None:
+def _check_finite(collection: Collection) -> None:
     """Refuse infinite values, naming the first few places; NaN is a missing value and may stay."""
-    start = 0
+    features, start = collection.features, 0
     for block in _blocks(features.data if issparse(features) else features):
-        bad = np.argwhere(np.isinf(block))
+        bad = np.argwhere(np.isinf(block))[:5]
         if len(bad):
             if issparse(features):
-                at = int(bad[0, 0]) + start
-                row = int(np.searchsorted(features.indptr, at, side="right")) - 1
-                places = f"row {row} column {features.indices[at]}"
+                at = bad[:, 0] + start
+                rows = np.searchsorted(features.indptr, at, side="right") - 1
+                columns = features.indices[at]
             else:
-                places = ", ".join(f"row {row + start} column {column}" for row, column in bad[:5])
+                rows, columns = bad[:, 0] + start, bad[:, 1]
+            names = collection.feature_names
+            places = ", ".join(
+                f"item {collection.ids[row]} column {repr(names[column]) if names else column}"
+                for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
+            )
             raise InputError(
-                f"{name}: infinite values at {places}; replace or remove them (NaN means missing)"
+                f"{collection.name}: infinite values at {places} (numbers count from 0); replace or remove them (NaN "
+                "means missing)"
             )
         start += len(block)
+
+
+def _as_ids(name: str, ids: Sequence[Any] | NDArray[Any]) -> NDArray[np.str_]:
+    longest = max((len(str(identity)) for identity in ids), default=0)
+    if longest > _MAX_ID:  # before NumPy gives every id the room of the longest
+        raise InputError(f"{name}: an id has {longest:,} characters; allowed are {_MAX_ID:,}")
+    array = np.asarray(ids, dtype=np.str_)
+    if array.ndim != 1:
+        raise InputError(f"{name}: ids must be one row of strings, got an array of shape {array.shape}")
+    return array
 
 
 def _check_unique(name: str, ids: NDArray[np.str_]) -> None:

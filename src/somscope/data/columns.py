@@ -1,4 +1,7 @@
-"""Columns of a table turned into features: which hold numbers, and which cells do not."""
+"""Columns of a table turned into features: which hold numbers, and which cells do not.
+
+Rows count from 0, as in the ids of items; the line of names at the head of a file is no row.
+"""
 
 from __future__ import annotations
 
@@ -9,39 +12,35 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from pyarrow import csv
 
+from somscope.data.arrow_types import is_list, is_number, is_text
 from somscope.errors import InputError
 
-__all__ = ["number_columns", "numbers", "reads_as_number"]
+__all__ = ["MISSING_WORDS", "as_numbers", "number_columns", "numbers", "reads_as_number"]
+
+MISSING_WORDS = frozenset(csv.ConvertOptions().null_values)
+"""What stands for a missing number in a column of numbers: "", "NA", "null" and their like."""
 
 _SHOWN = 5
-_NUMBER = r"^\s*[-+]?((\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|(?i:nan|inf|infinity))\s*$"
+_SHOWN_LENGTH = 40  # characters of a cell
+_NUMBER = r"^[-+]?((\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|(?i:nan|inf|infinity))$"
 
 
-def _is_number(kind: pa.DataType) -> bool:
-    types = pa.types
-    return bool(
-        types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind) or types.is_decimal(kind)
-    )
+def number_columns(name: str, table: pa.Table, used: set[Any], rows: NDArray[np.int64]) -> list[str]:
+    """The columns of numbers, or of lists of numbers, that are not `used`.
 
-
-def _is_list(kind: pa.DataType) -> bool:
-    types = pa.types
-    is_list = types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
-    return bool(is_list and _is_number(kind.value_type))
-
-
-def number_columns(name: str, table: pa.Table, used: set[Any]) -> list[str]:
+    rows: (n,) the row numbers to tell in an error. Raises InputError when a column holds mostly, but not only,
+    numbers, and when there is no column of numbers.
+    """
     left = [column for column in table.column_names if column not in used]
-    spoilt = [column for column in left if _mostly_numbers(table, column)]
+    spoilt = [column for column in left if _mostly_numbers(table[column])]
     if spoilt:
         raise InputError(
-            f"{name}: text in number columns: {_text_rows(table, spoilt)}; mend these cells (an empty one means "
+            f"{name}: text in number columns: {_text_rows(table, spoilt, rows)}; mend these cells (an empty one means "
             "missing), or choose other columns"
         )
-    chosen = [
-        c for c in left if _is_number(table.schema.field(c).type) or _is_list(table.schema.field(c).type)
-    ]
+    chosen = [column for column in left if _is_numeric(table[column].type)]
     if not chosen:
         raise InputError(
             f"{name}: no column of numbers among {', '.join(table.column_names)} (for text give text_column)"
@@ -49,22 +48,27 @@ def number_columns(name: str, table: pa.Table, used: set[Any]) -> list[str]:
     return chosen
 
 
-def numbers(name: str, table: pa.Table, chosen: Sequence[str]) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """(n, d) floats and d names; a list column gives one feature for each place, "name[0]", "name[1]", ..."""
+def numbers(
+    name: str, table: pa.Table, chosen: Sequence[str], rows: NDArray[np.int64]
+) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """(n, d) floats and d names; a list column gives one feature for each place, "name[0]", "name[1]", ...
+
+    rows: (n,) the row numbers to tell in an error. Raises InputError for cells that are no numbers.
+    """
     bad = [column for column in chosen if not _holds_numbers(table[column])]
     if bad:
         raise InputError(
-            f"{name}: text in number columns: {_text_rows(table, bad)}; leave them out of columns"
+            f"{name}: text in number columns: {_text_rows(table, bad, rows)}; leave them out of columns"
         )
     blocks, names = [], []
     for column in chosen:
-        values = table[column].combine_chunks()
-        if _is_list(values.type):
-            block = _list_block(name, column, values)
+        values = table[column]
+        if is_list(values.type):
+            block = _list_block(name, column, values.combine_chunks(), rows)
             names += [f"{column}[{place}]" for place in range(block.shape[1])]
         else:
-            values = pc.utf8_trim_whitespace(values) if pa.types.is_string(values.type) else values
-            block = pc.cast(values, pa.float64(), safe=False).to_numpy(zero_copy_only=False)[:, None]
+            cells = as_numbers(values) if is_text(values.type) else pc.cast(values, pa.float64(), safe=False)
+            block = cells.to_numpy()[:, None]
             narrow = pa.types.is_float32(values.type) or pa.types.is_float16(values.type)
             block = block.astype(np.float32) if narrow else block
             names.append(column)
@@ -72,14 +76,17 @@ def numbers(name: str, table: pa.Table, chosen: Sequence[str]) -> tuple[NDArray[
     return np.concatenate(blocks, axis=1), tuple(names)
 
 
-def _list_block(name: str, column: str, values: Any) -> NDArray[Any]:
+def _list_block(name: str, column: str, values: Any, rows: NDArray[np.int64]) -> NDArray[Any]:
     lengths = np.asarray(pc.list_value_length(values).fill_null(-1))
     common = int(lengths.max())
+    if common < 1:
+        raise InputError(f"{name}: the lists in column {column!r} hold nothing")
     bad = np.flatnonzero(lengths != common)
-    if len(bad) or common < 1:
+    if len(bad):
+        found = "no list" if lengths[bad[0]] < 0 else f"{lengths[bad[0]]} numbers"
         raise InputError(
-            f"{name}: lists in column {column!r} must all have one length: row {int(bad[0]) if len(bad) else 0} "
-            f"has {int(lengths[bad[0]]) if len(bad) else 0}, others {common} (-1 means no list)"
+            f"{name}: lists in column {column!r} must all have one length: row {rows[bad[0]]} has {found}, others "
+            f"{common} (rows count from 0)"
         )
     flat = pc.list_flatten(values)
     dtype = np.float32 if pa.types.is_float32(flat.type) or pa.types.is_float16(flat.type) else np.float64
@@ -87,34 +94,51 @@ def _list_block(name: str, column: str, values: Any) -> NDArray[Any]:
     return np.asarray(numbers, dtype=dtype).reshape(len(values), common)
 
 
-def _text_rows(table: pa.Table, columns: Sequence[str]) -> str:
-    """'height' (row 3: "tall"; row 9: "n/a"), ...: where the cells are that are no numbers. Rows count from 1."""
+def _text_rows(table: pa.Table, columns: Sequence[str], numbers: NDArray[np.int64]) -> str:
+    """'height' (row 3: "tall"; row 9: "short"), ...: where the cells are that are no numbers."""
     told = []
     for column in columns:
-        is_text = pa.types.is_string(table.schema.field(column).type)
-        numeric = reads_as_number(table[column]).fill_null(True) if is_text else None
-        rows = np.flatnonzero(~np.asarray(numeric)) if is_text else np.arange(table.num_rows)
+        cells = table[column]
+        wrong = ~np.asarray(reads_as_number(cells).fill_null(True)) if is_text(cells.type) else None
+        rows = np.arange(table.num_rows) if wrong is None else np.flatnonzero(wrong)
         shown = "; ".join(
-            f'row {row + 1}: "{str(table[column][row])[:40]}"' for row in rows[:_SHOWN].tolist()
+            f'row {numbers[row]}: "{str(cells[row])[:_SHOWN_LENGTH]}"' for row in rows[:_SHOWN].tolist()
         )
         more = f"; {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
         told.append(f"{column!r} ({shown}{more})")
-    return ", ".join(told)
+    return ", ".join(told) + " (rows count from 0)"
 
 
 def reads_as_number(cells: Any) -> Any:
-    """For each cell of text whether it is written as a number; null stays null."""
-    return pc.match_substring_regex(cells, _NUMBER)
+    """For each cell of text whether it is written as a number; null where it is missing (`MISSING_WORDS`)."""
+    return pc.match_substring_regex(_present(cells), _NUMBER)
+
+
+def as_numbers(cells: Any) -> Any:
+    """Cells of text that are all written as numbers, or missing, as float64."""
+    plain = pc.replace_substring_regex(_present(cells), r"^\+", "")  # which Arrow does not read
+    return pc.cast(plain, pa.float64())
+
+
+def _present(cells: Any) -> Any:
+    """Cells of text without the space around them; null where the number is missing."""
+    trimmed = pc.utf8_trim_whitespace(cells)
+    missing = pc.is_in(trimmed, value_set=pa.array(sorted(MISSING_WORDS), trimmed.type))
+    return pc.if_else(missing, pa.scalar(None, trimmed.type), trimmed)
+
+
+def _is_numeric(kind: pa.DataType) -> bool:
+    return is_number(kind) or (is_list(kind) and is_number(kind.value_type))
 
 
 def _holds_numbers(column: Any) -> bool:
-    if pa.types.is_string(column.type):
+    if is_text(column.type):
         return bool(pc.all(reads_as_number(column), min_count=0).as_py())
-    return _is_number(column.type) or _is_list(column.type) or column.null_count == len(column)
+    return _is_numeric(column.type) or column.null_count == len(column)
 
 
-def _mostly_numbers(table: pa.Table, column: str) -> bool:
-    if not pa.types.is_string(table.schema.field(column).type):
+def _mostly_numbers(column: Any) -> bool:
+    if not is_text(column.type):
         return False
-    share = pc.mean(reads_as_number(table[column])).as_py()
+    share = pc.mean(reads_as_number(column)).as_py()
     return share is not None and 0.5 < share < 1

@@ -14,12 +14,16 @@ __all__ = ["encode_labels"]
 
 
 def encode_labels(
-    values: Iterable[Any], n_items: int, names: Sequence[str] = ()
+    values: Iterable[Any],
+    n_items: int,
+    names: Sequence[str] = (),
+    rows: Sequence[int] | NDArray[Any] | None = None,
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """(n,) int64 class numbers and the class names, from one value for each item.
 
     values: words, or whole numbers, or None / NaN / "" / -1 for "no label".
     names: the name of class 0, 1, ...; the values must then be class numbers or these names.
+    rows: the number to tell of each item in an error; by default they count from 0.
 
     Without names the classes are the values that occur, in natural order (numbers by size, words by
     alphabet); whole numbers keep their digits as names. Raises InputError when there are not exactly n_items
@@ -30,9 +34,10 @@ def encode_labels(
     listed = values.tolist() if isinstance(values, np.ndarray) else list(values)
     if len(listed) != n_items:
         raise InputError(f"{len(listed)} labels for {n_items} items")
-    clean = [_clean(value, row) for row, value in enumerate(listed)]
+    rows = range(n_items) if rows is None else rows
+    clean = [_clean(value, row) for row, value in zip(rows, listed, strict=True)]
     if names:
-        return _by_names(clean, tuple(str(name) for name in names))
+        return _by_names(clean, tuple(str(name) for name in names), rows)
     present = {value for value in clean if value is not None}
     if any(isinstance(value, str) for value in present):
         ordered: list[Any] = sorted(present, key=str)
@@ -64,7 +69,7 @@ def _clean(value: Any, row: int) -> int | str | None:
 
 
 def _by_names(
-    clean: list[int | str | None], names: tuple[str, ...]
+    clean: list[int | str | None], names: tuple[str, ...], rows: Sequence[int] | NDArray[Any]
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     numbers = {name: number for number, name in enumerate(names)}
     labels = np.full(len(clean), -1, dtype=np.int64)
@@ -74,7 +79,7 @@ def _by_names(
         number = numbers.get(value, -1) if isinstance(value, str) else value
         if not 0 <= number < len(names):
             raise InputError(
-                f"label {value!r} of item {row} is none of the {len(names)} classes: {', '.join(names)}"
+                f"label {value!r} of item {rows[row]} is none of the {len(names)} classes: {', '.join(names)}"
             )
         labels[row] = number
     return labels, names

@@ -25,7 +25,7 @@ from somscope.data.sampling import choose
 from somscope.data.table_files import TABLE_SUFFIXES
 from somscope.data.tables import collection_from_table, read_table_file
 from somscope.data.text import read_text_file, read_text_folder, read_text_table
-from somscope.errors import DataError, InputError
+from somscope.errors import DataError, InputError, closest
 
 __all__ = ["open_collection", "reopen"]
 
@@ -121,6 +121,7 @@ def _reader(source: Any, options: dict[str, Any]) -> tuple[Reader, str | None]:
     if not path.exists():
         raise DataError(
             f"{text!r} is neither a file, nor a folder, nor the name of a data set ({', '.join(NAMED)})"
+            f"{closest(text.partition(':')[0], NAMED)}"
         )
     return _file_reader(path, options), where
 
@@ -161,7 +162,10 @@ def _check_options(reader: Reader, options: dict[str, Any]) -> list[str]:
     unknown = [option for option in options if option not in known]
     if unknown:
         allowed = ", ".join(dict.fromkeys((*known, *_DOOR)))
-        raise InputError(f"unknown option {', '.join(unknown)} for {_described(reader)}; allowed: {allowed}")
+        raise InputError(
+            f"unknown option {', '.join(unknown)} for {_described(reader)}; allowed: {allowed}"
+            f"{closest(unknown[0], known)}"
+        )
     return known
 
 

@@ -2,69 +2,123 @@
 
 from __future__ import annotations
 
-from csv import Error as CsvError
-from csv import reader as csv_rows
+import csv
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from somscope.data.columns import reads_as_number
+from somscope.data.arrow_types import is_binary, is_text, plain_table
+from somscope.data.columns import as_numbers, reads_as_number
 from somscope.data.limits import MAX_ARRAY_BYTES
 from somscope.errors import DataError
 
 __all__ = ["TABLE_SUFFIXES", "read_table"]
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq")
+_BLOCK = 1 << 24  # bytes: no row of a text file may be longer, and the first block decides the types
 
 
 def read_table(path: Path) -> pa.Table:
-    """The rows of a CSV (comma, or tab for .tsv), JSON lines or Parquet file.
+    """The rows of a CSV, TSV, JSON lines or Parquet file, in the types of `somscope.data.arrow_types.plain_table`.
 
-    Raises DataError for a file that is empty, broken, or in no known format.
+    CSV: UTF-8, with commas, or semicolons, tabs or bars where the first line has no comma. In a column of numbers an
+    empty cell, "NA", "null" and their like (`MISSING_WORDS`) are missing; in a column of words only an empty cell is,
+    because the others may be names.
+
+    Raises DataError for a file that is empty, broken, too large, or in no known format, and for columns of one name.
     """
     suffix = path.suffix.lower()
     try:
-        if suffix in (".csv", ".tsv"):
-            return _check_names(path, _read_csv(path, "\t" if suffix == ".tsv" else ","))
+        if suffix in (".parquet", ".pq"):
+            return plain_table(str(path), _read_parquet(path))
+        if suffix not in TABLE_SUFFIXES:
+            raise DataError(f"{path}: no known kind of table; allowed: {', '.join(TABLE_SUFFIXES)}")
+        if path.stat().st_size > MAX_ARRAY_BYTES:
+            raise DataError(f"{path} is larger than the limit of {MAX_ARRAY_BYTES:,} bytes for one table")
         if suffix in (".jsonl", ".ndjson"):
             from pyarrow import json
 
-            return json.read_json(path)
-        if suffix in (".parquet", ".pq"):
-            return _read_parquet(path)
-    except (pa.ArrowException, CsvError, OSError, UnicodeDecodeError) as error:
+            return plain_table(str(path), json.read_json(path, json.ReadOptions(block_size=_BLOCK)))
+        return plain_table(str(path), _read_csv(path, "\t" if suffix == ".tsv" else None))
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path} cannot be read as {suffix.lstrip('.')}: it is not UTF-8 text "
+            f"({error.reason} at byte {error.start})"
+        ) from error
+    except (pa.ArrowException, csv.Error, OSError) as error:
         raise DataError(f"{path} cannot be read as {suffix.lstrip('.')}: {error}") from error
-    raise DataError(f"{path}: no known kind of table; allowed: {', '.join(TABLE_SUFFIXES)}")
 
 
-def _read_csv(path: Path, delimiter: str) -> pa.Table:
-    from pyarrow import csv
+def _read_csv(path: Path, delimiter: str | None) -> pa.Table:
+    from pyarrow import csv as arrow_csv
 
-    read = csv.ReadOptions(autogenerate_column_names=_first_row_is_numbers(path, delimiter))
-    parse = csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
-    convert = csv.ConvertOptions(strings_can_be_null=True)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        if delimiter is None:
+            delimiter = _delimiter(next((line for line in file if line.strip()), ""))
+            file.seek(0)
+        first = next(_filled_rows(file, delimiter), [])
+    read = arrow_csv.ReadOptions(autogenerate_column_names=_is_data(first), block_size=_BLOCK)
+    parse = arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
     try:
-        return csv.read_csv(path, read, parse, convert)
+        table = arrow_csv.read_csv(path, read, parse)
     except pa.ArrowInvalid as error:
         if "conversion error" not in str(error):
-            raise
-    # A word below the first block of a number column: read all as text, so that the caller can name its row.
-    names = csv.open_csv(path, read, parse, convert).schema.names
-    convert = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True)
-    table = csv.read_csv(path, read, parse, convert)
-    for place, name in enumerate(table.column_names):
-        if pc.all(reads_as_number(table[name]), min_count=0).as_py():
-            numbers = pc.cast(pc.utf8_trim_whitespace(table[name]), pa.float64())
-            table = table.set_column(place, name, numbers)
+            raise DataError(f"{path} cannot be read as csv: {_ragged(path, delimiter) or error}") from error
+        # A word below the first block of a number column: read all as text, so that the caller can name its row.
+        names = arrow_csv.open_csv(path, read, parse).schema.names
+        as_text = arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()))
+        try:
+            table = arrow_csv.read_csv(path, read, parse, as_text)
+        except pa.ArrowInvalid as again:
+            if "invalid UTF8" not in str(again):
+                raise
+            raise DataError(f"{path} is not UTF-8 text: {again}") from again
+    for place, field in enumerate(table.schema):
+        if is_binary(field.type):
+            raise DataError(f"{path}: column {field.name!r} is not UTF-8 text")
+        if is_text(field.type):
+            table = table.set_column(place, field.name, _numbers_or_words(table.column(place)))
     return table
 
 
-def _first_row_is_numbers(path: Path, delimiter: str) -> bool:
-    """Whether the file starts with data instead of names; its columns are then called f0, f1, ..."""
+def _numbers_or_words(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Cells of text as numbers when all that are not missing are written so; else as words, null where empty."""
+    if pc.all(reads_as_number(cells)).as_py():
+        return as_numbers(cells)
+    return pc.if_else(pc.equal(cells, ""), pa.scalar(None, cells.type), cells)
+
+
+def _delimiter(line: str) -> str:
+    outside = re.sub(r'"[^"]*"', "", line)
+    return next((mark for mark in ",;\t|" if mark in outside), ",")
+
+
+def _filled_rows(lines: Iterator[str], delimiter: str) -> Iterator[list[str]]:
+    return (row for row in csv.reader(lines, delimiter=delimiter) if row)
+
+
+def _is_data(first: list[str]) -> bool:
+    """Whether the first row holds numbers instead of names (the columns are then called f0, f1, ...)."""
+    reads = reads_as_number(pa.array(first, pa.string())).to_pylist()
+    return True in reads and False not in reads and "" not in first
+
+
+def _ragged(path: Path, delimiter: str) -> str:
+    """What is wrong with the first row that has more or fewer cells than the first line."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        first = next(csv_rows(file, delimiter=delimiter), [])
-    return bool(first) and bool(pc.all(reads_as_number(pa.array(first, pa.string()))).as_py())
+        rows = _filled_rows(file, delimiter)
+        first = next(rows, [])
+        start = 1 if _is_data(first) else 0
+        for number, row in enumerate(rows, start):
+            if len(row) != len(first):
+                return (
+                    f"row {number} has {len(row)} cells, the first line {len(first)} (rows count from 0, the line of "
+                    "names is no row)"
+                )
+    return ""
 
 
 def _read_parquet(path: Path) -> pa.Table:
@@ -72,14 +126,11 @@ def _read_parquet(path: Path) -> pa.Table:
 
     with parquet.ParquetFile(path) as file:
         groups = range(file.metadata.num_row_groups)
-        size = sum(file.metadata.row_group(group).total_byte_size for group in groups)
+        stored = sum(file.metadata.row_group(group).total_byte_size for group in groups)
+        widths = [field.type.bit_width for field in file.schema_arrow if pa.types.is_primitive(field.type)]
+        size = max(
+            stored, file.metadata.num_rows * sum(widths) // 8
+        )  # a column of equal numbers takes no room
         if size > MAX_ARRAY_BYTES:
             raise DataError(f"{path} declares {size:,} bytes of rows; the limit is {MAX_ARRAY_BYTES:,} bytes")
         return file.read()
-
-
-def _check_names(path: Path, table: pa.Table) -> pa.Table:
-    twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
-    if twice:
-        raise DataError(f"{path}: {len(twice)} column names occur more than once: {', '.join(twice[:5])}")
-    return table

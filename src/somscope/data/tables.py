@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from somscope.data.arrow_types import is_binary, plain_table
 from somscope.data.collection import Collection
 from somscope.data.columns import number_columns, numbers
 from somscope.data.image_stack import stack_images
@@ -18,9 +19,9 @@ from somscope.data.images import ImageSource
 from somscope.data.labels import encode_labels
 from somscope.data.sampling import choose
 from somscope.data.table_files import read_table
-from somscope.errors import InputError
+from somscope.errors import InputError, closest
 
-__all__ = ["collection_from_table", "read_table_file"]
+__all__ = ["collection_from_table", "column_ids", "read_table_file"]
 
 
 def read_table_file(path: str | Path, **options: Any) -> Collection:
@@ -50,7 +51,8 @@ def collection_from_table(
     columns: the number columns to use, as a list or "a,b,c"; by default every column of numbers (or of equally long
         lists of numbers) that is neither label nor id. All others become `metadata`.
     label_column: the column of classes; by default one called "label", when there is one.
-    id_column: the column of ids (unique); by default the row number.
+    id_column: the column of ids (unique); by default the row number. Rows count from 0, here and in errors; the line
+        of names at the head of a file is no row, and with limit rows keep the numbers that they have in the table.
     image_column: a column of encoded images, as bytes or in the struct (bytes, path) of Hugging Face data sets; by
         default the only such column. image_size: see `somscope.data.image_stack`.
     limit, seed: keep only so many rows, see `somscope.data.sampling.choose`.
@@ -58,8 +60,7 @@ def collection_from_table(
     Empty cells are missing values (NaN). Raises InputError for unknown columns, text in number columns (naming
     columns and rows), infinite values, repeated ids; DataError when no image can be used.
     """
-    if not isinstance(table, pa.Table):
-        table = pa.Table.from_pandas(table, preserve_index=False)
+    table = plain_table(name, _arrow(name, table))
     for option, column in (
         ("label_column", label_column),
         ("id_column", id_column),
@@ -72,8 +73,9 @@ def collection_from_table(
     if label_column is None and "label" in table.column_names and "label" not in _names(columns):
         label_column = "label"
     label_names = tuple(label_names) or _embedded_class_names(table, label_column)
+    rows = choose(table.num_rows, limit, seed)
     if limit is not None:
-        table = table.take(pa.array(choose(table.num_rows, limit, seed)))
+        table = table.take(pa.array(rows))
     image_column = image_column or (None if columns is not None else _only_image_column(name, table))
     used = {label_column, id_column, image_column} - {None}
     source: dict[str, Any] = {"reader": "table", "label_column": label_column, "id_column": id_column}
@@ -82,26 +84,28 @@ def collection_from_table(
     feature_names: tuple[str, ...] = ()
     if image_column is not None:
         blobs, paths = _images(table[image_column])
-        stack = stack_images(blobs, [f"row {row}" for row in range(len(blobs))], image_size)
-        table = table.take(pa.array(stack.kept)) if stack.skipped else table
+        stack = stack_images(blobs, [f"row {row}" for row in rows.tolist()], image_size)
+        table, rows = (table.take(pa.array(stack.kept)), rows[stack.kept]) if stack.skipped else (table, rows)
         skipped, features = stack.skipped, stack.features
         paths = None if paths is None else paths[stack.kept]
         source |= {"image_column": image_column, "images": stack.policy}
     else:
-        chosen = _names(columns) or number_columns(name, table, used)
+        chosen = _names(columns) or number_columns(name, table, used, rows)
         _check_columns(name, "columns", chosen, table)
-        features, feature_names = numbers(name, table, chosen)
+        if len(set(chosen)) < len(chosen):
+            raise InputError(f"{name}: columns names one column twice: {', '.join(chosen)}")
+        features, feature_names = numbers(name, table, chosen, rows)
         used |= set(chosen)
         source["columns"] = chosen
     labels, classes = None, tuple(label_names)
     if label_column is not None:
-        labels, classes = encode_labels(table[label_column].to_pylist(), table.num_rows, label_names)
+        labels, classes = encode_labels(table[label_column].to_pylist(), table.num_rows, label_names, rows)
     rest = [column for column in table.column_names if column not in used]
     return Collection(
         name=name,
         kind="images" if image_column is not None else "vectors",
         features=features,
-        ids=None if id_column is None else np.array([str(v) for v in table[id_column].to_pylist()]),  # type: ignore[arg-type]
+        ids=rows.astype(np.str_) if id_column is None else column_ids(name, table, id_column, rows),  # type: ignore[arg-type]
         labels=labels,
         label_names=classes if labels is not None else (),
         metadata=table.select(rest) if rest else None,
@@ -110,6 +114,27 @@ def collection_from_table(
         skipped=skipped,
         source=source,
     )
+
+
+def column_ids(name: str, table: pa.Table, column: str, rows: NDArray[np.int64]) -> list[str]:
+    """(n,) ids from a column; rows: (n,) the row numbers to tell when it has empty cells (InputError)."""
+    values = table[column].to_pylist()
+    empty = [str(row) for row, value in zip(rows.tolist(), values, strict=True) if value in (None, "")]
+    if empty:
+        more = ", ..." if len(empty) > 5 else ""
+        raise InputError(
+            f"{name}: id_column {column!r} is empty in row {', '.join(empty[:5])}{more} (rows count from 0)"
+        )
+    return [str(value) for value in values]
+
+
+def _arrow(name: str, table: Any) -> pa.Table:
+    if isinstance(table, pa.Table):
+        return table
+    try:
+        return pa.Table.from_pandas(table, preserve_index=False)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise InputError(f"{name}: this data frame cannot be read: {error}") from error
 
 
 def _names(columns: str | Sequence[str] | None) -> list[str]:
@@ -123,6 +148,7 @@ def _check_columns(name: str, option: str, wanted: Sequence[str], table: pa.Tabl
     if missing:
         raise InputError(
             f"{name}: {option} names {', '.join(map(repr, missing))}; the table has {', '.join(table.column_names)}"
+            f"{closest(missing[0], table.column_names)}"
         )
 
 
@@ -136,9 +162,10 @@ def _only_image_column(name: str, table: pa.Table) -> str | None:
 
 
 def _is_image_type(kind: pa.DataType) -> bool:
-    if pa.types.is_struct(kind):
-        return bool(kind.get_field_index("bytes") >= 0)
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+    if not pa.types.is_struct(kind):
+        return is_binary(kind)
+    place = kind.get_field_index("bytes")
+    return bool(place >= 0 and is_binary(kind.field(place).type))
 
 
 def _images(column: Any) -> tuple[list[ImageSource], NDArray[np.object_] | None]:

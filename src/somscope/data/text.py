@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
+from somscope.data.arrow_types import is_binary
 from somscope.data.collection import Collection, Skipped
 from somscope.data.folder import list_files, readable
 from somscope.data.labels import encode_labels
 from somscope.data.limits import MAX_TEXT_BYTES
 from somscope.data.sampling import choose
 from somscope.data.table_files import read_table
+from somscope.data.tables import column_ids
 from somscope.data.tfidf import learn_tfidf
 from somscope.errors import DataError, InputError
 
@@ -24,7 +28,7 @@ def collection_from_texts(
     texts: Sequence[str],
     *,
     name: str = "text",
-    ids: Sequence[str] | None = None,
+    ids: Sequence[str] | NDArray[np.str_] | None = None,
     labels: Sequence[Any] | None = None,
     label_names: Sequence[str] = (),
     max_words: int | None = 10_000,
@@ -145,7 +149,8 @@ def read_text_table(
 ) -> Collection:
     """One document for each row of a table; the columns that are neither text, label nor id become `metadata`.
 
-    label_column: by default one called "label", when there is one. Raises InputError for unknown columns.
+    label_column: by default one called "label", when there is one. Ids are row numbers from 0 by default. Raises
+    InputError for unknown columns, ids that are empty or repeated, and a text_column of lists, structs or bytes.
     """
     path = Path(path)
     table = read_table(path)
@@ -157,14 +162,18 @@ def read_text_table(
         raise InputError(
             f"{path}: no column {', '.join(missing)}; the table has {', '.join(table.column_names)}"
         )
-    table = table.take(choose(table.num_rows, limit, seed))
     if table.num_rows == 0:
         raise DataError(f"{path}: the table has no rows")
+    kind = table[text_column].type
+    if pa.types.is_nested(kind) or is_binary(kind):
+        raise InputError(f"{path}: text_column {text_column!r} holds {kind}, not text")
+    rows = choose(table.num_rows, limit, seed)
+    table = table.take(pa.array(rows))
     rest = [column for column in table.column_names if column not in used]
     return collection_from_texts(
         ["" if text is None else str(text) for text in table[text_column].to_pylist()],
         name=path.stem,
-        ids=None if id_column is None else [str(value) for value in table[id_column].to_pylist()],
+        ids=rows.astype(np.str_) if id_column is None else column_ids(str(path), table, id_column, rows),
         labels=None if label_column is None else table[label_column].to_pylist(),
         label_names=label_names,
         max_words=max_words,
