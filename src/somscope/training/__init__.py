@@ -2,7 +2,7 @@
 
 from somscope.training.engine import Engine
 from somscope.training.feed import Feed
-from somscope.training.loggers import Logger
+from somscope.training.loggers import Logger, TensorBoardLogger, WandbLogger
 from somscope.training.loop import train
 from somscope.training.options import Trained, TrainingOptions
 from somscope.training.schedule import Schedule, cosine, staircase
@@ -16,8 +16,10 @@ __all__ = [
     "Phase",
     "Schedule",
     "Task",
+    "TensorBoardLogger",
     "Trained",
     "TrainingOptions",
+    "WandbLogger",
     "adam",
     "cosine",
     "staircase",

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from somscope.errors import InputError
 
@@ -68,6 +68,15 @@ class Runtime:
     def broadcast(self, value: Any) -> Any:
         """The value that rank 0 has, a tensor or anything small."""
         return value if self.n_processes == 1 else self._fabric.broadcast(value)
+
+    def agree(self, module: nn.Module) -> None:
+        """Give the parameters and buffers of every process the values that rank 0 has."""
+        if self.n_processes == 1:
+            return
+        with torch.no_grad():
+            for tensor in module.state_dict().values():
+                own = tensor.to(torch.uint8) if tensor.dtype == torch.bool else tensor
+                tensor.copy_(self.sum(own.clone() if self.rank == 0 else torch.zeros_like(own)))
 
     def barrier(self) -> None:
         """Wait until every process is here."""

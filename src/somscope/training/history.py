@@ -38,10 +38,9 @@ class History:
         """Fetch what is held, summed over the processes by `total`; TrainingError for NaN and for an explosion."""
         if not self._held:
             return
-        values = torch.stack(
-            [v.detach().float() * share for _, terms, share in self._held for v in terms.values()]
-        )
-        fetched = iter(total(values).tolist())
+        values = torch.stack([v.detach().float() for _, terms, _ in self._held for v in terms.values()])
+        shares = torch.tensor([share for _, terms, share in self._held for _ in terms])
+        fetched = iter(total(values * shares.to(values.device)).tolist())
         held, self._held = self._held, []
         for step, terms, _ in held:
             row = {name: next(fetched) for name in terms}

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-
-from torch.optim import Optimizer
+from typing import Any
 
 from somscope.errors import check_choice
 
-__all__ = ["Schedule", "cosine", "staircase"]
+__all__ = ["Schedule", "cosine", "set_rate", "staircase"]
 
 
 @dataclass(frozen=True)
@@ -18,6 +17,7 @@ class Schedule:
     """learning rate = factor(t) * the rate that the optimizer was made with.
 
     factor: of the steps or the epochs done in the phase, from 0. by: "step" or "epoch".
+    Raises InputError for another `by`.
     """
 
     factor: Callable[[int], float]
@@ -37,11 +37,9 @@ def cosine(n: int, last: float = 0.0) -> Callable[[int], float]:
     return lambda t: last + (1.0 - last) * 0.5 * (1.0 + math.cos(math.pi * min(t, n) / n))
 
 
-def set_rates(optimizer: Optimizer, initial: list[float], schedule: Schedule, step: int, epoch: int) -> None:
-    """Give every group of `optimizer` the learning rate that it has at a step and epoch of the phase."""
-    factor = schedule.factor(step if schedule.by == "step" else epoch)
-    for group, rate in zip(optimizer.param_groups, initial, strict=True):
-        if hasattr(group["lr"], "fill_"):  # a tensor, as a captured graph needs it
-            group["lr"].fill_(rate * factor)
-        else:
-            group["lr"] = rate * factor
+def set_rate(group: dict[str, Any], rate: float) -> None:
+    """Give a group of an optimizer's parameters a learning rate."""
+    if hasattr(group["lr"], "fill_"):  # a tensor, as a captured graph needs it
+        group["lr"].fill_(rate)
+    else:
+        group["lr"] = rate

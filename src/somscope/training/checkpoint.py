@@ -1,0 +1,154 @@
+"""Checkpoints on disk: folders step-N of safetensors and JSON, whole or absent. Reading them executes no code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from somscope.errors import RunError
+
+__all__ = ["Checkpoint", "checkpoints_in", "read_checkpoint", "write_checkpoint"]
+
+_FORMAT = 1
+_LARGEST_JSON = 64 * 2**20  # bytes; the history of ten million steps takes about that
+_KEPT = 2  # the newest, and the one before it
+_BLOCK = 2**20
+
+
+@dataclass
+class Checkpoint:
+    """facts: what JSON can hold. shapes: name -> shape of the tensors in `path`, which are read one by one."""
+
+    path: Path
+    facts: dict[str, Any]
+    shapes: dict[str, tuple[int, ...]]
+
+    def tensors(self, names: list[str]) -> dict[str, Tensor]:
+        """The tensors of these names, on the CPU."""
+        from safetensors import safe_open
+
+        with safe_open(self.path / "state.safetensors", framework="pt") as file:
+            return {name: file.get_tensor(name) for name in names}
+
+
+def checkpoints_in(folder: Path) -> list[Path]:
+    """The checkpoints of a training, the oldest first."""
+    found = [p for p in folder.glob("step-*") if p.name.removeprefix("step-").isdecimal()]
+    return sorted(found, key=lambda p: int(p.name.removeprefix("step-")))
+
+
+def write_checkpoint(
+    folder: Path, step: int, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]
+) -> Path:
+    """Write folder/step-N, which appears at once when all of it is on the disk; the newest two are kept.
+
+    Raises RunError if it cannot be written, such as on a full disk; those that were there are then untouched.
+    """
+    from safetensors.torch import save
+
+    path, partial = folder / f"step-{step:09d}", folder / f".step-{step:09d}.partial"
+    try:
+        content = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+        described = _canonical(
+            {**facts, "format": _FORMAT, "tensors_sha256": hashlib.sha256(content).hexdigest()}
+        )
+        if len(described) > _LARGEST_JSON:
+            raise RunError(
+                f"the history is too long for a checkpoint ({len(described)} bytes): raise log_steps"
+            )
+        signed = b'{"sha256": "%s",\n"facts": %s}\n' % (
+            hashlib.sha256(described).hexdigest().encode(),
+            described,
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        _remove(partial)
+        partial.mkdir()
+        _write(partial / "state.safetensors", content)
+        _write(partial / "state.json", signed)
+        _flush_folder(partial)
+        _remove(path)
+        partial.rename(path)
+        _flush_folder(folder)
+        for old in checkpoints_in(folder)[:-_KEPT]:
+            _remove(old)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise RunError(f"{path} was not written: {error.strerror or error}") from error
+    return path
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read what a checkpoint says, and check that its files are those that were written together.
+
+    Raises RunError, naming the file, if one is missing, truncated, changed or of another format.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    described, stored = path / "state.json", path / "state.safetensors"
+    try:
+        if described.stat().st_size > _LARGEST_JSON + 200:
+            raise RunError(
+                f"{described} is larger than {_LARGEST_JSON} bytes: not a checkpoint's description"
+            )
+        read = json.loads(described.read_text(encoding="utf-8"))
+        facts = read["facts"]
+        if hashlib.sha256(_canonical(facts)).hexdigest() != read["sha256"]:
+            raise RunError(_damaged(described))
+        if facts["format"] != _FORMAT:
+            raise RunError(f"{described} has format {facts['format']!r}; this version reads format {_FORMAT}")
+        with stored.open("rb") as file:
+            digest = hashlib.sha256()
+            while block := file.read(_BLOCK):
+                digest.update(block)
+        if digest.hexdigest() != facts["tensors_sha256"]:
+            raise RunError(_damaged(stored))
+        with safe_open(stored, framework="pt") as tensors:
+            shapes = {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise RunError(f"{error.filename} is missing: {path} is not a whole checkpoint{_ADVICE}") from None
+    except (ValueError, KeyError, TypeError, RecursionError, OSError, SafetensorError) as error:
+        raise RunError(f"{path} cannot be read as a checkpoint ({error!r}){_ADVICE}") from None
+    return Checkpoint(path, facts, shapes)
+
+
+_ADVICE = "; remove that folder to resume from the checkpoint before it"
+
+
+def _damaged(path: Path) -> str:
+    return f"{path} is not as it was written: it was truncated or edited{_ADVICE}"
+
+
+def _canonical(facts: Mapping[str, Any]) -> bytes:
+    return json.dumps(facts, allow_nan=False).encode()
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, under another name, so that a process that dies in between leaves no half checkpoint."""
+    if folder.exists():
+        doomed = folder.with_name(f".{folder.name.removeprefix('.')}.old")
+        shutil.rmtree(doomed, ignore_errors=True)
+        folder.rename(doomed)
+        shutil.rmtree(doomed)
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
