@@ -10,13 +10,13 @@ from somscope.data import Collection, get_named
 from somscope.errors import DataError
 from somscope.studies import learners, sets
 from somscope.studies.sets import StudySet
-from studies.samples import TINY, Stand
+from studies.samples import STANDS, TINY, Stand
 
 
 @pytest.fixture(autouse=True)
 def _tiny(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     known = learners.learner_classes()
-    monkeypatch.setattr(learners, "learner_classes", lambda: {**known, "stand": "studies.samples:Stand"})
+    monkeypatch.setattr(learners, "learner_classes", lambda: {**known, **STANDS})
     monkeypatch.setitem(sets.SETS, "blobs", StudySet("blobs", ("blobs:train", "blobs:test")))
     monkeypatch.setitem(sets.SETS, "away", StudySet("away"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,31 @@ class Stand:
         self.prototypes_ = X.matrix()[rng.choice(len(X), rows * columns, replace=False)]
         self.lattice_ = Lattice(rows, columns)
         return self
+
+
+class Slow(Stand):
+    """Trains one of three steps in a file of its checkpoints, then is stopped by Ctrl-C until all are done."""
+
+    def __init__(
+        self, random_state: int = 0, checkpoints: Path | None = None, resume: bool = False, start: int = 0
+    ) -> None:
+        super().__init__(random_state=random_state)
+        self.checkpoints, self.resume, self.start = checkpoints, resume, start
+
+    def fit(self, X: Any) -> Slow:
+        assert self.checkpoints is not None
+        assert self.resume == self.checkpoints.exists()
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        steps = self.checkpoints / "steps"
+        done = int(steps.read_text()) + 1 if steps.exists() else self.start + 1
+        steps.write_text(str(done))
+        super().fit(X)
+        self.seconds_ = 100.0 * done
+        self.stop_reason_ = "completed" if done == 3 else "interrupted"
+        return self
+
+
+STANDS = {"stand": "studies.samples:Stand", "slow": "studies.samples:Slow"}
 
 
 def entry(**changes: Any) -> Entry:

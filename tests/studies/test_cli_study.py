@@ -127,3 +127,16 @@ def test_every_study_has_a_command(name: str) -> None:
     result = CliRunner().invoke(somscope_app, ["study", name, "--help"])
     assert result.exit_code == 0
     assert "--seeds" in result.stdout
+
+
+def test_a_study_with_a_figure_has_it_drawn_beside_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from matplotlib.figure import Figure
+
+    from somscope.studies.figures import FIGURES
+
+    monkeypatch.setitem(FIGURES, "tiny", lambda content: Figure(figsize=(1, 1)))
+    result = invoke(study(), "-o", tmp_path / "tiny.json", "--seeds", 1)
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "tiny.png").read_bytes().startswith(b"\x89PNG")

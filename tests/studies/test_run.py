@@ -10,7 +10,7 @@ import pytest
 
 from somscope.errors import RunError
 from somscope.studies import Cell, Study
-from somscope.studies.cells import FinishedCell, cell_path, read_cell, write_cell
+from somscope.studies.cells import FinishedCell, cell_path, read_cell
 from somscope.studies.run import Outcome, run_cells, seconds_left, train_cell
 from somscope.studies.sets import Split
 from studies.samples import TINY, Notes, Stand, entry, study
@@ -32,8 +32,7 @@ def test_finished_cells_are_not_trained_again(tmp_path: Path) -> None:
 
 def test_a_cell_reads_back_as_it_was_written(tmp_path: Path) -> None:
     cell = Cell(entry(parameters={"grid": (2, 3)}), 4)
-    trained = train_cell(cell, Split(TINY["blobs:train"], TINY["blobs:test"]), "cpu")
-    write_cell(tmp_path, trained)
+    trained = train_cell(cell, Split(TINY["blobs:train"], TINY["blobs:test"]), tmp_path, "cpu")
     assert read_cell(tmp_path, cell) == trained
     assert trained.parameters == {"grid": [2, 3], "mode": "good"}
     assert trained.trained == {"n_items": 45, "fingerprint": TINY["blobs:train"].fingerprint}
@@ -102,6 +101,25 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path: Path, mode: str) -> None:
     assert isinstance(read_cell(tmp_path, Cell(tiny.entries[0], 0)), FinishedCell)
     assert read_cell(tmp_path, Cell(tiny.entries[0], 1)) is None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["blobs~stand~default~paper~0.json"]
+
+
+def test_a_long_training_goes_on_from_its_checkpoints(tmp_path: Path) -> None:
+    tiny = study(entry(model="slow"))
+    for _ in range(2):
+        assert run(tiny, tmp_path, seeds=1).interrupted
+        assert len(list(tmp_path.iterdir())) == 1  # the checkpoints of one training
+    assert run(tiny, tmp_path, seeds=1) == Outcome(finished=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["blobs~slow~default~paper~0.json"]
+    cell = read_cell(tmp_path, Cell(tiny.entries[0], 0))
+    assert isinstance(cell, FinishedCell)
+    assert cell.measures["seconds"] == 300.0  # as the model counts them, not those of the last part
+    assert cell.parameters == {"start": 0}
+
+
+def test_checkpoints_of_other_settings_are_not_gone_on_from(tmp_path: Path) -> None:
+    assert run(study(entry(model="slow", parameters={"start": 1})), tmp_path, seeds=1).interrupted
+    assert run(study(entry(model="slow")), tmp_path, seeds=1).interrupted
+    assert sorted((path / "steps").read_text() for path in tmp_path.iterdir()) == ["1", "2"]
 
 
 def test_a_row_that_cannot_be_trained_is_named_and_the_others_go_on(tmp_path: Path) -> None:

@@ -31,9 +31,9 @@ def test_the_paper_scores_what_it_trains_on_and_held_out_does_not() -> None:
 
 
 def test_unknown_sets_and_splits_that_nobody_made_are_refused() -> None:
-    with pytest.raises(InputError, match="allowed: .*mnist"):
+    with pytest.raises(InputError, match=r"allowed: .*mnist"):
         load_split("mnisd", "paper")
-    with pytest.raises(InputError, match="protocol of away='held-out'.*allowed: paper"):
+    with pytest.raises(InputError, match=r"protocol of away='held-out'.*allowed: paper"):
         load_split("away", "held-out")
     with pytest.raises(DataError, match="not on this machine"):
         load_split("away", "paper")

@@ -151,6 +151,7 @@ def _run(study: Study, cells: list[Cell], device: str, work: Path | None, out: P
         content = document(study, finished, outcome.missing, previous)
         write_results(out, content)
         _show(content, out, as_json)
+        _draw(study, content, out)
     if outcome.interrupted:
         say_note(
             f"interrupted: {outcome.finished} of {len(cells)} trainings are finished and kept in {folder}; "
@@ -185,6 +186,19 @@ def _show(content: dict[str, Any], out: Path, as_json: bool) -> None:
         OUT.print(table)
     OUT.print(LEGEND, soft_wrap=True, markup=False)
     OUT.print(f"result: {out}", soft_wrap=True, markup=False)
+
+
+def _draw(study: Study, content: dict[str, Any], out: Path) -> None:
+    """Write the figure of a study beside its result file, where it has one."""
+    from somscope.figures import save_figure
+    from somscope.runs import new_file
+    from somscope.studies.figures import FIGURES
+
+    if study.name in FIGURES:
+        path = out.with_suffix(".png")
+        with new_file(path) as partial:
+            save_figure(FIGURES[study.name](content), partial)
+        say_note(f"figure: {path}")
 
 
 class _Progress:

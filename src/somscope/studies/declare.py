@@ -56,7 +56,7 @@ class Study:
 
     name: of the command and of the result file. title: one line. entries: the rows, in the order of the table.
     n_seeds: how many seeds by default. notes: what a reader must know to read the numbers; they go into the result
-    file. figure: the name of a function of `studies.figures` that draws the results, where there is one.
+    file.
     """
 
     name: str
@@ -64,7 +64,6 @@ class Study:
     entries: tuple[Entry, ...]
     n_seeds: int = 5
     notes: tuple[str, ...] = ()
-    figure: str | None = None
 
     def __post_init__(self) -> None:
         keys = [entry.key for entry in self.entries]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from somscope.errors import InputError, check_choice
@@ -17,9 +18,10 @@ _REFERENCES = {
     "k-means": "somscope.studies.references:KMeansReference",
     "minisom": "somscope.studies.references:MiniSomReference",
     "som": "somscope.maps.som:SOM",
+    "desom": "somscope.models.desom:DESOM",
 }
 # What a run decides, and what does not change what is learned.
-_OF_THE_RUN = ("random_state", "device", "verbose")
+_OF_THE_RUN = ("random_state", "device", "verbose", "checkpoints", "resume")
 
 
 def learner_classes() -> dict[str, str]:
@@ -69,11 +71,17 @@ def what_differs(entry: Entry, recorded: Mapping[str, Any]) -> str:
     )
 
 
-def build(entry: Entry, seed: int, device: str) -> Any:
-    """The model of a row, not yet trained."""
+def build(entry: Entry, seed: int, device: str, checkpoints: Path) -> Any:
+    """The model of a row, not yet trained; one that writes checkpoints goes on from what that folder holds."""
     cls = _class_of(entry)
     defaults = _defaults(cls)
-    run = {"random_state": seed, "device": device, "verbose": False}
+    run = {
+        "random_state": seed,
+        "device": device,
+        "verbose": False,
+        "checkpoints": checkpoints,
+        "resume": checkpoints.is_dir(),
+    }
     if "random_state" not in defaults:
         raise InputError(f"{entry.model} takes no random_state: its cells could not be repeated")
     return cls(**entry.parameters, **{name: value for name, value in run.items() if name in defaults})

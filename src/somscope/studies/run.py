@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import shutil
 import statistics
 import time
 from collections.abc import Sequence
@@ -12,7 +15,7 @@ from typing import Any, Protocol
 
 from somscope.data import Collection
 from somscope.errors import DataError, SomscopeError
-from somscope.studies.cells import FinishedCell, read_cell, write_cell
+from somscope.studies.cells import FinishedCell, cell_path, read_cell, write_cell
 from somscope.studies.declare import Cell, Entry
 from somscope.studies.learners import build, learner_parameters
 from somscope.studies.machine import made_here
@@ -80,7 +83,7 @@ def run_cells(cells: Sequence[Cell], work: Path, device: str, watch: Watch) -> O
             waiting = [other for other in todo[at:] if other.entry not in outcome.missing]
             watch.starts(cell, outcome.finished, len(cells), seconds_left(waiting, known))
             try:
-                trained = train_cell(cell, _split(cell.entry.data, cell.entry.protocol), device)
+                trained = train_cell(cell, _split(cell.entry.data, cell.entry.protocol), work, device)
             except DataError as error:
                 for other in waiting:
                     if other.entry.data == cell.entry.data:
@@ -91,7 +94,6 @@ def run_cells(cells: Sequence[Cell], work: Path, device: str, watch: Watch) -> O
                 outcome.missing[cell.entry] = str(error)
                 watch.says(f"{cell} failed: {error}")
                 continue
-            write_cell(work, trained)
             known.append(trained)
             outcome.finished += 1
             watch.finished(trained)
@@ -102,29 +104,39 @@ def run_cells(cells: Sequence[Cell], work: Path, device: str, watch: Watch) -> O
     return outcome
 
 
-def train_cell(cell: Cell, split: Split, device: str) -> FinishedCell:
-    """Train the model of a cell on `split.train` and score it on `split.scored`.
+def train_cell(cell: Cell, split: Split, work: Path, device: str) -> FinishedCell:
+    """Train the model of a cell on `split.train`, score it on `split.scored`, and write it into `work`.
 
-    Labels never reach the training. Raises KeyboardInterrupt where the model kept what it had learned when Ctrl-C was
-    pressed: half a training is no cell.
+    A model that writes checkpoints has them there until its cell is written, and goes on from them after a crash or
+    Ctrl-C. Labels never reach the training. Raises KeyboardInterrupt where the model kept what it had learned when
+    Ctrl-C was pressed: half a training is no cell.
     """
-    model = build(cell.entry, cell.seed, device)
+    parameters = learner_parameters(cell.entry)
+    settings = json.dumps([parameters, split.train.fingerprint], sort_keys=True).encode()
+    checkpoints = cell_path(work, cell).with_suffix(f".{hashlib.sha256(settings).hexdigest()[:8]}")
+    model = build(cell.entry, cell.seed, device, checkpoints)
     unlabelled = replace(split.train, labels=None, label_names=())
     start = time.perf_counter()
     model.fit(unlabelled)
-    seconds = time.perf_counter() - start
+    seconds = float(
+        getattr(model, "seconds_", time.perf_counter() - start)
+    )  # of the parts before a resume too
     if getattr(model, "stop_reason_", None) == "interrupted":
         raise KeyboardInterrupt
     measures, chance = score(model, split.scored, cell.seed)
-    return FinishedCell(
+    finished = FinishedCell(
         cell=cell,
-        parameters=learner_parameters(cell.entry),
+        parameters=parameters,
         trained=_items(split.train),
         scored=_items(split.scored),
         measures={**measures, "seconds": seconds},
         chance=chance,
         made=made_here(str(getattr(model, "device_", "cpu"))),
     )
+    write_cell(work, finished)
+    if checkpoints.is_dir():
+        shutil.rmtree(checkpoints)
+    return finished
 
 
 def _items(collection: Collection) -> dict[str, Any]:
