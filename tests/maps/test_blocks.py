@@ -7,12 +7,14 @@ import sys
 
 import numpy as np
 import pytest
+import torch
+from scipy import sparse
 from sklearn.datasets import load_digits
 
 from somscope.errors import InputError
 from somscope.maps import som as module
 from somscope.maps.blocks import MappedBlocks, block_sample
-from somscope.maps.inputs import sample_rows, sample_step
+from somscope.maps.sample import SAMPLE, sample_rows, smallest_keys
 from somscope.maps.som import SOM
 
 
@@ -51,13 +53,90 @@ def test_blocks_with_gaps_give_the_map_of_the_whole(digits):
 
 
 def test_blocks_keep_the_sample_of_the_whole():
-    for n in (1, 2048, 2049, 5000, 20001):
+    for n in (2, 2048, 2049, 5000, 20001):
         x = np.arange(n, dtype=np.float64)[:, None]
         sample, counted = block_sample(cut(x, 777))
         assert counted == n
-        np.testing.assert_array_equal(sample[:, 0], sample_rows(n))
-        assert 1024 < len(sample) <= 2048 or n <= 2048
-    assert sample_step(2048) == 1
+        np.testing.assert_array_equal(sample[:, 0], sample_rows(n, 1))
+        assert SAMPLE <= len(sample) <= SAMPLE + 2 or n == len(sample)
+
+
+def test_the_sample_resonates_with_no_period_and_is_the_same_each_time():
+    rows = smallest_keys(np.arange(2**17))
+    assert len(set(rows)) == SAMPLE
+    np.testing.assert_array_equal(rows, np.sort(rows))
+    np.testing.assert_array_equal(rows, smallest_keys(np.arange(2**17)))
+    for period in (2, 3, 7, 16, 24, 64, 365, 1024):
+        counts = np.bincount(rows % period, minlength=period)
+        expected = SAMPLE / period
+        chi_squared = np.sum((counts - expected) ** 2 / expected)
+        assert chi_squared < period + 5 * np.sqrt(2 * period)
+    np.testing.assert_allclose(
+        np.bincount(rows // 2**14) / SAMPLE, 1 / 8, atol=0.03
+    )  # and even from end to end
+
+
+def test_periodic_items_are_seen_in_all_their_phases(digits):
+    x = np.tile(
+        np.concatenate([np.zeros((15, 64), np.float32), digits[:1]]), (4096, 1)
+    )  # every 16th is a digit
+    x[:, :8] += np.random.default_rng(0).normal(size=(len(x), 8)).astype(np.float32)
+    sample, _ = block_sample(cut(x, 9999))
+    assert np.mean(sample.sum(axis=1) > 100) == pytest.approx(1 / 16, abs=0.02)
+
+
+def test_a_column_and_items_that_are_only_dull_in_the_sample_are_mapped(tmp_path, monkeypatch, digits):
+    n = 20_000
+    x = np.zeros((n, 3), np.float32)
+    dull = np.setdiff1d(np.arange(n), sample_rows(n))
+    x[dull[:50]] = 1.0  # all items of the sample are equal
+    x[:, 2] = np.nan
+    x[dull[30:50], 2] = 5.0  # and nothing is known of their last feature
+    np.save(tmp_path / "x.npy", x)
+    monkeypatch.setattr(module, "BLOCK_BYTES", 1000)
+    for som in (
+        SOM(grid=(1, 2), radius=(0.5, 0.1)).fit(x),
+        SOM(grid=(1, 2), radius=(0.5, 0.1)).fit_blocks(cut(x, 3000)),
+        SOM(grid=(1, 2), radius=(0.5, 0.1)).fit(np.load(tmp_path / "x.npy", mmap_mode="r")),
+    ):
+        assert sorted(som.hits_) == [50, n - 50]
+        assert som.prototypes_[som.hits_.argmin()] == pytest.approx([1, 1, 5])
+    x[:, 2] = np.nan
+    for fit in (SOM().fit, lambda x: SOM().fit_blocks(cut(x, 3000))):
+        with pytest.raises(InputError, match="column 2 holds nothing but NaN"):
+            fit(x)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda x: x.tolist(),
+        lambda x: x.astype(np.float16),
+        lambda x: x.astype(np.uint8),
+        lambda x: torch.as_tensor(x).to(torch.bfloat16),
+        lambda x: np.asfortranarray(x),
+    ],
+    ids=["lists", "float16", "uint8", "bfloat16", "fortran"],
+)
+def test_blocks_may_be_all_that_fit_takes(digits, form):
+    expected = SOM(grid=(4, 4), **CLASSIC).fit_blocks(cut(digits, 500))
+    som = SOM(grid=(4, 4), **CLASSIC).fit_blocks([form(block) for block in cut(digits, 500)])
+    np.testing.assert_allclose(som.prototypes_, expected.prototypes_, atol=1e-4)
+    once = SOM(grid=(4, 4), **CLASSIC).fit_blocks(form(block) for block in cut(digits, 900))
+    np.testing.assert_allclose(
+        once.prototypes_,
+        SOM(grid=(4, 4), **CLASSIC).fit_blocks(iter(cut(digits, 900))).prototypes_,
+        atol=1e-4,
+    )
+
+
+def test_empty_blocks_are_passed_over(digits):
+    blocks = [digits[:0], digits[:900], digits[:0], digits[900:]]
+    one = SOM(grid=(4, 4), **CLASSIC).fit_blocks(blocks)
+    np.testing.assert_array_equal(
+        one.prototypes_, SOM(grid=(4, 4), **CLASSIC).fit_blocks(blocks[1::2]).prototypes_
+    )
+    assert SOM(grid=(4, 4), **CLASSIC).fit_blocks(iter(blocks)).hits_.sum() == len(digits)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
@@ -110,6 +189,11 @@ def test_blocks_that_make_no_collection_are_refused(digits):
         SOM().fit_blocks([digits[:100], digits[100:200, :60]])
     with pytest.raises(InputError, match="block 1: "):
         SOM().fit_blocks([digits[:100], digits[0]])
+    for blocks in ([sparse.csr_matrix(digits)], iter([sparse.csr_matrix(digits)])):
+        with pytest.raises(InputError, match=r"block 0 is sparse; blocks must be dense"):
+            SOM().fit_blocks(blocks)
+    with pytest.raises(InputError, match="block 1: "):
+        SOM().fit_blocks(iter([digits[:100], [["a", "b"]]]))
     with pytest.raises(InputError, match="algorithm='batch'"):
         SOM(algorithm="online").fit_blocks([digits])
     bad = digits[200:300].copy()

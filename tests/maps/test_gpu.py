@@ -196,7 +196,7 @@ def test_training_on_the_items_of_a_gpu_gives_the_map_of_the_processor(
     x, _ = _data(4, np.float64)
     weight = np.random.default_rng(0).integers(0, 3, size=len(x))
     expected = SOM(grid=(4, 5), metric=metric, n_passes=6).fit(x, sample_weight=weight)
-    monkeypatch.setattr("somscope.maps.som.on_device", lambda items, device: on_device(items, "meta_cpu"))
+    monkeypatch.setattr("somscope.maps.fitting.on_device", lambda items, device: on_device(items, "meta_cpu"))
     monkeypatch.setattr(gpu, "GPUItems", lambda *given: GPUItems(*given[:4], device="cpu"))
     som = SOM(grid=(4, 5), metric=metric, n_passes=6).fit(x, sample_weight=weight)
     np.testing.assert_allclose(som.prototypes_, expected.prototypes_, rtol=1e-9)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import pickle
 import signal
 import subprocess
 import sys
@@ -100,31 +102,86 @@ def test_a_settled_error_stops_and_a_fixed_number_of_passes_does_not(digits):
 
 @pytest.mark.parametrize("algorithm", ["batch", "online"])
 def test_an_interrupt_at_any_line_of_training_leaves_whole_rows_of_the_history(digits, algorithm):
-    """Stop at every line that runs after the first pass, wherever it stands, as Ctrl-C may."""
-    module = {"batch": "maps/batch.py", "online": "maps/online.py"}[algorithm]
-    x = digits[:200]
-    for stop in range(0, 60, 3):
+    kept = 0
+    for stop in range(0, 200, 3):
         som = SOM(grid=(3, 3), algorithm=algorithm, n_passes=3, radius=(1.0, 0.5), random_state=0)
-        seen = 0
+        if not stopped_at(stop, (f"maps/{algorithm}.py",), som.fit, digits[:200]):
+            break
+        if hasattr(som, "history_"):  # training had begun
+            assert {len(values) for values in som.history_.values()} == {som.n_iter_}
+            kept += som.n_iter_ > 0
+    assert kept > 5
 
-        def trace(frame, event, _, stop=stop):
-            nonlocal seen
-            if not frame.f_code.co_filename.endswith(module) or not frame.f_code.co_name.startswith("train"):
-                return None
-            if event == "line" and frame.f_locals.get("trained") is not None:
-                seen += 1
-                if seen == stop + 12:
-                    sys.settrace(None)
-                    raise KeyboardInterrupt
-            return trace
 
-        before = sys.gettrace()
-        sys.settrace(trace)
-        try:
-            som.fit(x)
-        except KeyboardInterrupt:  # before training began
-            continue
-        finally:
-            sys.settrace(before)
-        lengths = {len(values) for values in som.history_.values()}
-        assert lengths == {som.n_iter_}
+def test_an_interrupted_stream_is_the_map_of_the_blocks_before(digits):
+    def stream(stop):
+        for start in range(0, 1200, 300):
+            if start == stop:
+                raise KeyboardInterrupt
+            yield digits[start : start + 300]
+
+    options = {"grid": (4, 4), "random_state": 0}
+    som = SOM(**options).fit_blocks(stream(900))
+    assert som.stop_reason_ == "interrupted"
+    expected = SOM(**options).fit_blocks(iter([digits[:300], digits[300:600], digits[600:900]]))
+    np.testing.assert_array_equal(som.prototypes_, expected.prototypes_)
+    assert som.hits_.sum() == 900
+    assert not hasattr(som, "labels_")
+
+
+def test_a_stream_interrupted_in_its_first_training_reads_no_further(monkeypatch, digits):
+    read = []
+
+    def stream():
+        for i in range(3):
+            read.append(i)
+            yield digits[300 * i : 300 * i + 300]
+
+    monkeypatch.setattr("somscope.maps.batch.track", interrupting(2))
+    som = SOM(grid=(4, 4), random_state=0).fit_blocks(stream())
+    assert som.stop_reason_ == "interrupted"
+    assert read == [0]
+    assert som.hits_.sum() == 300
+
+
+def test_an_interrupt_at_any_line_of_partial_fit_leaves_the_map_before_it_or_after_it(digits):
+    before = SOM(grid=(3, 3), random_state=0).fit(digits[:200])
+    after = pickle.loads(pickle.dumps(before)).partial_fit(digits[200:400])
+    seen = {"before": 0, "after": 0}
+    for stop in range(1000):
+        som = pickle.loads(pickle.dumps(before))
+        if not stopped_at(
+            stop, ("maps/som.py", "maps/fitting.py", "maps/refine.py"), som.partial_fit, digits[200:400]
+        ):
+            break
+        state = "before" if som.n_iter_ == before.n_iter_ else "after"
+        expected = {"before": before, "after": after}[state]
+        seen[state] += 1
+        for name in ("prototypes_", "hits_", "_held", "u_matrix_", "labels_"):
+            np.testing.assert_array_equal(getattr(som, name), getattr(expected, name))
+        assert som.inertia_ == expected.inertia_
+    assert min(seen.values()) > 0
+    assert stop > 20
+
+
+def stopped_at(stop, files, call, *given):
+    """Raise KeyboardInterrupt at the line number `stop` of all that run in these files; whether there were so many."""
+    lines = 0
+
+    def trace(frame, event, _):
+        nonlocal lines
+        if not frame.f_code.co_filename.endswith(files):
+            return None
+        if event in ("line", "return"):
+            lines += 1
+            if lines > stop:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    with contextlib.suppress(KeyboardInterrupt):
+        call(*given)
+    sys.settrace(before)
+    return lines > stop

@@ -1,4 +1,4 @@
-"""Collections larger than memory: blocks of items that are read again for every pass, and an even sample of them."""
+"""Collections larger than memory: blocks of items that are read again for every pass, and a sample of them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from sklearn.utils.validation import check_array
 
 from somscope.errors import InputError
-from somscope.maps.inputs import as_matrix, refuse_infinities, sample_rows, sample_step
-from somscope.maps.items import DenseItems, count_gaps
-from somscope.maps.search import Basis
+from somscope.maps.inputs import as_items, as_matrix, refuse_infinities
+from somscope.maps.items import DenseItems
+from somscope.maps.sample import Variety, sample_rows, smallest_keys
 
-__all__ = ["BLOCK_BYTES", "BlockItems", "MappedBlocks", "block_sample", "mapped_sample"]
+__all__ = ["BLOCK_BYTES", "BlockItems", "MappedBlocks", "block_sample", "checked_blocks", "mapped_sample"]
 
 BLOCK_BYTES = 32 * 2**20  # of a block in float32; larger ones are not faster
 
@@ -35,8 +36,34 @@ class MappedBlocks:
             yield np.array(self.x[start : start + self.rows])
 
 
+def checked_blocks(blocks: Iterable[Any]) -> Iterator[tuple[str, Block]]:
+    """The name and the items (n_b, d) of each block that has any, in float32 or float64; whatever `SOM.fit` takes.
+
+    Raises InputError for sparse blocks, for what is no table of numbers, and for another number of features.
+    """
+    n_features = None
+    for number, block in enumerate(blocks):
+        name = f"block {number}"
+        if sparse.issparse(block):
+            raise InputError(
+                f"{name} is sparse; blocks must be dense (block.toarray()), or give all items as one CSR matrix"
+            )
+        try:
+            rows = check_array(
+                as_matrix(block), dtype=[np.float64, np.float32], order="C",
+                ensure_all_finite=False, ensure_min_samples=0,
+            )  # fmt: skip
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{name}: {error}") from None
+        if n_features is not None and rows.shape[1] != n_features:
+            raise InputError(f"{name} has {rows.shape[1]} features, those before it have {n_features}")
+        n_features = rows.shape[1]
+        if len(rows):
+            yield name, np.asarray(rows)
+
+
 class BlockItems:
-    """Items that are read again for every pass, block by block, in bounded memory: a re-iterable of (n_b, d) arrays."""
+    """Items that are read again for every pass, block by block, in bounded memory: a re-iterable of (n_b, d) blocks."""
 
     def __init__(
         self,
@@ -46,60 +73,54 @@ class BlockItems:
         dtype: np.dtype,
     ) -> None:
         self.blocks, self.metric, self.feature_weights, self.dtype = blocks, metric, feature_weights, dtype
-        self._basis: Basis | None = None
+        self._basis: Any = None  # of the search
 
     def dense(self, n_units: int) -> Iterator[DenseItems]:
         """The blocks as items, with one basis of the search for all."""
-        for block in self.blocks:
+        for name, block in checked_blocks(self.blocks):
             x = np.ascontiguousarray(block, dtype=self.dtype)
-            if not len(x):
-                continue
-            gaps, infinities, (row, column) = count_gaps(x)
-            if infinities:
-                raise InputError(
-                    f"a block contains inf: {infinities} values, one in row {row}, column {column}"
-                )
-            items = DenseItems(x, self.metric, self.feature_weights, missing=gaps > 0, basis=self._basis)
+            items = as_items(
+                x, self.metric, self.feature_weights, allow_nan=self.metric != "cosine", what=name
+            )
+            assert isinstance(items, DenseItems)
+            items.basis = self._basis
             if self._basis is None and items.bounded:
                 self._basis = items.basis = items.find_basis(n_units)
             yield items
 
 
 def mapped_sample(x: np.memmap[Any, Any]) -> Block:
-    """The rows of a memory-mapped array that `sample_rows` names."""
-    return _checked(np.array(x[sample_rows(len(x))]), "the sample of the memory-mapped array")
+    """The rows of a memory-mapped array that `sample_rows` names; all of it is looked at where the first blocks leave
+    open whether it makes a map.
+    """
+    seen = Variety()
+    for name, block in checked_blocks(MappedBlocks(x)):
+        refuse_infinities(block, name)
+        seen.add(block)
+        if seen.enough:
+            break
+    sample = as_matrix(np.array(x[sample_rows(len(x), seen.refuse())]))
+    refuse_infinities(sample, "the sample of the memory-mapped array")
+    return np.asarray(sample, dtype=np.result_type(sample, np.float32))
 
 
 def block_sample(blocks: Iterable[Any]) -> tuple[Block, int]:
-    """The items that `sample_rows` would name in all blocks together, and the number of items; one reading.
+    """The items that `sample_rows` names in all blocks together, and the number of items; one reading.
 
-    Raises InputError where there are no items or a block has another number of features.
+    Raises InputError where there are no items, or none that make a map.
     """
-    parts: list[Block] = []
-    n_items, step = 0, 1
-    for number, block in enumerate(blocks):
-        rows = _checked(block, f"block {number}")
-        if parts and rows.shape[1] != parts[0].shape[1]:
-            raise InputError(
-                f"block {number} has {rows.shape[1]} features, those before it have {parts[0].shape[1]}"
-            )
-        parts.append(np.array(rows[(-n_items) % step :: step]))
-        n_items += len(rows)
-        if sample_step(n_items) > step:
-            kept = np.concatenate(parts)[:: sample_step(n_items) // step]
-            parts, step = [np.array(kept)], sample_step(n_items)
-    if not n_items:
+    seen = Variety()
+    sample, numbers = np.empty((0, 0)), np.arange(0)  # the sampled items, and their places among all
+    for name, rows in checked_blocks(blocks):
+        refuse_infinities(rows, name)
+        before = seen.n_items
+        seen.add(rows)
+        candidates = np.concatenate([numbers, np.arange(before, seen.n_items)])
+        wanted = np.union1d(smallest_keys(candidates), [0, seen.different or 0])
+        new = rows[wanted[wanted >= before] - before]
+        sample = np.concatenate([sample[np.isin(numbers, wanted)], new]) if before else new
+        numbers = wanted
+    if not seen.n_items:
         raise InputError("the blocks hold no items: there is nothing to map")
-    return np.concatenate(parts), n_items
-
-
-def _checked(block: Any, what: str) -> Block:
-    try:
-        checked = check_array(
-            as_matrix(block), dtype=[np.float64, np.float32], order="C",
-            ensure_all_finite=False, ensure_min_samples=0,
-        )  # fmt: skip
-    except ValueError as error:
-        raise InputError(f"{what}: {error}") from None
-    refuse_infinities(checked, what)
-    return np.asarray(checked)
+    seen.refuse()
+    return sample, seen.n_items

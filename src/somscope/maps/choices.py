@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 from somscope.errors import InputError, check_choice
 from somscope.maps.decay import DECAYS
-from somscope.maps.defaults import choose_grid, choose_radius, parse_grid
+from somscope.maps.defaults import choose_grid, choose_hat_radius, choose_radius, parse_grid
 from somscope.maps.initialise import Plane
 from somscope.maps.items import METRICS
 from somscope.maps.lattice import SHAPES, Lattice
@@ -19,6 +20,8 @@ __all__ = [
     "DEVICES",
     "check_parameters",
     "first_and_last",
+    "generator_for",
+    "hat_radii_for",
     "is_pair",
     "lattice_for",
     "radii_for",
@@ -57,7 +60,22 @@ def check_parameters(parameters: dict[str, Any]) -> None:
         raise InputError(
             f"radius={parameters['radius']!r}; allowed: 'auto', a number, or (first, last) in lattice steps"
         )
-    first_and_last("learning_rate", parameters["learning_rate"])
+    if max(first_and_last("learning_rate", parameters["learning_rate"])) > 1:
+        raise InputError(
+            f"learning_rate={parameters['learning_rate']!r}; allowed: at most 1, which puts a unit on its item"
+        )
+
+
+def generator_for(random_state: Any) -> np.random.Generator:
+    """The generator that a map draws from."""
+    try:
+        source = check_random_state(random_state)
+    except ValueError:
+        raise InputError(
+            f"random_state={random_state!r}; allowed: None, a whole number from 0 to 2**32 - 1, or a "
+            "numpy.random.RandomState"
+        ) from None
+    return np.random.default_rng(source.randint(2**31 - 1))
 
 
 def first_and_last(name: str, value: Any) -> tuple[float, float]:
@@ -96,6 +114,20 @@ def lattice_for(
     return lattice, None
 
 
+def hat_radii_for(radius: Any, total_rate: float) -> tuple[tuple[float, float], str | None]:
+    """`radii_for` a mexican-hat, whose radius should not fall from half the map; one number is both.
+
+    total_rate: sum of the learning rates of all steps.
+    """
+    if not isinstance(radius, str):
+        return _falling(radius), None
+    safe = choose_hat_radius(total_rate)
+    return (safe, safe), (
+        f"{safe:.3g} lattice steps throughout: the widest at which a mexican-hat cannot push prototypes away from the "
+        f"items, with learning rates that sum to {total_rate:.3g}"
+    )
+
+
 def radii_for(radius: Any, lattice: Lattice) -> tuple[tuple[float, float], str | None]:
     """The first and last radius in lattice steps, and why these where they were chosen here.
 
@@ -103,11 +135,7 @@ def radii_for(radius: Any, lattice: Lattice) -> tuple[tuple[float, float], str |
     """
     first, last = choose_radius(lattice)
     if not isinstance(radius, str):
-        given = first_and_last("radius", radius)
-        if given[0] < given[1]:
-            raise InputError(
-                f"radius={radius!r}: it falls from (first, last), so the first must not be smaller"
-            )
+        given = _falling(radius)
         if is_pair(radius):
             return given, None
         last = given[1]
@@ -117,6 +145,13 @@ def radii_for(radius: Any, lattice: Lattice) -> tuple[tuple[float, float], str |
         "to a radius at which neighbours still pull each other"
     )
     return (first, last), why
+
+
+def _falling(radius: Any) -> tuple[float, float]:
+    first, last = first_and_last("radius", radius)
+    if first < last:
+        raise InputError(f"radius={radius!r}: it falls from (first, last), so the first must not be smaller")
+    return first, last
 
 
 def is_pair(radius: Any) -> bool:

@@ -29,7 +29,13 @@ def schedule(decay: Decay, start: float, end: float, n: int, name: str = "value"
         raise InputError(f"{name} goes from {start} to {end}: both must be finite and 0 or more")
     t = np.linspace(0.0, 1.0, n) if n > 1 else np.ones(n)
     if callable(decay):
-        values = np.array([float(decay(float(at), start, end)) for at in t])
+        try:
+            values = np.array([float(decay(float(at), start, end)) for at in t])
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"the {name}'s decay is called as decay(t, first, last), with t from 0 to 1, for a number; "
+                f"this one cannot: {error}"
+            ) from error
         if not np.isfinite(values).all() or (values < 0).any():
             raise InputError(
                 f"the {name}'s decay returned {values.min()} .. {values.max()}; it must stay finite and >= 0"

@@ -7,12 +7,20 @@ import numpy as np
 from somscope.errors import InputError
 from somscope.maps.lattice import Lattice
 
-__all__ = ["choose_grid", "choose_passes", "choose_radius", "parse_grid"]
+__all__ = [
+    "FALLING_PASSES",
+    "SETTLING_PASSES",
+    "choose_grid",
+    "choose_hat_radius",
+    "choose_radius",
+    "parse_grid",
+]
 
 _MOST_UNITS = 1600  # 40 x 40: more units than a person can read
 _START_SHARE = 0.5  # the first radius, as a share of the longer side: the map first moves as a whole
 _LAST_RADIUS = 0.7  # near the knee of quantization against topographic error (docs/benchmarks.md)
-_PASSES = (15, 15)
+FALLING_PASSES = 15  # passes with a falling radius
+SETTLING_PASSES = 15  # further passes at the last one, at most
 
 
 def parse_grid(grid: object) -> tuple[int, int] | None:
@@ -70,6 +78,16 @@ def choose_radius(lattice: Lattice) -> tuple[float, float]:
     return max(_START_SHARE * longest, _LAST_RADIUS), _LAST_RADIUS
 
 
-def choose_passes() -> tuple[int, int]:
-    """Passes with a falling radius, and further passes at the last one."""
-    return _PASSES
+def choose_hat_radius(total_rate: float) -> float:
+    """The widest radius, in lattice steps, at which online training with a mexican-hat cannot run away.
+
+    A step at rate a pushes a unit that lies d = 1 from the best one away from the item by a |h(1; r)| of its distance,
+    and one farther off by less, while r <= 1 / sqrt(3). Over all steps, whose rates sum to `total_rate`, distances grow
+    at most by the factor exp(total_rate |h(1; r)|), wherever the items lie. This takes the r where that is e.
+    """
+    from scipy.optimize import brentq
+
+    def growth(u: float) -> float:  # u = 1 / r^2
+        return total_rate * (u - 1.0) * float(np.exp(-0.5 * u)) - 1.0
+
+    return float(1.0 / np.sqrt(3.0 if growth(3.0) <= 0 else brentq(growth, 3.0, 200.0)))

@@ -11,11 +11,33 @@ from numpy.typing import NDArray
 from somscope.maps.items import normalised
 from somscope.maps.threads import one_blas_thread
 
-__all__ = ["all_distances", "nearest_units"]
+__all__ = ["all_distances", "column_scale", "nearest_units", "paired_distances"]
 
 _BLOCK_BYTES = 32 * 2**20
 
 Floats = NDArray[np.float64]
+
+
+def column_scale(metric: str, feature_weights: Floats | None) -> Floats | None:
+    """(d,) factor of each feature in what is compared: the root of its weight; under Manhattan the weight itself."""
+    if feature_weights is None or metric == "manhattan":
+        return feature_weights
+    return np.sqrt(feature_weights)
+
+
+def paired_distances(
+    a: NDArray[np.floating], b: NDArray[np.floating], metric: str, feature_weights: Floats | None = None
+) -> Floats:
+    """(m,) distance of each row of a (m, d) to the same row of b, without missing values; formulas as above."""
+    scale = column_scale(metric, feature_weights)
+    one, other = (np.asarray(rows, dtype=np.float64) for rows in (a, b))
+    if scale is not None:
+        one, other = one * scale, other * scale
+    if metric == "manhattan":
+        return np.asarray(np.abs(one - other).sum(axis=1))
+    if metric == "cosine":
+        return np.asarray(0.5 * np.square(normalised(one) - normalised(other)).sum(axis=1))
+    return np.asarray(np.linalg.norm(one - other, axis=1))
 
 
 def all_distances(

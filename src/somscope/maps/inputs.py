@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from somscope.errors import InputError
+from somscope.maps.defaults import parse_grid
 from somscope.maps.items import METRICS, DenseItems, Items, SparseItems, count_gaps
 from somscope.maps.lattice import Lattice
 
@@ -19,15 +20,9 @@ __all__ = [
     "as_prototypes",
     "checked_weights",
     "refuse_infinities",
-    "refuse_overflow",
-    "refuse_unmappable",
-    "sample_rows",
-    "sample_step",
 ]
 
-_SAMPLE = 2048  # items that the grid, the plane and the first prototypes are chosen from
 _ROWS = 4096  # rows looked at together
-_LARGEST = 1e150  # the square of more is beyond float64 after a few sums
 
 
 def as_matrix(x: Any) -> Any:
@@ -50,20 +45,30 @@ def as_matrix(x: Any) -> Any:
     return x
 
 
-def as_prototypes(given: Any, lattice: str | Lattice, toroidal: bool) -> tuple[NDArray[np.floating], Lattice]:
-    """A copy (K, d) of given prototypes, and their lattice; given: (rows, columns, d), or any shape with a Lattice.
+def as_prototypes(
+    given: Any, lattice: str | Lattice, toroidal: bool, grid: Any = None
+) -> tuple[NDArray[np.floating], Lattice]:
+    """A copy (K, d) of given prototypes, and their lattice.
 
+    given: (rows, columns, d), or (K, d) with a grid as `SOM` takes it; or any shape with a Lattice.
     Raises InputError where they do not fit each other, or are not finite.
     """
     array = np.array(given)
     if array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float64)
-    if not isinstance(lattice, Lattice):
-        if array.ndim != 3:
+    sides = None if grid is None else parse_grid(grid)
+    if isinstance(lattice, Lattice):
+        if sides not in (None, (lattice.rows, lattice.columns)):
+            raise InputError(f"grid={grid!r}, but the lattice given is {lattice}; give one of them")
+    else:
+        if array.ndim == 3:
+            sides = sides or array.shape[:2]
+        if sides is None or array.ndim not in (2, 3):
             raise InputError(
-                f"prototypes have shape {array.shape}; needed: (rows, columns, d), or (K, d) with a Lattice"
+                f"prototypes have shape {array.shape}; needed: (rows, columns, d), or (K, d) with "
+                "grid=(rows, columns) or a Lattice"
             )
-        lattice = Lattice(array.shape[0], array.shape[1], lattice, toroidal)
+        lattice = Lattice(*sides, lattice, toroidal)
     array = array.reshape(-1, array.shape[-1] if array.ndim else 1)
     if len(array) != lattice.n_units:
         raise InputError(f"{len(array)} prototypes for the {lattice.n_units} units of {lattice}")
@@ -76,7 +81,12 @@ def checked_weights(weights: Any, n: int, what: str, of: str) -> NDArray[np.floa
     """(n,) weights of 0 or more with a positive sum, or None; InputError says what is wrong."""
     if weights is None:
         return None
-    array = np.asarray(weights, dtype=np.float64)
+    try:
+        array = np.asarray(weights, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"{what}={weights!r}; allowed: None, or {n} numbers of 0 or more, one for each {of}"
+        ) from None
     if array.ndim == 0:
         array = np.full(n, float(array))
     if array.shape != (n,):
@@ -92,28 +102,49 @@ def as_items(
     feature_weights: NDArray[np.float64] | None = None,
     sample_weight: NDArray[np.float64] | None = None,
     allow_nan: bool = True,
+    what: str = "X",
 ) -> Items:
     """Items for training or search from a validated array or CSR matrix.
 
-    Raises InputError for infinite values (and where), and for missing ones where the metric cannot take them.
+    Raises InputError for infinite values (and where), for missing ones where the metric cannot take them, and for items
+    of which nothing is known that counts.
     """
     if metric not in METRICS:
         raise InputError(f"metric={metric!r} is not known; allowed: {', '.join(METRICS)}")
     if sparse.issparse(x):
         csr = sparse.csr_matrix(x)
         if not np.isfinite(csr.data).all():
-            raise InputError("X is sparse and holds NaN or inf; missing values need a dense array")
+            raise InputError(f"{what} is sparse and holds NaN or inf; missing values need a dense array")
         if not csr.has_canonical_format:  # the caller's matrix stays as it is
             csr = csr.copy()
             csr.sum_duplicates()
         return SparseItems(csr, metric, feature_weights, sample_weight)
-    gaps = refuse_infinities(x, "X")
+    gaps = refuse_infinities(x, what)
     if gaps and not allow_nan:
         raise InputError(
-            f"X has {gaps} missing values (NaN), which algorithm='batch' with metric 'euclidean' or 'manhattan' takes, "
-            f"but neither algorithm='online' nor metric='cosine'; or impute them first"
+            f"{what} has {gaps} missing values (NaN), which algorithm='batch' with metric 'euclidean' or 'manhattan' "
+            f"takes, but neither algorithm='online' nor metric='cosine'; or impute them first"
         )
+    if gaps:
+        _refuse_unknown_items(x, feature_weights, what)
     return DenseItems(x, metric, feature_weights, sample_weight, missing=gaps > 0)
+
+
+def _refuse_unknown_items(
+    x: NDArray[np.floating], feature_weights: NDArray[np.float64] | None, what: str
+) -> None:
+    """InputError for items that are NaN in every feature, or in every one of positive weight: they are near nothing."""
+    counts = slice(None) if feature_weights is None else np.flatnonzero(feature_weights)
+    found = [
+        start + np.flatnonzero(np.isnan(x[start : start + _ROWS, counts]).all(axis=1))
+        for start in range(0, len(x), _ROWS)
+    ]
+    unknown = np.concatenate(found)
+    if len(unknown):
+        raise InputError(
+            f"{what} has {len(unknown)} item(s) without any value, the first in row {unknown[0]}: NaN in every "
+            "feature (of positive weight), so that no unit is nearer than another; leave them out"
+        )
 
 
 def refuse_infinities(x: NDArray[np.floating], what: str) -> int:
@@ -126,56 +157,3 @@ def refuse_infinities(x: NDArray[np.floating], what: str) -> int:
             f"{what} contains inf: {infinities} infinite values, one in row {row}, column {column}"
         )
     return gaps
-
-
-def sample_step(n: int) -> int:
-    """The smallest power of two s for which every s-th of n items makes a sample of at most 2048."""
-    step = 1
-    while -(-n // step) > _SAMPLE:
-        step *= 2
-    return step
-
-
-def sample_rows(n: int) -> NDArray[np.int64]:
-    """Rows of an even sample of n items: every s-th. A stream of blocks can keep the same ones without knowing n."""
-    return np.arange(0, n, sample_step(n))
-
-
-def refuse_overflow(sample: Any) -> None:
-    """InputError for a sample of items, dense or sparse, whose squares cannot be summed in float64."""
-    values = sample.data if sparse.issparse(sample) else sample
-    largest = max(
-        float(np.fmax.reduce(values, axis=None, initial=0.0)),
-        -float(np.fmin.reduce(values, axis=None, initial=0.0)),
-    )
-    if largest > _LARGEST:
-        raise InputError(
-            f"X has values up to {largest:.3g}, whose squares overflow; scale them to {_LARGEST:g} or less"
-        )
-
-
-def refuse_unmappable(x: Any) -> None:
-    """InputError for fewer than two items, items that are all equal, and columns without any value."""
-    n = x.shape[0]
-    if n < 2:
-        raise InputError(f"X has {n} sample(s), and a map needs at least 2 different items")
-    if sparse.issparse(x):
-        for start in range(0, n, _ROWS):
-            part = sparse.vstack([x[:1], x[start : start + _ROWS]], format="csr")
-            if (part.max(axis=0) != part.min(axis=0)).nnz:
-                return
-    else:
-        differ, unseen = False, np.ones(x.shape[1], dtype=np.bool_)
-        for start in range(0, n, _ROWS):
-            block = x[start : start + _ROWS]
-            gaps = np.isnan(block)
-            unseen &= gaps.all(axis=0)
-            differ = differ or bool(((block != x[0]) & ~(gaps & np.isnan(x[0]))).any())
-            if differ and not unseen.any():
-                return
-        if unseen.any():
-            empty = np.flatnonzero(unseen)
-            raise InputError(
-                f"column {empty[0]} holds nothing but NaN; leave out {len(empty)} such column(s)"
-            )
-    raise InputError(f"all {n} items are equal: there is nothing to map")

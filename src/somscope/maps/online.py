@@ -34,16 +34,22 @@ def train_online(
 ) -> Trained:
     """m_k += rate_t h(k, b; radius_t) (x_t - m_k) for the items in a new random order in each pass.
 
-    radii, rates: (passes,) values at the start of each pass; within a pass both fall linearly to the next one's.
+    radii, rates: (passes + 1,) values between which both go linearly within each pass: the first item of all meets the
+    first value, the last item the last. The history's radius is that at the start of a pass.
     A sample weight says how often an item comes: w n / sum(w) times in a pass (with whole weights, exactly w times),
     and neither the order of the items nor whether one is repeated or has the weight 2 makes a difference. The
     quantization error in the history is the mean distance at which a pass met its items.
-    Raises InputError for sparse items, missing values, the cosine distance, and prototypes that ran away.
+    Raises InputError for sparse items, missing values, the cosine distance, rates above 1, and prototypes that ran
+    away.
     """
     if not isinstance(items, DenseItems) or items.missing or items.metric == "cosine":
         raise InputError(
             "algorithm='online' takes dense items without missing values and metric 'euclidean' or 'manhattan'; "
             "use algorithm='batch'"
+        )
+    if rates.max() > 1.0:
+        raise InputError(
+            f"the learning rate reaches {rates.max():.3g}; allowed: at most 1, which puts a unit on its item"
         )
     x = items.x
     prototypes = start.astype(x.dtype)
@@ -54,7 +60,9 @@ def train_online(
     trained = Trained(prototypes.astype(np.float64))
     began = perf_counter()
     bounds = _RUN_AWAY * max(np.abs(x).max(), np.abs(prototypes).max(), 1e-300)
-    steps = [(p, s) for p in range(len(radii)) for s in range(_SLICES)]
+    n_passes = len(radii) - 1
+    steps = [(p, s) for p in range(n_passes) for s in range(_SLICES)]
+    last = max(n_passes * len(visits) - 1, 1)  # the last step of all
     order, met = visits, 0.0
     cuts = np.linspace(0, len(visits), _SLICES + 1).astype(np.int64)
     try:
@@ -62,8 +70,8 @@ def train_online(
             if s == 0:
                 order, met = generator.permutation(visits), 0.0
             part = order[cuts[s] : cuts[s + 1]]
-            at = np.arange(cuts[s], cuts[s + 1]) / len(visits)
-            radius, rate = (_between(values, p, at) for values in (radii, rates))
+            at = (p * len(visits) + np.arange(cuts[s], cuts[s + 1])) / last * n_passes
+            radius, rate = (np.interp(at, np.arange(n_passes + 1), values) for values in (radii, rates))
             met += kernels.online_steps(
                 x, None, part, prototypes, squared, shape, radius, rate, scale, items.metric == "manhattan"
             )
@@ -71,8 +79,7 @@ def train_online(
                 if not np.abs(prototypes).max() < bounds:
                     raise InputError(
                         f"the prototypes ran away from the items in pass {p + 1}: neighbourhood='{neighbourhood}' "
-                        "pushed more than it pulled; "
-                        "a mexican-hat wants radius=(0.3, 0.2), learning_rate=(0.1, 0.01) or less"
+                        "pushed more than it pulled; radius='auto' takes one under which no prototype can"
                     )
                 trained.rows.append(
                     (float(p + 1), float(radii[p]), met / len(visits), np.nan, perf_counter() - began)
@@ -94,8 +101,3 @@ def _visits(
     n = round(reached[-1]) if (weights % 1 == 0).all() else len(x)
     at = (np.arange(n) + 0.5) / n * reached[-1]
     return np.asarray(order[np.minimum(np.searchsorted(reached, at, side="right"), len(order) - 1)])
-
-
-def _between(values: NDArray[np.float64], p: int, at: NDArray[np.float64]) -> NDArray[np.float64]:
-    following = values[min(p + 1, len(values) - 1)]
-    return np.asarray(values[p] + (following - values[p]) * at)

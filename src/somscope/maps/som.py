@@ -8,46 +8,38 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
-from sklearn.preprocessing import normalize
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import Tags
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from somscope.errors import InputError
-from somscope.maps.batch import Schedule, Trained, sweep, train_batch
-from somscope.maps.blocks import BLOCK_BYTES, BlockItems, MappedBlocks, block_sample, mapped_sample
-from somscope.maps.choices import (
-    ALGORITHMS,
-    check_parameters,
-    first_and_last,
-    is_pair,
-    lattice_for,
-    radii_for,
-)
-from somscope.maps.decay import Decay, schedule
-from somscope.maps.defaults import choose_passes, choose_radius
+from somscope.maps import fitting
+from somscope.maps.blocks import BLOCK_BYTES, MappedBlocks, block_sample, checked_blocks, mapped_sample
+from somscope.maps.choices import ALGORITHMS, check_parameters
+from somscope.maps.decay import Decay
 from somscope.maps.distances import all_distances, nearest_units
 from somscope.maps.gpu import choose_device, on_device
-from somscope.maps.initialise import initial_prototypes, principal_plane
-from somscope.maps.inputs import (
-    as_items,
-    as_matrix,
-    as_prototypes,
-    checked_weights,
-    refuse_overflow,
-    refuse_unmappable,
-    sample_rows,
-)
-from somscope.maps.items import DenseItems, Items
+from somscope.maps.inputs import as_items, as_matrix, as_prototypes, checked_weights
+from somscope.maps.items import Items
 from somscope.maps.lattice import Lattice
-from somscope.maps.online import train_online
-from somscope.maps.organise import plan_organising
-from somscope.maps.refine import refined
-from somscope.maps.units import UnitLabels, check_clusters, cluster_units, label_units, u_matrix
+from somscope.maps.units import UnitLabels, label_units
 
 __all__ = ["ALGORITHMS", "SOM"]
 
+_OPTIONAL = ("labels_", "inertia_", "unit_clusters_", "device_")  # what not every training leaves
+
 Floats = NDArray[np.float64]
+
+
+def _has_running_mean(som: SOM) -> bool:
+    if som.neighbourhood == "mexican-hat":
+        raise InputError(
+            "neighbourhood='mexican-hat' has negative weights, under which there is no running mean: partial_fit "
+            "refines maps of the other neighbourhoods"
+        )
+    return True
 
 
 class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -158,32 +150,11 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         self._check_choices()
         large = isinstance(X, np.memmap) and X.nbytes > BLOCK_BYTES
         if large and self.algorithm == "batch" and sample_weight is None:
-            best = self._fit_blocks(MappedBlocks(X), mapped_sample(X), len(X))
-            self.labels_ = self._labels(best)
+            self._fit_blocks(MappedBlocks(X), mapped_sample(X), len(X))
             return self
-        X = everything = self._validated(X, reset=True)
+        X = self._validated(X, reset=True)
         weight = checked_weights(sample_weight, X.shape[0], "sample_weight", "item")
-        if weight is not None and not weight.all():
-            X, weight = X[weight > 0], weight[weight > 0]
-        items = self._items(X, weight)
-        refuse_unmappable(X)
-        rows = sample_rows(X.shape[0])
-        n_items = X.shape[0] if weight is None or (weight % 1 != 0).any() else int(weight.sum())
-        generator = self._generator()
-        start = self._start(X[rows], None if weight is None else weight[rows], n_items, generator)
-        if isinstance(items, DenseItems) and items.bounded:
-            items.basis = items.find_basis(len(start))
-        self.device_ = choose_device(self.device, items, len(start), self.algorithm)
-        trained = self._train(on_device(items, self.device_), items, start, X.dtype, generator)
-        self._keep(trained, X.dtype)
-        items = on_device(items, self.device_)
-        units, distances = items.nearest(self.prototypes_)
-        self._count(units[:, 0], weight)
-        self.inertia_ = float(np.average(distances[:, 0], weights=weight))
-        self._describe_units()
-        if everything is not X:  # items of weight 0 have a unit, too
-            units, _ = self._items(everything, None).nearest(self.prototypes_)
-        self.labels_ = self._labels(units[:, 0])
+        self._become(fitting.fit_items(self, X, weight))
         return self
 
     def fit_blocks(self, blocks: Iterable[Any]) -> SOM:
@@ -192,88 +163,60 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         A list, a sequence or any object that can be iterated again is read once for every pass. An iterator can be
         read only once: its first block shapes the map as `fit` does and the following ones refine it (`partial_fit`).
         There are no labels_ (predict block by block); hits_ counts all items.
+        Ctrl-C returns the map so far, with stop_reason_ "interrupted".
         """
         self._check_choices()
         if self.algorithm != "batch":
             raise InputError("algorithm='online' takes one array; blocks need algorithm='batch'")
         if isinstance(blocks, Iterator):
-            first = next(blocks, None)
-            if first is None:
-                raise InputError("the iterator is empty: there is nothing to map")
-            self.fit(first)
-            for block in blocks:
-                self.partial_fit(block)
-            del self.labels_
+            self._fit_iterator(block for _, block in checked_blocks(blocks))
         else:
             self._fit_blocks(blocks, *block_sample(blocks))
+        del self.labels_
         return self
 
-    def _fit_blocks(
-        self, blocks: Iterable[Any], sample: NDArray[np.floating], n_items: int
-    ) -> NDArray[np.int32]:
-        """Train on blocks; returns (n,) the units of their items."""
-        if self.device == "cuda":
-            raise InputError(
-                "device='cuda' takes one array that fits into its memory; blocks need 'cpu' or 'auto'"
-            )
-        self.device_ = "cpu"
-        self._validated(sample, reset=True)
-        refuse_unmappable(sample)
-        items = BlockItems(blocks, self.metric, self._feature_weights(), sample.dtype)
-        generator = self._generator()
-        start = self._start(sample, None, n_items, generator)
-        pool = self._items(sample, None)
-        self._keep(self._train(items, pool, start, sample.dtype, generator), sample.dtype)
-        parts: list[NDArray[np.int32]] = []
-        total = 0.0
-        for block in items.dense(self.lattice_.n_units):
-            found, distances = block.nearest(self.prototypes_)
-            parts.append(found[:, 0].copy())
-            total += float(distances.sum())
-        units = np.concatenate(parts)
-        self._count(units, None)
-        self.inertia_ = total / n_items
-        self._describe_units()
-        return units
+    def _fit_iterator(self, blocks: Iterator[NDArray[np.floating]]) -> None:
+        first = next(blocks, None)
+        if first is None:
+            raise InputError("the iterator is empty: there is nothing to map")
+        self.fit(first)
+        try:
+            while self.stop_reason_ != "interrupted" and (block := next(blocks, None)) is not None:
+                self.partial_fit(block)
+        except KeyboardInterrupt:
+            self.stop_reason_ = "interrupted"
 
+    def _fit_blocks(self, blocks: Iterable[Any], sample: NDArray[np.floating], n_items: int) -> None:
+        sample = self._validated(sample, reset=True)
+        self._become(fitting.fit_blocks(self, blocks, sample, n_items))
+
+    @available_if(_has_running_mean)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any = None, sample_weight: ArrayLike | None = None) -> SOM:
-        """Refine the map with more items, at the last radius; the first call is `fit`.
+        """Refine the map with more items, at the last radius.
 
+        The first call is `fit`, with all that it takes and refuses: it needs two different items, and with a given
+        grid as many items as units. Later ones may bring a single item.
         Every prototype stays the mean of all that its neighbourhood has drawn so far (see `refine.refined`). labels_
         and inertia_ are those of X; hits_ counts the items of all calls.
+        Ctrl-C in a later call leaves the map as it was before it. There is no partial_fit (AttributeError) for the
+        mexican-hat, under which there is no running mean.
         """
         if not hasattr(self, "prototypes_"):
             return self.fit(X, y, sample_weight)
         X = self._validated(X, reset=False)
         weight = checked_weights(sample_weight, X.shape[0], "sample_weight", "item")
-        items = self._placed(X, weight)
-        seen = sweep(items, self.prototypes_)
-        assert seen.units is not None  # they are not blocks
-        new = np.bincount(seen.units, weights=weight, minlength=len(self._held)).astype(np.float64)
-        prototypes = refined(
-            self.prototypes_, self._held, seen, new,
-            self.lattice_, self.neighbourhood, self.radius_[1], self.metric,
-        )  # fmt: skip
-        self.prototypes_ = prototypes.astype(self.prototypes_.dtype)
-        self.n_iter_ += 1
-        units, distances = items.nearest(self.prototypes_)
-        hits, held = self.hits_, self._held
-        self._count(units[:, 0], weight)
-        self.hits_, self._held = hits + self.hits_, held + self._held
-        self.inertia_ = float(np.average(distances[:, 0], weights=weight))
-        self._describe_units()
-        self.labels_ = self._labels(units[:, 0])
+        self._become(fitting.refine(self, X, weight))
         return self
 
     # Use
 
     def predict(self, X: Any) -> NDArray[np.int64]:
         """(n,) best matching unit of each item, or with n_clusters the cluster of that unit."""
-        return self._labels(self.best_units(X, k=1)[0][:, 0])
+        return fitting.labels(dict(vars(self)), self.best_units(X, k=1)[0][:, 0])
 
     def best_units(self, X: Any, k: int = 2) -> tuple[NDArray[np.int64], Floats]:
         """The k nearest units (n, k) of each item, nearest first, and their distances (n, k)."""
-        check_is_fitted(self)
+        check_is_fitted(self, "prototypes_")
         X = self._validated(X, reset=False)
         n_units = len(self.prototypes_)
         if not 1 <= k <= n_units:
@@ -286,7 +229,7 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
 
     def transform(self, X: Any) -> NDArray[np.floating]:
         """(n, K) distance of each item to each prototype, in the items' float type."""
-        check_is_fitted(self)
+        check_is_fitted(self, "prototypes_")
         X = self._validated(X, reset=False)
         self._items(X, None)  # refuses what has no distance
         return all_distances(X, self.prototypes_, self.metric, self._feature_weights()).astype(X.dtype)
@@ -309,7 +252,7 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
 
     def impute(self, X: Any) -> NDArray[np.floating]:
         """A copy of X whose missing values (NaN) are those of the best unit of each item."""
-        check_is_fitted(self)
+        check_is_fitted(self, "prototypes_")
         X = self._validated(X, reset=False)
         if not isinstance(X, np.ndarray):
             raise InputError("impute takes a dense array; what is absent from a sparse one is 0, not missing")
@@ -328,28 +271,28 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         prototypes: ArrayLike,
         lattice: str | Lattice = "rectangular",
         *,
+        grid: str | int | tuple[int, int] | None = None,
         toroidal: bool = False,
         metric: str = "euclidean",
     ) -> SOM:
-        """A map from prototypes that somebody else has trained: (rows, columns, d), or (K, d) with a Lattice.
+        """A map from prototypes that somebody else has trained.
+
+        prototypes: (rows, columns, d); or (K, d) with grid=(rows, columns) or a Lattice, row after row.
 
         It has held no items yet: hits_ are 0, and what `partial_fit` brings counts in full.
         """
-        array, made = as_prototypes(prototypes, lattice, toroidal)
+        array, made = as_prototypes(prototypes, lattice, toroidal, grid)
         som = cls(grid=(made.rows, made.columns), lattice=made.shape, toroidal=made.toroidal, metric=metric)
         som._check_choices()
-        som.n_features_in_, som.lattice_ = array.shape[1], made
-        som.radius_, som.chosen_ = choose_radius(made), {}
-        som._keep(Trained(array.astype(np.float64), stop_reason="given prototypes"), array.dtype)
-        som._count(np.zeros(0, np.int32), None)
-        som._describe_units()
+        som.n_features_in_ = array.shape[1]
+        som._become(fitting.given(som, array, made))
         return som
 
     def save(self, folder: str | Path) -> Path:
         """Write model.json and model.safetensors into a folder; loading them executes no code."""
         from somscope.maps.storage import save_som
 
-        check_is_fitted(self)
+        check_is_fitted(self, "prototypes_")
         return save_som(self, Path(folder))
 
     @classmethod
@@ -378,10 +321,16 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
 
     def _validated(self, X: Any, reset: bool) -> Any:
         """X as a float32 or float64 array or CSR matrix with the fitted number of features."""
-        sparse = "csr" if self.__sklearn_tags__().input_tags.sparse else False
+        X = as_matrix(X)
+        if sparse.issparse(X) and not self.__sklearn_tags__().input_tags.sparse:
+            what = "algorithm='online'" if self.algorithm == "online" else f"metric={self.metric!r}"
+            raise InputError(
+                f"X is sparse, and {what} needs a dense array (X.toarray()); sparse ones are taken by "
+                "algorithm='batch' with metric 'euclidean' or 'cosine'"
+            )
         try:
             return validate_data(
-                self, as_matrix(X), reset=reset, accept_sparse=sparse, dtype=[np.float64, np.float32], order="C",
+                self, X, reset=reset, accept_sparse="csr", dtype=[np.float64, np.float32], order="C",
                 ensure_all_finite=False,
             )  # fmt: skip
         except ValueError as error:
@@ -396,89 +345,15 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         return as_items(X, self.metric, self._feature_weights(), weight, gaps)
 
     def _placed(self, X: Any, weight: Floats | None) -> Items:
-        """Checked items for the fitted map, on the device that pays for them."""
+        """Checked items for the fitted map, on the device that pays for them.
+
+        device="cuda" insists for training alone: a map that a GPU has trained is of use without one, too.
+        """
         items = self._items(X, weight)
-        return on_device(items, choose_device(self.device, items, len(self.prototypes_)))
+        device = "auto" if self.device == "cuda" else self.device
+        return on_device(items, choose_device(device, items, len(self.prototypes_)))
 
-    def _generator(self) -> np.random.Generator:
-        return np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
-
-    def _start(
-        self, sample: Any, weight: Floats | None, n_items: int, generator: np.random.Generator
-    ) -> Floats:
-        """Choose the lattice and the radius from a sample of the items, and place the first prototypes (K, d)."""
-        weights = self._feature_weights()
-        sample = sample.astype(np.float64)
-        refuse_overflow(sample)
-        if self.metric == "cosine":
-            sample = normalize(sample)
-        plane = principal_plane(sample, weight, None if weights is None else np.sqrt(weights))
-        self.lattice_, why_lattice = lattice_for(self.grid, self.lattice, self.toroidal, plane, n_items)
-        self.radius_, why_radius = radii_for(self.radius, self.lattice_)
-        reasons = {"grid": why_lattice, "radius": why_radius}
-        self.chosen_ = {name: why for name, why in reasons.items() if why is not None}
-        if self.n_clusters is not None:
-            check_clusters(self.n_clusters, self.lattice_.n_units)
-        return initial_prototypes(self.init, self.lattice_, sample, plane, generator, weight)
-
-    def _train(
-        self,
-        items: Items | BlockItems,
-        pool: Items,
-        start: Floats,
-        dtype: np.dtype,
-        generator: np.random.Generator,
-    ) -> Trained:
-        """Train on items; the batches of the organising phase come from the pool (the items, or a sample of them)."""
-        decaying, extra = choose_passes() if self.n_passes == "auto" else (int(self.n_passes), 0)
-        if self.n_passes == "auto":
-            self.chosen_["n_passes"] = (
-                f"{decaying} with a falling radius, then at most {extra} until the error settles"
-            )
-        first, last = self.radius_
-        if self.algorithm == "online":
-            radii = schedule(self.radius_decay, first, last, decaying, "radius")
-            rates = schedule(
-                self.learning_rate_decay,
-                *first_and_last("learning_rate", self.learning_rate),
-                decaying,
-                "learning rate",
-            )
-            return train_online(
-                items, start, self.lattice_, self.neighbourhood, radii, rates, generator, self.verbose
-            )
-        organising = None
-        if not is_pair(self.radius):
-            organising = plan_organising(pool, len(start), first, last, generator)
-            self.chosen_["organising"] = organising.describe()
-            first = float(organising.radii[-1])
-        radii = schedule(self.radius_decay, first, last, decaying, "radius")
-        plan = Schedule(radii, extra, self.tol, organising)
-        return train_batch(
-            items, start, self.lattice_, self.neighbourhood, self.metric, plan, dtype, self.verbose
-        )
-
-    def _keep(self, trained: Trained, dtype: np.dtype) -> None:
-        for name in ("labels_", "inertia_", "unit_clusters_"):  # of an earlier map
-            self.__dict__.pop(name, None)
-        self.prototypes_ = trained.prototypes.astype(dtype)
-        self.history_ = trained.history
-        self.n_iter_ = len(trained.rows)
-        self.stop_reason_ = trained.stop_reason
-
-    def _count(self, units: NDArray[np.integer], weight: Floats | None) -> None:
-        """The number of items of each unit, and their weight."""
-        self.hits_ = np.bincount(units, minlength=self.lattice_.n_units)
-        self._held = np.bincount(units, weights=weight, minlength=self.lattice_.n_units).astype(np.float64)
-
-    def _labels(self, units: NDArray[np.integer]) -> NDArray[np.int64]:
-        """(n,) units, or their clusters."""
-        return units.astype(np.int64) if self.n_clusters is None else self.unit_clusters_[units]
-
-    def _describe_units(self) -> None:
-        """U-matrix and unit clusters."""
-        if self.n_clusters is not None:
-            weights = self._feature_weights()
-            seen = self.prototypes_ if weights is None else self.prototypes_ * np.sqrt(weights)
-            self.unit_clusters_ = cluster_units(seen, self.lattice_, self.n_clusters, self.hits_)
-        self.u_matrix_ = u_matrix(self.prototypes_, self.lattice_, self._feature_weights())
+    def _become(self, learned: fitting.Learned) -> None:
+        """Take over what was learned, all at once, in place of what an earlier training left."""
+        kept = {name: value for name, value in vars(self).items() if name not in _OPTIONAL}
+        self.__dict__ = {**kept, **learned}

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from somscope import __version__
 from somscope.errors import InputError, RunError
 from somscope.maps.lattice import Lattice
+from somscope.maps.units import u_matrix
 
 if TYPE_CHECKING:
     from somscope.maps.som import SOM
@@ -144,7 +145,9 @@ def _restored(description: dict[str, Any], arrays: Arrays) -> SOM:
     for name in _ARRAYS:
         if name in arrays:
             setattr(som, name, arrays[name])
-    som._describe_units()
+    if som.n_clusters is not None and set(np.unique(som.unit_clusters_)) != set(range(som.n_clusters)):
+        raise ValueError(f"unit_clusters_ are not {som.n_clusters} clusters of units")
+    som.u_matrix_ = u_matrix(som.prototypes_, som.lattice_, som._feature_weights(), som.metric)
     return som
 
 

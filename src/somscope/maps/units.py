@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from somscope.errors import InputError
+from somscope.maps.distances import column_scale, paired_distances
+from somscope.maps.items import normalised
 from somscope.maps.lattice import Lattice
 
 __all__ = ["UnitLabels", "check_clusters", "cluster_units", "label_shares", "label_units", "u_matrix"]
@@ -26,12 +28,16 @@ def cluster_units(
     lattice: Lattice,
     n_clusters: int,
     hits: NDArray[np.integer] | None = None,
+    feature_weights: NDArray[np.float64] | None = None,
+    metric: str = "euclidean",
 ) -> NDArray[np.int64]:
     """(K,) cluster of each unit, 0 .. n_clusters - 1: Ward's method, merging only units that are neighbours.
 
     hits: (K,) items of each unit. Units without items first join the nearest unit with items (the shortest path over
     the lattice, in distances between prototypes), so that no cluster is empty; where fewer than n_clusters units have
-    items, every unit counts.
+    items, every unit counts. Ward's sum of squares is taken over the features times the roots of their weights; under
+    the cosine distance over their directions, so that it is a sum of cosine distances; under Manhattan over the
+    features times their weights, as that distance sees them.
     Source: Vesanto & Alhoniemi (2000), with Ward's criterion under the lattice's adjacency.
     Raises InputError unless 1 <= n_clusters <= K.
     """
@@ -42,7 +48,8 @@ def cluster_units(
     edges = lattice.edges()
     home = np.arange(lattice.n_units)
     if hits is not None and max(n_clusters, 2) <= np.count_nonzero(hits) < lattice.n_units:
-        home = _nearest_living(own, edges, np.flatnonzero(hits))
+        lengths = paired_distances(own[edges[:, 0]], own[edges[:, 1]], metric, feature_weights)
+        home = _nearest_living(lattice.n_units, edges, lengths, np.flatnonzero(hits))
     living = np.unique(home)
     if len(living) < 2 or n_clusters == 1:
         return np.zeros(lattice.n_units, np.int64)
@@ -53,18 +60,23 @@ def cluster_units(
     graph.setdiag(0)
     graph.eliminate_zeros()
     ward = AgglomerativeClustering(n_clusters=int(n_clusters), connectivity=graph, linkage="ward")
-    return np.asarray(ward.fit(own[living]).labels_, dtype=np.int64)[place]
+    scale = column_scale(metric, feature_weights)
+    seen = own[living] if scale is None else own[living] * scale
+    return np.asarray(ward.fit(normalised(seen) if metric == "cosine" else seen).labels_, dtype=np.int64)[
+        place
+    ]
 
 
 def _nearest_living(
-    prototypes: NDArray[np.float64], edges: NDArray[np.int64], living: NDArray[np.int64]
+    n_units: int, edges: NDArray[np.int64], lengths: NDArray[np.float64], living: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """(K,) for each unit the nearest of the units `living`, over the lattice's edges."""
+    """(K,) for each unit the nearest of the units `living`, over the lattice's edges of these lengths."""
     from scipy.sparse.csgraph import dijkstra
 
-    lengths = np.linalg.norm(prototypes[edges[:, 0]] - prototypes[edges[:, 1]], axis=1)
-    lengths += 1e-12 * (lengths.max() if lengths.max() > 0 else 1.0)  # a path of length 0 would be no path
-    graph = sparse.csr_matrix((lengths, (edges[:, 0], edges[:, 1])), shape=(len(prototypes),) * 2)
+    lengths = lengths + 1e-12 * (
+        lengths.max() if lengths.max() > 0 else 1.0
+    )  # a path of length 0 would be no path
+    graph = sparse.csr_matrix((lengths, (edges[:, 0], edges[:, 1])), shape=(n_units,) * 2)
     _, _, sources = dijkstra(graph, directed=False, indices=living, min_only=True, return_predecessors=True)
     return np.asarray(sources, dtype=np.int64)
 
@@ -127,16 +139,17 @@ def label_shares(
 
 
 def u_matrix(
-    prototypes: NDArray[np.floating], lattice: Lattice, feature_weights: NDArray[np.float64] | None = None
+    prototypes: NDArray[np.floating],
+    lattice: Lattice,
+    feature_weights: NDArray[np.float64] | None = None,
+    metric: str = "euclidean",
 ) -> NDArray[np.float64]:
-    """(rows, columns) mean Euclidean distance of each unit's prototype to its neighbours' (Ultsch & Siemon 1990).
+    """(rows, columns) mean distance of each unit's prototype to its neighbours' (Ultsch & Siemon 1990).
 
     Neighbours are those of `lattice.default_adjacency`; a unit without any has 0.
     """
-    own = np.asarray(prototypes, dtype=np.float64)
-    own = own if feature_weights is None else own * np.sqrt(feature_weights)
     edges = lattice.edges()
-    gaps = np.linalg.norm(own[edges[:, 0]] - own[edges[:, 1]], axis=1)
+    gaps = paired_distances(prototypes[edges[:, 0]], prototypes[edges[:, 1]], metric, feature_weights)
     ends = edges.T.ravel()
     total = np.bincount(ends, weights=np.tile(gaps, 2), minlength=lattice.n_units)
     degree = np.bincount(ends, minlength=lattice.n_units)
