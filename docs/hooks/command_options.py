@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any, Literal, get_args, get_origin
 
-MARK = re.compile(r"^<!-- options of: ([a-z ]+) -->$", re.MULTILINE)
+MARK = re.compile(r"^<!-- options of: ([a-z -]+) -->$", re.MULTILINE)
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
