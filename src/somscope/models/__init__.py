@@ -1,0 +1,1 @@
+"""Models: one file for each published deep map; each composes nets, maps and objectives."""

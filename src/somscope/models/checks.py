@@ -1,0 +1,52 @@
+"""Checks of the parameters that deep maps share; each error says what is allowed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from somscope.errors import InputError, check_choice
+from somscope.maps.choices import first_and_last
+from somscope.maps.defaults import parse_grid
+from somscope.maps.lattice import SHAPES
+from somscope.training import TrainingOptions
+
+__all__ = ["check_common", "check_flag", "check_number", "check_pair", "check_whole"]
+
+
+def check_common(parameters: dict[str, Any]) -> None:
+    """grid, lattice, toroidal, batch_size, device, precision, resume."""
+    parse_grid(parameters["grid"])
+    check_choice("lattice", parameters["lattice"], SHAPES)
+    for name in ("toroidal", "resume"):
+        check_flag(name, parameters[name])
+    check_whole("batch_size", parameters["batch_size"], 1)
+    TrainingOptions(device=parameters["device"], precision=parameters["precision"])
+
+
+def check_flag(name: str, value: Any) -> None:
+    """True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise InputError(f"{name}={value!r}; allowed: True or False")
+
+
+def check_whole(name: str, value: Any, least: int) -> None:
+    """A whole number from `least`."""
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
+        raise InputError(f"{name}={value!r}; allowed: a whole number from {least}")
+
+
+def check_number(name: str, value: Any, zero: bool = False) -> None:
+    """A finite number above 0, or with `zero` from 0."""
+    known = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not known or not np.isfinite(value) or value < 0 or (value == 0 and not zero):
+        raise InputError(f"{name}={value!r}; allowed: a number {'from' if zero else 'above'} 0")
+
+
+def check_pair(name: str, value: Any) -> tuple[float, float]:
+    """(first, last) of a schedule that does not rise, both above 0."""
+    first, last = first_and_last(name, value)
+    if first < last or last <= 0:
+        raise InputError(f"{name}={value!r}; it falls from (first, last) and ends above 0")
+    return first, last

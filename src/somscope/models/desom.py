@@ -1,0 +1,342 @@
+"""DESOM, deep embedded self-organizing map: autoencoder and map in one loss (Forest et al., ESANN 2019).
+
+    L = L_r + gamma L_som
+    L_r = mean over items and features of (x' - x)^2
+    L_som = 1/b sum_i sum_k w_ik ||z_i - m_k||^2,  w_ik = exp(-d(b_i, k)^2 / T^2),  T = Tmax (Tmin / Tmax)^(t / (n - 1))
+
+The weights w are constants: the gradient of L_som reaches the encoder and the prototypes through the distances alone.
+With the published schedule the map ends as a quantizer: three items in ten have a second best unit far from the best.
+The finish, which is ours, lays a batch SOM over the codes and trains on with T held, and with a loss on that order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.optim import Optimizer
+
+from somscope.errors import InputError, check_choice
+from somscope.maps.decay import DECAYS, Decay, schedule
+from somscope.maps.lattice import Lattice
+from somscope.models.checks import check_common, check_flag, check_number, check_pair, check_whole
+from somscope.models.deep_map import DeepMap
+from somscope.models.module import DeepMapModule, lattice_distances
+from somscope.models.tasks import AutoencoderTask, all_codes, draw_rows, organised, prototypes_from_items
+from somscope.nets.conv import ConvAutoencoder
+from somscope.nets.dense import DenseAutoencoder
+from somscope.nets.initialise import check_sizes
+from somscope.objectives.losses import Losses, weighted
+from somscope.objectives.reconstruction import squared_error
+from somscope.objectives.som import NEIGHBOURHOODS, neighbourhood_weights, order_loss, som_loss
+from somscope.training import Batch, Engine, Feed, Phase, Schedule, Task, adam, cosine
+
+__all__ = ["DESOM", "FINISHES", "DESOMModule", "DESOMTask"]
+
+FINISHES = ("auto", "none", "som", "joint")
+
+Net = DenseAutoencoder | ConvAutoencoder
+
+
+class DESOMModule(DeepMapModule):
+    """An autoencoder and prototypes among its codes.
+
+    net: encodes and decodes; distance: see `module.lattice_distances`; neighbourhood: "gaussian" or "window".
+    """
+
+    squared_lattice: Tensor
+    adjacency: Tensor
+    counts: Tensor
+
+    def __init__(
+        self,
+        net: Net,
+        lattice: Lattice,
+        latent_dim: int,
+        *,
+        distance: str = "manhattan",
+        neighbourhood: str = "gaussian",
+    ) -> None:
+        super().__init__(lattice, latent_dim)
+        self.net = net
+        self.neighbourhood = neighbourhood
+        self.register_buffer("squared_lattice", lattice_distances(lattice, distance), persistent=False)
+        self.register_buffer("adjacency", torch.from_numpy(lattice.adjacency()), persistent=False)
+        self.register_buffer("counts", torch.zeros(lattice.n_units))
+
+    def encode(self, items: Tensor) -> Tensor:
+        return self.net.encode(items)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        return self.net.decode(codes)
+
+    def loss(self, items: Tensor, temperature: float, gamma: float, order: float = 0.0) -> Losses:
+        """Items (b, d) -> L_r + gamma L_som, with the terms "reconstruction" and "som".
+
+        order: weight of a third term "order", see `objectives.som.order_loss`; 0 leaves it out.
+        """
+        items = items.flatten(1)
+        codes = self.encode(items)
+        squared = self.squared_distances(codes)
+        units = squared.detach().argmin(1)
+        weights = neighbourhood_weights(self.squared_lattice, units, temperature, self.neighbourhood)
+        self.counts.index_add_(0, units, torch.ones_like(units, dtype=self.counts.dtype))
+        terms = {
+            "reconstruction": squared_error(self.decode(codes), items),
+            "som": som_loss(squared, weights),
+        }
+        if order:
+            terms["order"] = order_loss(squared, units, self.adjacency)
+        return weighted(terms, {"som": gamma, **({"order": order} if order else {})})
+
+
+class DESOMTask(Task):
+    """Joint training: one Adam for network and prototypes, which start on the codes of some items.
+
+    temperatures: (n_steps,) T of each step, in lattice steps; gamma: weight of the map's loss; rows: (K,) the items.
+    interval: the map's loss counts in every so many steps, from the first.
+    """
+
+    module: DESOMModule
+
+    def __init__(
+        self,
+        module: DESOMModule,
+        temperatures: NDArray[Any],
+        gamma: float,
+        rows: Tensor,
+        *,
+        learning_rate: float,
+        eps: float = 1e-8,
+        interval: int = 1,
+    ) -> None:
+        self.module, self.temperatures, self.gamma, self.rows = module, temperatures, gamma, rows
+        self.rate, self.eps, self.interval = learning_rate, eps, interval
+
+    def begin(self, feed: Feed, engine: Engine) -> None:
+        prototypes_from_items(self.module, feed, self.rows)
+
+    def optimizers(self) -> Mapping[str, Optimizer]:
+        return {"adam": adam(self.module.parameters(), lr=self.rate, eps=self.eps)}
+
+    def losses(self, batch: Batch, step: int) -> Losses:
+        gamma = self.gamma if step % self.interval == 0 else 0.0
+        return self.module.loss(batch.items, float(self.temperatures[step]), gamma)
+
+    def scalars(self, step: int) -> Mapping[str, float]:
+        return {"temperature": float(self.temperatures[step])}
+
+    def unit_counts(self) -> Tensor:
+        counts = self.module.counts.clone()
+        self.module.counts.zero_()
+        return counts
+
+
+class FinishTask(DESOMTask):
+    """Gives the map its order back: starts on a batch SOM over all codes, and trains on with T held.
+
+    radius: the last one of that SOM, exp(-d^2 / 2 r^2), and the one that is held (T = sqrt(2) radius); order: weight
+    of `order_loss`. The learning rate falls to 0.
+    """
+
+    def __init__(
+        self,
+        module: DESOMModule,
+        n_steps: int,
+        radius: float,
+        *,
+        gamma: float,
+        order: float,
+        seed: int,
+        learning_rate: float,
+        eps: float = 1e-8,
+    ) -> None:
+        held = np.full(n_steps, radius * np.sqrt(2.0))
+        super().__init__(module, held, gamma, torch.empty(0), learning_rate=learning_rate, eps=eps)
+        self.radius, self.order, self.seed = radius, order, seed
+
+    def begin(self, feed: Feed, engine: Engine) -> None:
+        codes = all_codes(self.module, feed).cpu().numpy()
+        with torch.no_grad():
+            self.module.prototypes.copy_(organised(codes, self.module.lattice, self.radius, self.seed))
+
+    def schedules(self) -> Mapping[str, Schedule]:
+        return {"adam": Schedule(cosine(len(self.temperatures)))}
+
+    def losses(self, batch: Batch, step: int) -> Losses:
+        return self.module.loss(batch.items, float(self.temperatures[step]), self.gamma, self.order)
+
+
+class DESOM(DeepMap):
+    """A deep map: an autoencoder d-500-500-2000-L and a self-organizing map among its codes, trained together.
+
+    Parameters
+    ----------
+    grid: "8x8", (rows, columns), a number for a chain, or "auto" (about 5 sqrt(n) units).
+    latent_dim: L, dimensions of a code. hidden: sizes of the encoder's hidden layers; the decoder mirrors them.
+    gamma: weight of the map's loss, which is summed over prototypes and dimensions, beside the reconstruction's, which
+        is a mean over features.
+    lattice: "rectangular" or "hexagonal"; toroidal joins opposite edges.
+    legacy: True repeats the authors' code: its lattice distance (up to 1 too small), batches in the order of the items,
+        the published schedule and no finish, so that it ends as a quantizer whose neighbours are no longer alike.
+    n_steps, batch_size: of the joint training.
+    temperature: (first, last) T in lattice steps, and its decay: "exponential", "linear" or the others of `SOM`.
+    neighbourhood: "gaussian" exp(-d^2 / T^2), or "window" d <= T.
+    lattice_distance: "manhattan" (steps over sides, six on a hexagonal lattice) or "euclidean".
+    finish: what gives the prototypes their order back after the joint training. "som": a batch SOM on the codes, whose
+        radius ends at final_radius; "joint": the same, and finish_steps of training more with that radius and with
+        `order` times the loss on the order of best and second best units (`objectives.som.order_loss`), so that the
+        codes come to the map; "none". "auto" is "joint", with legacy "none".
+    final_radius: in lattice steps, exp(-d^2 / 2 r^2): smaller is closer to the items, larger is better ordered.
+    pretrain_epochs: of the autoencoder alone, before. update_interval: steps from one step of the map to the next.
+    batch_norm: after each hidden layer. learning_rate: of Adam.
+    device: "auto", "cpu" or "cuda"; precision: "auto", "fp32" or "bf16" (products of the network).
+    checkpoints: a folder, for long trainings; resume: go on from what it holds. random_state: seed.
+
+    Attributes are those of every deep map, see `deep_map.DeepMap`.
+
+    >>> model = DESOM(grid=(8, 8)).fit(X)
+    >>> model.predict(X), model.decoded_prototypes_
+    """
+
+    model_name: ClassVar[str] = "desom"
+    module_: DESOMModule
+
+    def __init__(
+        self,
+        grid: str | int | tuple[int, int] = (8, 8),
+        latent_dim: int = 10,
+        gamma: float = 1e-3,
+        *,
+        lattice: str = "rectangular",
+        toroidal: bool = False,
+        legacy: bool = False,
+        n_steps: int = 10_000,
+        batch_size: int = 256,
+        hidden: tuple[int, ...] = (500, 500, 2000),
+        batch_norm: bool = False,
+        pretrain_epochs: int = 0,
+        update_interval: int = 1,
+        temperature: tuple[float, float] = (10.0, 0.1),
+        decay: Decay = "exponential",
+        neighbourhood: str = "gaussian",
+        lattice_distance: str = "manhattan",
+        learning_rate: float = 1e-3,
+        finish: str = "auto",
+        finish_steps: int = 2000,
+        final_radius: float = 0.4,
+        order: float = 5e-3,
+        device: str = "auto",
+        precision: str = "auto",
+        random_state: Any = None,
+        checkpoints: str | Path | None = None,
+        resume: bool = False,
+        verbose: bool | None = None,
+    ) -> None:
+        self.grid = grid
+        self.latent_dim = latent_dim
+        self.gamma = gamma
+        self.lattice = lattice
+        self.toroidal = toroidal
+        self.legacy = legacy
+        self.n_steps = n_steps
+        self.batch_size = batch_size
+        self.hidden = hidden
+        self.batch_norm = batch_norm
+        self.pretrain_epochs = pretrain_epochs
+        self.update_interval = update_interval
+        self.temperature = temperature
+        self.decay = decay
+        self.neighbourhood = neighbourhood
+        self.lattice_distance = lattice_distance
+        self.learning_rate = learning_rate
+        self.finish = finish
+        self.finish_steps = finish_steps
+        self.final_radius = final_radius
+        self.order = order
+        self.device = device
+        self.precision = precision
+        self.random_state = random_state
+        self.checkpoints = checkpoints
+        self.resume = resume
+        self.verbose = verbose
+
+    def _check_choices(self) -> None:
+        check_common(self.get_params(deep=False))
+        check_flag("legacy", self.legacy)
+        check_flag("batch_norm", self.batch_norm)
+        for name in ("latent_dim", "n_steps", "update_interval", "finish_steps"):
+            check_whole(name, getattr(self, name), 1)
+        check_whole("pretrain_epochs", self.pretrain_epochs, 0)
+        for name in ("learning_rate", "final_radius"):
+            check_number(name, getattr(self, name))
+        for name in ("gamma", "order"):
+            check_number(name, getattr(self, name), zero=True)
+        check_pair("temperature", self.temperature)
+        if not callable(self.decay):
+            check_choice("decay", self.decay, DECAYS)
+        check_choice("neighbourhood", self.neighbourhood, NEIGHBOURHOODS)
+        check_choice("lattice_distance", self.lattice_distance, ("manhattan", "euclidean"))
+        check_choice("finish", self.finish, FINISHES)
+        check_sizes("hidden", self.hidden)
+        if self.legacy and (self.lattice != "rectangular" or self.toroidal):
+            raise InputError(
+                "legacy=True repeats code that knows rectangular lattices without joined edges only"
+            )
+
+    def _net(self, generator: torch.Generator | None) -> Net:
+        return DenseAutoencoder(
+            self.n_features_in_, self.hidden, self.latent_dim, batch_norm=self.batch_norm, generator=generator
+        )
+
+    def _module(self, generator: torch.Generator | None) -> DESOMModule:
+        return DESOMModule(
+            self._net(generator),
+            self.lattice_,
+            self.latent_dim,
+            distance="legacy" if self.legacy else self.lattice_distance,
+            neighbourhood=self.neighbourhood,
+        )
+
+    def _phases(self, module: DeepMapModule, items: NDArray[Any], generator: torch.Generator) -> list[Phase]:
+        assert isinstance(module, DESOMModule)
+        rows = draw_rows(len(items), self.lattice_.n_units, generator)
+        seed = int(torch.randint(2**31 - 1, (), generator=generator))
+        adam_options: dict[str, Any] = {
+            "learning_rate": self.learning_rate,
+            "eps": 1e-7 if self.legacy else 1e-8,
+        }
+        how: dict[str, Any] = {"batch_size": self.batch_size, "shuffle": not self.legacy}
+        phases = []
+        if self.pretrain_epochs:
+            before = AutoencoderTask(module, **adam_options)
+            phases.append(Phase("autoencoder", before, n_epochs=self.pretrain_epochs, **how))
+        temperatures = schedule(
+            self.decay, *check_pair("temperature", self.temperature), self.n_steps, "temperature"
+        )
+        joint = DESOMTask(
+            module, temperatures, self.gamma, rows, interval=self.update_interval, **adam_options
+        )
+        phases.append(Phase("joint", joint, n_steps=self.n_steps, **how))
+        if self._finish_kind == "joint":
+            last = FinishTask(
+                module, self.finish_steps, self.final_radius,
+                gamma=self.gamma, order=self.order, seed=seed, **adam_options,
+            )  # fmt: skip
+            phases.append(Phase("finish", last, n_steps=self.finish_steps, **how))
+        return phases
+
+    @property
+    def _laid_at(self) -> float | None:
+        return self.final_radius if self._finish_kind == "som" else None
+
+    @property
+    def _finish_kind(self) -> str:
+        if self.finish != "auto":
+            return self.finish
+        return "none" if self.legacy else "joint"

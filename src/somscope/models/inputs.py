@@ -1,0 +1,62 @@
+"""From what users hand over to the items that a deep map is trained on: pixels as bytes, all else as float32."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
+
+from somscope.errors import InputError
+from somscope.maps.inputs import as_matrix
+
+__all__ = ["ImageShape", "as_training_items", "known_image_shape"]
+
+ImageShape = tuple[int, int, int]
+_LARGEST_DENSE = 8 * 2**30  # bytes that a sparse matrix may need when it is made dense
+
+
+def known_image_shape(x: Any) -> ImageShape | None:
+    """(H, W, C) where x is a collection of images or an array (n, H, W, C) of bytes, else None."""
+    shape = getattr(x, "image_shape", None)
+    if shape is None and isinstance(x, np.ndarray) and x.dtype == np.uint8 and x.ndim == 4:
+        shape = x.shape[1:]
+    return None if shape is None else (int(shape[0]), int(shape[1]), int(shape[2]))
+
+
+def as_training_items(estimator: BaseEstimator, x: Any, reset: bool) -> NDArray[Any]:
+    """(n, d) items: uint8 for images, whose value is pixel / 255, and float32 for everything else, used as given.
+
+    x: a collection, images (n, H, W, C) uint8, or an array, tensor or CSR matrix (n, d). The estimator notes the
+    number of features with `reset`, and is asked for it without.
+    Raises InputError for NaN, infinite values, other shapes, another number of features, and sparse items that would
+    not fit into 8 GB.
+    """
+    kind: type = np.float32
+    if known_image_shape(x) is not None:
+        pixels = getattr(x, "features", x)
+        flat, kind = pixels.reshape(len(pixels), -1), np.uint8
+    else:
+        flat = as_matrix(x)
+        if isinstance(flat, np.ndarray) and flat.ndim > 2:
+            raise InputError(
+                f"X has shape {flat.shape} and type {flat.dtype}; allowed: (n, d) numbers, images (n, H, W, C) uint8, "
+                "or a collection"
+            )
+    try:
+        checked = validate_data(
+            estimator, flat, reset=reset, accept_sparse="csr", dtype=kind, order="C", ensure_all_finite=True
+        )
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    if isinstance(checked, np.ndarray):
+        return checked
+    needed = 4 * checked.shape[0] * checked.shape[1]
+    if needed > _LARGEST_DENSE:
+        raise InputError(
+            f"X is sparse and would need {needed / 2**30:.0f} GB when made dense, which a network needs; keep fewer "
+            f"features (limit: {_LARGEST_DENSE / 2**30:.0f} GB)"
+        )
+    return np.asarray(checked.toarray())
