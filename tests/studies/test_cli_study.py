@@ -31,6 +31,7 @@ def test_one_command_makes_the_file_and_shows_its_table(tmp_path: Path) -> None:
     assert content["rows"][0]["seeds"] == [0, 1]
     shown = f"{content['rows'][0]['measures']['purity']['mean']:.3f}"
     assert shown in result.stdout
+    assert f"{shown} ±" in result.stdout
     assert "(0.900)" in result.stdout
     assert "1 of 2: blobs stand default paper seed 0: purity" in result.stderr
     assert sorted(path.name for path in out.with_name("tiny.cells").iterdir()) == [

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["add_study", "app"]
 
+_WIDEST = 1000  # characters of a table
+
 app = typer.Typer(no_args_is_help=True, help="Run a declared experiment, and show its table.")
 
 
@@ -173,17 +175,22 @@ def _show(content: dict[str, Any], out: Path, as_json: bool) -> None:
 
         OUT.print(json.dumps(content, indent=2, ensure_ascii=False), soft_wrap=True, markup=False)
         return
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.measure import Measurement
     from rich.table import Table
 
     from somscope.studies.table import LEGEND, tables
 
     for made in tables(content):
-        table = Table(title=made.title)
+        table = Table(title=made.title, title_justify="left", box=SIMPLE, pad_edge=False)
         for at, name in enumerate(made.head):
-            table.add_column(name, justify="right" if at else "left", no_wrap=at == 0)
+            table.add_column(name, justify="right" if at else "left", no_wrap=True)
         for line in made.lines:
             table.add_row(*line)
-        OUT.print(table)
+        wide = Console(width=_WIDEST)
+        width = Measurement.get(wide, wide.options, table).maximum
+        Console(width=width).print(table)  # numbers that are cut off to fit a screen are of no use
     OUT.print(LEGEND, soft_wrap=True, markup=False)
     OUT.print(f"result: {out}", soft_wrap=True, markup=False)
 
