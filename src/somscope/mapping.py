@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 from somscope import figures
+from somscope.atomic import no_interrupt, whole_file
 from somscope.data.collection import Collection
 from somscope.errors import InputError, check_choice
-from somscope.measures import measure_map
 from somscope.report import write_report
 from somscope.runs import (
+    FeatureBlocks,
+    MapDistance,
     Run,
+    Steps,
     assignments_table,
+    best_units,
     config_record,
     feature_matrix,
     history_table,
+    is_large,
     items_table,
+    measure_run,
     new_run,
     vocabulary_table,
+    without_unknown,
     write_record,
 )
+from somscope.runs.jsonfile import write_object
 from somscope.runs.run import MODELS, model_class
 
 if TYPE_CHECKING:
@@ -57,54 +66,118 @@ def map_collection(
         prototypes stay in the units of the data), "none" as it is; "auto" scales tables with named columns.
     overwrite: replace the run that is there. command: the command line, to be recorded.
 
-    Ctrl-C during the training keeps the map learned so far; `run.config["stop_reason"]` is then "interrupted".
+    Features of more than 1 GiB are read in blocks for every pass, by the batch algorithm on the CPU.
+
+    Ctrl-C during the training keeps the map learned so far; `run.config["stop_reason"]` is then "interrupted". What
+    comes after the training (measures, figures, report) cannot lose it: a step that fails or is interrupted is left
+    out, and `run.config["left_out"]` says what and why.
     Raises RunError if the folder cannot be written, InputError for wrong parameters.
     """
     check_choice("model", model_name, MODELS)
     check_choice("scale", scale, SCALES)
+    collection = without_unknown(collection)
     with new_run(path, overwrite) as folder:
-        features = feature_matrix(collection)
-        weights = _standard_weights(features) if _is_scaled(collection, scale) else None
+        scaled = _is_scaled(collection, scale)
+        weights = _standard_weights(collection) if scaled else None
         settings = {"random_state": 0, **_with_weights(parameters or {}, weights)}  # a run can be repeated
+        _refuse_functions(settings)
         model = model_class(model_name)(**settings)
         started = time.perf_counter()
-        model.fit(features)
+        _fit(model, collection)
         seconds = time.perf_counter() - started
         if model.stop_reason_ == "interrupted":
             _log.warning("interrupted after pass %d: writing the map learned so far", model.n_iter_)
-        units, distances = model.best_units(features, k=min(2, model.lattice_.n_units))
-        model.save(folder)
+        with no_interrupt():
+            model.save(folder)
         chosen = dict(model.chosen_)
-        if weights is not None:
+        if scaled:
             chosen["scale"] = "each column in its standard deviations"
-        config = config_record(
-            collection,
-            model_name,
-            model.get_params(deep=False),
-            model.lattice_,
-            chosen=chosen,
-            stop_reason=model.stop_reason_,
-            passes=model.n_iter_,
-            seed=settings.get("random_state"),
-            seconds=seconds,
-            device=str(model.device_),
-            threads=_threads(),
-            command=command,
+        steps = Steps(folder)
+
+        def record() -> dict[str, Any]:
+            return config_record(
+                collection,
+                model_name,
+                model.get_params(deep=False),
+                model.lattice_,
+                chosen=chosen,
+                stop_reason=model.stop_reason_,
+                passes=model.n_iter_,
+                seed=settings.get("random_state"),
+                seconds=seconds,
+                device=str(model.device_),
+                threads=_threads(),
+                command=command,
+                left_out=steps.left_out,
+            )
+
+        distance = MapDistance(
+            settings.get("metric", "euclidean"), _as_weights(settings), collection.kind, scaled
         )
+        _finish(folder, model, collection, distance, steps, record)
+    return Run.open(path)
+
+
+def _fit(model: SOM, collection: Collection) -> None:
+    """Train on all features at once, or in blocks where they are large and the algorithm and the device allow it."""
+    if is_large(collection) and model.algorithm == "batch" and model.device != "cuda":
+        model.fit_blocks(FeatureBlocks(collection))
+    else:
+        model.fit(feature_matrix(collection))
+
+
+def _finish(
+    folder: Path,
+    model: SOM,
+    collection: Collection,
+    distance: MapDistance,
+    steps: Steps,
+    record: Callable[[], dict[str, Any]],
+) -> None:
+    """Place, measure, draw and report; whatever of it cannot be done is left out and recorded."""
+    metrics: dict[str, float] = {}
+    placed = steps.do("assignments", lambda: best_units(model, collection))
+    if placed is not None:
+        units, distances = placed
+        measured = steps.do(
+            "measures",
+            lambda: measure_run(distance, collection, model.lattice_, model.prototypes_, units, distances),
+        )
+        metrics, skipped = measured or ({}, [])
+        for what, why in skipped:
+            steps.leave_out(what, why)
+    items = steps.do("thumbnails", lambda: items_table(collection))
+    with no_interrupt():
         write_record(
             folder,
-            config,
-            _measure(model, collection, features, weights, units, distances),
-            assignments=assignments_table(collection, units, distances),
-            items=items_table(collection),
+            record(),
+            metrics,
+            assignments=None if placed is None else assignments_table(collection, units, distances),
+            items=items_table(collection, shown=False) if items is None else items,
             history=history_table(model.history_),
             vocabulary=vocabulary_table(collection),
         )
-        (folder / "figures").mkdir()
-        for name, figure in map_figures(model, collection, units, distances):
-            figures.save_figure(figure, folder / "figures" / f"{name}.png")
-        write_report(Run.open(folder), folder / "report.html")
-    return Run.open(path)
+    if placed is None:
+        steps.leave_out("figures and report", "they need the assignments", "error")
+    else:
+        figures_of = map_figures(model, collection, units, distances, distance)
+        steps.do("figures", lambda: _draw(folder / "figures", figures_of, steps))
+        with no_interrupt():
+            write_object(folder / "config.json", record())  # the report says what was left out
+        steps.do("report", lambda: write_report(Run.open(folder), folder / "report.html"))
+    with no_interrupt():
+        write_object(folder / "config.json", record())
+
+
+def _draw(folder: Path, drawings: Mapping[str, Callable[[], Figure]], steps: Steps) -> None:
+    """Write each figure; one that cannot be drawn does not keep the others away, and leaves no part of a file."""
+    folder.mkdir()
+    for name, draw in drawings.items():
+        try:
+            with whole_file(folder / f"{name}.png") as partial:
+                figures.save_figure(draw(), partial)
+        except Exception as error:
+            steps.failed(f"figure {name}", error)
 
 
 def _is_scaled(collection: Collection, scale: str) -> bool:
@@ -113,16 +186,21 @@ def _is_scaled(collection: Collection, scale: str) -> bool:
     return scale == "standard"
 
 
-def _standard_weights(features: Any) -> NDArray[np.float64]:
+def _standard_weights(collection: Collection) -> NDArray[np.float64]:
     """(d,) 1 / variance of each feature over its known values; 1 for a feature that is constant or never known."""
-    if not isinstance(features, np.ndarray):
+    if issparse(collection.features):
         raise InputError("scale='standard' needs dense features: sparse ones stay as they are")
-    known = np.isfinite(features)
-    count = np.maximum(known.sum(axis=0), 1)
-    mean = np.where(known, features, 0).sum(axis=0, dtype=np.float64) / count
-    variance = np.where(known, (features - mean) ** 2, 0).sum(axis=0, dtype=np.float64) / count
+    count, total, squared = (np.zeros(collection.n_features) for _ in range(3))
+    for block in FeatureBlocks(collection):
+        known = np.isfinite(block)
+        count += known.sum(axis=0)
+        total += np.where(known, block, 0).sum(axis=0, dtype=np.float64)
+    mean = total / np.maximum(count, 1)
+    for block in FeatureBlocks(collection):  # a second reading: the squares of far-off values would cancel
+        squared += np.where(np.isfinite(block), (block - mean) ** 2, 0).sum(axis=0, dtype=np.float64)
+    variance = squared / np.maximum(count, 1)
     # Rounding leaves a constant column with a variance of about (eps * mean)^2, which must not be blown up.
-    flat = variance <= (10 * np.finfo(features.dtype).eps * np.abs(mean)) ** 2
+    flat = variance <= (10 * np.finfo(block.dtype).eps * np.abs(mean)) ** 2
     return np.where(flat, 1.0, 1.0 / np.where(flat, 1.0, variance))
 
 
@@ -136,63 +214,64 @@ def _with_weights(parameters: Mapping[str, Any], weights: NDArray[np.float64] | 
     return {**parameters, "feature_weights": weights}
 
 
+def _as_weights(settings: Mapping[str, Any]) -> NDArray[np.float64] | None:
+    given = settings.get("feature_weights")
+    return None if given is None else np.asarray(given, dtype=np.float64)
+
+
+def _refuse_functions(settings: Mapping[str, Any]) -> None:
+    """Before a long training: a run folder cannot hold a function, since reading it must not execute anything."""
+    functions = [name for name, value in settings.items() if callable(value)]
+    if functions:
+        raise InputError(
+            f"{', '.join(functions)} is a function, which a run folder cannot hold: use a named one, or `SOM.fit`"
+        )
+
+
 def _threads() -> int:
     import torch
 
     return torch.get_num_threads()
 
 
-def _measure(
+def map_figures(
     model: SOM,
     collection: Collection,
-    features: Any,
-    weights: NDArray[np.float64] | None,
     units: NDArray[Any],
     distances: NDArray[Any],
-) -> dict[str, float]:
-    """The measures of the map, in the space in which it was trained: each feature in its standard deviations if scaled.
+    distance: MapDistance | None = None,
+) -> dict[str, Callable[[], Figure]]:
+    """The name of each figure of a map -> a function that draws it.
 
-    The quantization error is always the mean of the map's own distance, which may be cosine or Manhattan; the others
-    are Euclidean by definition.
+    units, distances: (n, 2) best and second units and their distances ((n, 1) on a map of one unit). distance: of the
+    map, for the units in the legends.
     """
-    scale = 1.0 if weights is None else np.sqrt(weights)
-    metrics = measure_map(
-        features if weights is None else features * scale,
-        model.prototypes_ * scale,
-        model.lattice_,
-        units[:, 0],
-        units[:, 1] if units.shape[1] > 1 else None,
-        labels=collection.labels,
-    )
-    return {**metrics, "quantization_error": float(np.mean(distances[:, 0], dtype=np.float64))}
-
-
-def map_figures(
-    model: SOM, collection: Collection, units: NDArray[Any], distances: NDArray[Any]
-) -> Iterator[tuple[str, Figure]]:
-    """Each figure of a map with the name of its file, one at a time.
-
-    units, distances: (n, 2) best and second units and their distances ((n, 1) on a map of one unit).
-    """
-    lattice = model.lattice_
-    yield "u_matrix", figures.u_matrix_figure(lattice, model.u_matrix_)
-    yield "hits", figures.hits_figure(lattice, np.bincount(units[:, 0], minlength=lattice.n_units))
+    lattice, first = model.lattice_, units[:, 0]
+    distance = MapDistance() if distance is None else distance
+    drawn: dict[str, Callable[[], Figure]] = {
+        "u_matrix": lambda: figures.u_matrix_figure(lattice, model.u_matrix_, unit=distance.prototypes),
+        "hits": lambda: figures.hits_figure(lattice, np.bincount(first, minlength=lattice.n_units)),
+    }
     if collection.image_shape is not None:
-        pictures = model.prototypes_.reshape(-1, *collection.image_shape)
-        yield "prototypes", figures.prototype_pictures_figure(lattice, pictures)
-    elif collection.kind == "vectors":
-        yield (
-            "component_planes",
-            figures.component_planes_figure(lattice, model.prototypes_, collection.feature_names),
+        shape = collection.image_shape
+        drawn["prototypes"] = lambda: figures.prototype_pictures_figure(
+            lattice, model.prototypes_.reshape(-1, *shape)
         )
-    if collection.labels is not None and (collection.labels >= 0).any():
-        names = collection.label_names
-        counts = figures.count_classes(lattice, units[:, 0], collection.labels, len(names))
-        yield "class_map", figures.class_map_figure(lattice, counts, names)
-        yield "label_pies", figures.label_pies_figure(lattice, counts, names)
+    elif collection.kind == "vectors":
+        drawn["component_planes"] = lambda: figures.component_planes_figure(
+            lattice, model.prototypes_, collection.feature_names
+        )
+    labels, names = collection.labels, collection.label_names
+    if labels is not None and (labels >= 0).any():
+        counts = figures.count_classes(lattice, first, labels, len(names))
+        drawn["class_map"] = lambda: figures.class_map_figure(lattice, counts, names)
+        drawn["label_pies"] = lambda: figures.label_pies_figure(lattice, counts, names)
     if getattr(model, "unit_clusters_", None) is not None:
-        yield "clusters", figures.unit_clusters_figure(lattice, model.unit_clusters_)
+        drawn["clusters"] = lambda: figures.unit_clusters_figure(lattice, model.unit_clusters_)
     if units.shape[1] > 1:
-        yield "errors", figures.error_layers_figure(lattice, units[:, 0], units[:, 1], distances[:, 0])
+        drawn["errors"] = lambda: figures.error_layers_figure(
+            lattice, first, units[:, 1], distances[:, 0], unit=distance.items
+        )
     if len(model.history_.get("pass", ())) > 0:
-        yield "training", figures.training_curves_figure(model.history_)
+        drawn["training"] = lambda: figures.training_curves_figure(model.history_, unit=distance.items)
+    return drawn

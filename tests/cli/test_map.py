@@ -122,7 +122,7 @@ def test_summary_names_what_matters(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "24 images, 16x20 pixels, colour, 2 labels, 1 skipped" in result.output
     assert "broken.png" in result.output
-    assert "quantization error" in result.output
+    assert "Quantization error" in result.output
     assert "chosen" in result.output
     assert f"report: {tmp_path / 'run' / 'report.html'}" in result.output
 
@@ -255,17 +255,22 @@ def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
     refused("map", tmp_path / "x.npy", "-o", "/sys/somscope-run", match="cannot write /sys/somscope-run")
 
 
-def test_unexpected_errors_keep_their_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_after_the_training_keeps_the_map(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     import somscope.mapping
 
     def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("a mistake of ours")
 
-    monkeypatch.setattr(somscope.mapping, "measure_map", broken)
-    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((5, 3)))
+    monkeypatch.setattr(somscope.mapping, "measure_run", broken)
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((9, 3)))
     result = invoke("map", tmp_path / "x.npy", "-o", tmp_path / "run", "--grid", "2x2")
-    assert isinstance(result.exception, ZeroDivisionError)
-    assert contents(tmp_path) == ["x.npy"]
+    assert result.exit_code == 1, result.output
+    assert "left out: measures (ZeroDivisionError: a mistake of ours)" in result.output
+    assert "--overwrite" in result.output
+    assert "Traceback" in caplog.text  # of a mistake the log has everything
+    assert Run.open(tmp_path / "run").model().prototypes_.shape == (4, 3)
 
 
 def start(*arguments: object, cwd: Path, before: str = "") -> subprocess.Popen[str]:
@@ -309,17 +314,25 @@ def test_ctrl_c_during_the_training_keeps_the_map(tmp_path: Path) -> None:
     assert contents(tmp_path) == ["run", "x.npy"]
 
 
-def test_ctrl_c_while_the_run_is_written_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("broken", "lost"),
+    [("best_units", "assignments"), ("measure_run", "measures"), ("write_report", "report")],
+)
+def test_ctrl_c_after_the_training_leaves_out_one_step(tmp_path: Path, broken: str, lost: str) -> None:
     np.save(tmp_path / "x.npy", np.random.default_rng(0).random((100, 5)))
     before = (
         "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "import somscope.report\nsomscope.report.write_report = lambda *_: signal.raise_signal(signal.SIGINT)"
+        f"import somscope.mapping\nsomscope.mapping.{broken} = lambda *_: signal.raise_signal(signal.SIGINT)"
     )
     process = start("map", "x.npy", "-o", "run", "--grid", "3x3", cwd=tmp_path, before=before)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 130, output
-    assert "interrupted: nothing was written" in output
-    assert contents(tmp_path) == ["x.npy"]
+    assert f"left out: {lost} (interrupted by Ctrl-C)" in output
+    assert "run the same command again with --overwrite" in output
+    run = Run.open(tmp_path / "run")
+    assert run.model().prototypes_.shape == (9, 5)
+    assert (tmp_path / "run" / "report.html").is_file() == (lost == "measures")
+    assert contents(tmp_path) == ["run", "x.npy"]
 
 
 def test_two_processes_cannot_write_one_run(tmp_path: Path) -> None:
@@ -333,14 +346,18 @@ def test_two_processes_cannot_write_one_run(tmp_path: Path) -> None:
     assert "another process is writing" in output
 
 
-def test_a_full_disk_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
-    """The whole command on a file system of 200 kB, in a mount namespace of its own where the system allows it."""
+@pytest.mark.parametrize(("size", "code"), [("60k", 2), ("200k", 1)])
+def test_a_full_disk(tmp_path: Path, size: str, code: int) -> None:
+    """The whole command on a tiny file system, in a mount namespace of its own where the system allows it.
+
+    Where the map and the tables do not fit there is nothing; where only figures and report do not, there is the rest.
+    """
     np.save(tmp_path / "x.npy", np.random.default_rng(0).random((3000, 20)))
     (tmp_path / "small").mkdir()
     script = (
-        "mount -t tmpfs -o size=200k none small || exit 77\n"
+        f"mount -t tmpfs -o size={size} none small || exit 77\n"
         f"{sys.executable} -m somscope.cli.main map x.npy -o small/run --grid 5x5 --passes 2\n"
-        'code=$?; echo "left: [$(ls -A small)]"; exit $code'
+        'code=$?; echo "left: [$(ls -A small)] [$(ls -A small/run)]"; exit $code'
     )
     unshare = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
     done = subprocess.run(
@@ -348,9 +365,14 @@ def test_a_full_disk_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
     )
     if done.returncode in (1, 77) and ("unshare" in done.stderr or "mount" in done.stderr):
         pytest.skip(f"this system allows no mount namespace: {done.stderr.strip()}")
-    assert done.returncode == 2, done.stdout + done.stderr
-    assert "the disk is full" in done.stderr
-    assert "left: []" in done.stdout
+    assert done.returncode == code, done.stdout + done.stderr
+    if code == 2:
+        assert "the disk is full" in done.stderr
+        assert "left: [] []" in done.stdout
+    else:
+        assert "left out: report" in done.stderr
+        for name in ("config.json", "model.safetensors", "assignments.parquet"):
+            assert name in done.stdout
 
 
 def test_settings_are_recorded_as_json(photo_run: Path) -> None:

@@ -45,10 +45,10 @@ def main_cells(figure: Figure, lattice: Lattice) -> PolyCollection:
 
 def test_u_matrix(lattice, draw):
     values = np.arange(lattice.n_units, dtype=float).reshape(lattice.rows, lattice.columns)
-    figure = figures.u_matrix_figure(lattice, values)
+    figure = figures.u_matrix_figure(lattice, values, unit="standard deviations")
     np.testing.assert_array_equal(main_cells(figure, lattice).get_array(), values.reshape(-1))
     labels = {axes.get_ylabel() + axes.get_xlabel() for axes in figure.axes[1:]}
-    assert any("units of the data" in label for label in labels)
+    assert labels == {"mean distance to the neighbouring prototypes\n(standard deviations)"}
     draw(figure)
 
 

@@ -156,3 +156,11 @@ def test_what_is_no_lattice_is_refused():
         Lattice(3, 4).adjacency("hexagonal")
     with pytest.raises(InputError, match="allowed: hexagonal"):
         Lattice(3, 4, "hexagonal").adjacency("4")
+
+
+@given(lattices())
+def test_pairs_are_neighbours_as_the_adjacency_says(lattice):
+    first, second = (side.ravel() for side in np.indices((lattice.n_units, lattice.n_units)))
+    for kind in ("hexagonal",) if lattice.shape == "hexagonal" else ("4", "8"):
+        expected = lattice.adjacency(kind)[first, second]
+        np.testing.assert_array_equal(lattice.are_neighbours(first, second, kind), expected)

@@ -9,13 +9,13 @@ import pytest
 from somscope.report.charts import training_charts
 from somscope.report.wording import (
     chosen_rows,
-    distance_units,
     measure_rows,
     number,
     repeat_command,
     repeat_python,
     source_rows,
 )
+from somscope.runs import MapDistance
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_numbers(value, text):
 
 
 def test_every_known_measure_has_its_sentence_and_unknown_ones_their_name():
-    rows = measure_rows({"my_own": 1.0, "quantization_error": 2.5})
+    rows = measure_rows({"my_own": 1.0, "quantization_error": 2.5}, MapDistance())
     assert [row.name for row in rows] == ["quantization_error", "my_own"]
     assert rows[0].sentence.endswith(".")
     assert rows[0].better == "lower is better"
@@ -55,17 +55,11 @@ def test_what_was_left_open_is_not_listed():
     assert source_rows(source) == {"reader": "csv", "limit": "0", "columns": "['a']"}
 
 
-@pytest.mark.parametrize(
-    ("parameters", "chosen", "expected"),
-    [
-        ({}, {}, ("in the units of the features",) * 2),
-        ({"metric": "cosine"}, {}, ("as cosine distance (0 to 2)", "in the units of the features")),
-        ({"feature_weights": [1, 2]}, {}, ("in weighted units of the features",) * 2),
-        ({"feature_weights": [1, 2]}, {"scale": "x"}, ("in standard deviations of the features",) * 2),
-    ],
-)
-def test_what_distances_are_measured_in(parameters, chosen, expected):
-    assert distance_units({"model": {"parameters": parameters}, "chosen": chosen}) == expected
+def test_measures_have_the_unit_of_the_distance():
+    metrics = {"quantization_error": 1.0, "combined_error": 2.0, "distortion": 3.0, "purity": 1.0}
+    units = [row.unit for row in measure_rows(metrics, MapDistance("cosine"))]
+    directions = "Euclidean distance of directions, 0 to 2"
+    assert units == ["1 - cosine", directions, f"{directions}, squared", "share"]
 
 
 def test_the_command_can_be_pasted_into_a_shell():

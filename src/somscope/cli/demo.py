@@ -29,7 +29,7 @@ def demo_command(
 
     check_target(out, overwrite)
 
-    from somscope.cli.summary import show_summary
+    from somscope.cli.summary import end
     from somscope.data import open_collection
     from somscope.mapping import map_collection
 
@@ -38,4 +38,4 @@ def demo_command(
     run = map_collection(
         collection, out, parameters=parameters, overwrite=overwrite, command=command_line(context)
     )
-    show_summary(run)
+    end(run)

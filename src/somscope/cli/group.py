@@ -10,9 +10,10 @@ from typer.core import TyperGroup
 from somscope.cli.console import say_error, say_note
 from somscope.errors import SomscopeError
 
-__all__ = ["EXIT_ERROR", "EXIT_INTERRUPTED", "SomscopeGroup", "command_line"]
+__all__ = ["EXIT_ERROR", "EXIT_INCOMPLETE", "EXIT_INTERRUPTED", "SomscopeGroup", "command_line"]
 
 EXIT_ERROR = 2  # as for a wrong option
+EXIT_INCOMPLETE = 1  # the trained map is there, but a part of its run is not
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells expect
 _ARGV = "somscope.argv"
 
@@ -35,7 +36,7 @@ class SomscopeGroup(TyperGroup):
             say_error(str(error))
             raise typer.Exit(EXIT_ERROR) from error
         except KeyboardInterrupt as error:
-            say_note("interrupted: nothing was written")
+            say_note("interrupted: nothing was written; run the same command again to start anew")
             raise typer.Exit(EXIT_INTERRUPTED) from error
 
 

@@ -7,8 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from somscope.cli.console import say_note
-from somscope.cli.group import EXIT_INTERRUPTED, command_line
+from somscope.cli.group import command_line
 from somscope.cli.options import default_run, parse_columns, parse_radius
 
 __all__ = ["map_command"]
@@ -143,7 +142,7 @@ def map_command(
 
     check_target(target, overwrite)
 
-    from somscope.cli.summary import show_summary
+    from somscope.cli.summary import end
     from somscope.data import open_collection
     from somscope.mapping import map_collection
 
@@ -159,10 +158,4 @@ def map_command(
         overwrite=overwrite,
         command=command_line(context),
     )
-    show_summary(run)
-    if run.config["stop_reason"] == "interrupted":
-        say_note(
-            f"interrupted: the map was kept as it was after {run.config['passes']} passes; "
-            "run the same command again with --overwrite for a full training"
-        )
-        raise typer.Exit(EXIT_INTERRUPTED)
+    end(run)

@@ -6,28 +6,32 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import typer
 from rich.markup import escape
 from rich.table import Table
 
 from somscope.cli.console import OUT, say_note
+from somscope.cli.group import EXIT_INCOMPLETE, EXIT_INTERRUPTED
+from somscope.measures import DESCRIPTIONS
+from somscope.runs.run import left_out
 
 if TYPE_CHECKING:
     from somscope.runs import Run
 
-__all__ = ["show_skipped", "show_summary"]
+__all__ = ["end", "show_skipped", "show_summary"]
 
 _SHOWN = 5  # examples of skipped files
-_MEANINGS = {
-    "quantization_error": "mean distance of an item to its prototype",
-    "topographic_error_8": "share of items whose two best units are no neighbours",
-    "topographic_error_hexagonal": "share of items whose two best units are no neighbours",
-    "trustworthiness": "are neighbours on the map alike? 1 is best",
-    "neighbourhood_preservation": "do like items lie near each other? 1 is best",
-    "unit_perplexity": "units in effective use",
-    "dead_units": "units without items",
-    "purity": "share of items with the main label of their unit",
-    "nmi_arithmetic": "agreement of units and labels; 1 is most",
-}
+_SHORT = (  # the measures that the terminal shows; the report has all
+    "quantization_error",
+    "topographic_error_8",
+    "topographic_error_hexagonal",
+    "trustworthiness",
+    "neighbourhood_preservation",
+    "unit_perplexity",
+    "dead_units",
+    "purity",
+    "nmi_arithmetic",
+)
 
 
 def show_summary(run: Run) -> None:
@@ -54,10 +58,37 @@ def show_summary(run: Run) -> None:
     OUT.print()
     OUT.print(_measures(run))
     OUT.print()
-    OUT.print(f"report: {run.path / 'report.html'}", soft_wrap=True, markup=False)
-    OUT.print(
-        f"        open it in any browser, offline; it explains all {len(run.metrics)} measures", markup=False
-    )
+    report = run.path / "report.html"
+    if report.is_file():
+        OUT.print(f"report: {report}", soft_wrap=True, markup=False)
+        OUT.print(
+            f"        open it in any browser, offline; it explains all {len(run.metrics)} measures",
+            markup=False,
+        )
+    else:
+        OUT.print(f"run: {run.path}", soft_wrap=True, markup=False)
+
+
+def end(run: Run) -> None:
+    """Show the summary; then, for a run that is not complete, say what it lacks and how to get it, and exit.
+
+    Exit code 130 where Ctrl-C is the reason, 1 where something failed; a run that only left out what its size
+    forbids is complete.
+    """
+    show_summary(run)
+    for what, why in left_out(run.config).items():
+        say_note(f"left out: {what} ({why})")
+    causes = {entry.get("cause") for entry in run.config.get("left_out") or ()}
+    again = "run the same command again with --overwrite"
+    if run.config["stop_reason"] == "interrupted":
+        passes = run.config["passes"]
+        say_note(
+            f"interrupted: the map was kept as it was after {passes} passes; {again} for a full training"
+        )
+        raise typer.Exit(EXIT_INTERRUPTED)
+    if causes & {"interrupted", "error"}:
+        say_note(f"the trained map is kept in {run.path}; {again} for all the rest")
+        raise typer.Exit(EXIT_INTERRUPTED if "interrupted" in causes else EXIT_INCOMPLETE)
 
 
 def show_skipped(skipped: Sequence[dict[str, str]]) -> None:
@@ -104,7 +135,7 @@ def _measures(run: Run) -> Table:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(style="dim", overflow="fold")
-    for name, meaning in _MEANINGS.items():
+    for name in _SHORT:
         if name in run.metrics:
-            table.add_row(name.replace("_", " "), f"{run.metrics[name]:.4g}", meaning)
+            table.add_row(DESCRIPTIONS[name].title, f"{run.metrics[name]:.4g}", DESCRIPTIONS[name].sentence)
     return table

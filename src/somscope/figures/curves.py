@@ -11,11 +11,11 @@ from matplotlib.ticker import MaxNLocator
 from somscope.errors import InputError
 from somscope.figures.palette import literal
 
-__all__ = ["CURVE_LABELS", "training_curves_figure"]
+__all__ = ["curve_label", "training_curves_figure"]
 
-CURVE_LABELS = {
+_LABELS = {
     "radius": "radius (lattice steps)",
-    "quantization_error": "quantization error (units of the data)",
+    "quantization_error": "quantization error",
     "topographic_error": "topographic error (share of items)",
     "moved": "items that changed their unit (share)",
     "seconds": "time (seconds)",
@@ -23,13 +23,24 @@ CURVE_LABELS = {
 }
 
 
+def curve_label(name: str, unit: str = "") -> str:
+    """What a column of the history is called on an axis; unit: what distances are measured in."""
+    label = _LABELS.get(name, name.replace("_", " "))
+    return f"{label} ({unit})" if unit and name == "quantization_error" else label
+
+
 def training_curves_figure(
-    history: Mapping[str, Sequence[float]], names: Sequence[str] | None = None, *, over: str = "pass"
+    history: Mapping[str, Sequence[float]],
+    names: Sequence[str] | None = None,
+    *,
+    over: str = "pass",
+    unit: str = "",
 ) -> Figure:
     """One panel per curve above a shared axis of passes.
 
     history: equal-length columns. names: which columns; by default radius and quantization error and every other
-    numeric column except `over` and the seconds. Raises InputError when nothing can be drawn.
+    numeric column except `over` and the seconds. unit: what distances are measured in.
+    Raises InputError when nothing can be drawn.
     """
     columns = {name: np.asarray(values) for name, values in history.items()}
     numeric = [
@@ -51,7 +62,7 @@ def training_curves_figure(
     for panel, name in zip(panels, chosen, strict=True):
         marker = "o" if len(x) <= 40 else ""
         panel.plot(x, columns[name], color="#0072b2", linewidth=1.6, marker=marker, markersize=3.5)
-        label = CURVE_LABELS.get(name, literal(name.replace("_", " ")))
+        label = curve_label(name, unit) if name in _LABELS else literal(curve_label(name))
         panel.set_ylabel(label.replace(" (", "\n("), fontsize=8)
         panel.grid(True, color="#dddddd", linewidth=0.6)
         panel.tick_params(labelsize=8)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from somscope.errors import InputError
 from somscope.figures.cells import edge_displacements
-from somscope.figures.units import colour_bar, draw_units, map_figure
+from somscope.figures.units import colour_bar, draw_units, map_figure, with_unit
 from somscope.maps.lattice import Lattice
 
 __all__ = ["error_layers_figure", "mean_distance", "topographic_error_pairs"]
@@ -41,7 +41,7 @@ def topographic_error_pairs(
     """
     pair = np.sort(np.stack([np.asarray(units), np.asarray(second_units)], axis=1).astype(np.int64), axis=1)
     pair = pair[pair[:, 0] >= 0]
-    apart = ~lattice.adjacency(neighbours)[pair[:, 0], pair[:, 1]]
+    apart = ~lattice.are_neighbours(pair[:, 0], pair[:, 1], neighbours)
     key, count = np.unique(pair[apart, 0] * lattice.n_units + pair[apart, 1], return_counts=True)
     order = np.argsort(-count, kind="stable")
     return np.stack(np.divmod(key[order], lattice.n_units), axis=1), count[order]
@@ -54,12 +54,13 @@ def error_layers_figure(
     distances: ArrayLike,
     *,
     neighbours: str | None = None,
+    unit: str = "",
 ) -> Figure:
     """Mean quantization error per unit as colour, and a line between every best and second unit that are not
     neighbours (topographic errors), thicker for more items.
 
-    units, second_units: (n,) units of each item; distances: (n,) to the best unit. The 150 most frequent pairs are
-    drawn; the subtitle says so. On a toroidal lattice a line takes the shorter way, over the border.
+    units, second_units: (n,) units of each item; distances: (n,) to the best unit, measured in `unit`. The 150 most
+    frequent pairs are drawn; the subtitle says so. On a toroidal lattice a line takes the shorter way, over the border.
     """
     pairs, count = topographic_error_pairs(lattice, units, second_units, neighbours)
     kind = neighbours or lattice.default_adjacency
@@ -70,9 +71,7 @@ def error_layers_figure(
         note += f"; lines: the {_MOST_PAIRS} most frequent of {len(pairs):,} pairs"
     figure, axes = map_figure(lattice, "Errors", note, below=0.6 + 0.5 * (lattice.rows == 1))
     cells = draw_units(axes, lattice, mean_distance(lattice, units, distances))
-    colour_bar(
-        figure, axes, cells, "mean distance to the prototype\n(quantization error, in the units of the data)"
-    )
+    colour_bar(figure, axes, cells, with_unit("quantization error: mean distance to the prototype", unit))
     if len(pairs):
         pairs, count = pairs[:_MOST_PAIRS], count[:_MOST_PAIRS]
         delta = edge_displacements(lattice, pairs)

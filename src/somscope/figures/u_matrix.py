@@ -8,20 +8,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from somscope.errors import InputError
 from somscope.figures.cells import cell_shape, edge_displacements
-from somscope.figures.units import colour_bar, draw_polygons, draw_units, map_figure
+from somscope.figures.units import colour_bar, draw_polygons, draw_units, map_figure, with_unit
 from somscope.maps.lattice import Lattice
 
 __all__ = ["expanded_u_matrix", "expanded_u_matrix_figure", "u_matrix_figure"]
 
-_LABEL = "mean distance to the neighbouring prototypes\n(in the units of the data)"
 
-
-def u_matrix_figure(lattice: Lattice, u_matrix: ArrayLike, *, label: str = _LABEL) -> Figure:
+def u_matrix_figure(lattice: Lattice, u_matrix: ArrayLike, *, unit: str = "") -> Figure:
     """One cell per unit: the mean distance of its prototype to its neighbours'. Bright ridges part clusters.
 
-    u_matrix: (rows, columns) or (K,).
+    u_matrix: (rows, columns) or (K,). unit: what distances are measured in, for the legend.
     """
     figure, axes = map_figure(lattice, "U-matrix")
+    label = with_unit("mean distance to the neighbouring prototypes", unit)
     colour_bar(figure, axes, draw_units(axes, lattice, u_matrix), label)
     return figure
 
@@ -73,10 +72,10 @@ def _median_of_sides(
     return median
 
 
-def expanded_u_matrix_figure(lattice: Lattice, prototypes: ArrayLike) -> Figure:
+def expanded_u_matrix_figure(lattice: Lattice, prototypes: ArrayLike, *, unit: str = "") -> Figure:
     """The U-matrix with a cell for each unit (dotted) and one for each pair of neighbours between them.
 
-    prototypes: (K, d).
+    prototypes: (K, d). unit: what their distances are measured in, for the legend.
     """
     centres, values = expanded_u_matrix(lattice, prototypes)
     figure, axes = map_figure(lattice, "U-matrix, expanded", "dots are units, the cells between them pairs")
@@ -93,5 +92,5 @@ def expanded_u_matrix_figure(lattice: Lattice, prototypes: ArrayLike) -> Figure:
         edgecolors="black",
         linewidths=0.4,
     )
-    colour_bar(figure, axes, cells, "distance between neighbouring prototypes\n(in the units of the data)")
+    colour_bar(figure, axes, cells, with_unit("distance between neighbouring prototypes", unit))
     return figure

@@ -25,6 +25,7 @@ __all__ = [
     "draw_units",
     "map_figure",
     "prepare_axes",
+    "with_unit",
 ]
 
 
@@ -36,6 +37,11 @@ def describe(lattice: Lattice) -> str:
     if 1 in (lattice.rows, lattice.columns):
         return f"{words} ring: both ends are joined"
     return f"{words} torus: left joins right, top joins bottom"
+
+
+def with_unit(text: str, unit: str) -> str:
+    """A legend's text, with the unit in a line of its own where there is one."""
+    return f"{text}\n({unit})" if unit else text
 
 
 def map_figure(

@@ -127,6 +127,15 @@ class Lattice:
         neighbours[lower, upper] = neighbours[upper, lower] = True
         return neighbours
 
+    def are_neighbours(
+        self, first: NDArray[np.integer], second: NDArray[np.integer], kind: str | None = None
+    ) -> NDArray[np.bool_]:
+        """(n,) True where two units are different neighbours of that kind; needs nothing of size (K, K)."""
+        lower, upper = self.edges(kind).T
+        one, other = np.asarray(first, np.int64), np.asarray(second, np.int64)
+        pairs = np.minimum(one, other) * self.n_units + np.maximum(one, other)
+        return np.isin(pairs, lower * self.n_units + upper)
+
     def steps(self, kind: str | None = None) -> NDArray[np.int64]:
         """(K, K) length of the shortest path between two units over neighbours of that kind."""
         from scipy.sparse import csr_matrix

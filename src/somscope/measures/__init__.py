@@ -24,7 +24,7 @@ from somscope.measures.quantization import (
     quantization_error,
 )
 from somscope.measures.stress import c_measure, kruskal_shepard
-from somscope.measures.summary import measure_map
+from somscope.measures.summary import agreement, measure_map
 from somscope.measures.topographic import (
     combined_error,
     combined_errors,
@@ -40,6 +40,7 @@ __all__ = [
     "accuracy",
     "adjusted_mutual_information",
     "adjusted_rand_index",
+    "agreement",
     "c_measure",
     "class_components",
     "class_scatter_index",

@@ -35,7 +35,7 @@ def _topographic(neighbours: str) -> Description:
 DESCRIPTIONS: dict[str, Description] = {
     "quantization_error": Description(
         "Quantization error",
-        "Mean distance of an item to the prototype that stands for it, in units of the features; 0 is best.",
+        "Mean distance of an item to the prototype that stands for it; 0 is best.",
         "distance",
         "lower",
         0.0,

@@ -29,7 +29,7 @@ from somscope.measures.stress import kruskal_shepard
 from somscope.measures.topographic import combined_error, topographic_error
 from somscope.measures.units import dead_units, unit_perplexity
 
-__all__ = ["LatticeLike", "measure_map"]
+__all__ = ["LatticeLike", "agreement", "measure_map"]
 
 
 class LatticeLike(Protocol):
@@ -107,7 +107,7 @@ def measure_map(
     result["dead_units"] = dead_units(first, k)
     if y is not None and (y >= 0).any():
         result["class_scatter_index"] = class_scatter_index(y, first, lattice.adjacency(), min_share)
-        result |= _agreement(y, first)
+        result |= agreement(y, first)
     return result
 
 
@@ -135,7 +135,8 @@ def _pairwise(x: Any, first: Units, steps: Floats, n_neighbours: int) -> dict[st
     return result
 
 
-def _agreement(y: Units, clusters: Units) -> dict[str, float]:
+def agreement(y: ArrayLike, clusters: ArrayLike) -> dict[str, float]:
+    """The measures of agreement between the labels (n,) of items, -1 for none, and their units or clusters (n,)."""
     return {
         "purity": clustering.purity(y, clusters),
         "nmi_arithmetic": clustering.nmi(y, clusters, average="arithmetic"),

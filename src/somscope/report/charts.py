@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from somscope.figures.curves import CURVE_LABELS
+from somscope.figures.curves import curve_label
 
 __all__ = ["Chart", "training_charts"]
 
@@ -32,23 +32,26 @@ class Chart:
         return "M" + "L".join(f"{x:.1f},{y:.1f}" for x, y in self.points)
 
 
-def training_charts(history: Mapping[str, Sequence[float]]) -> list[Chart]:
-    """A chart for each numeric column but the pass and the seconds; none for fewer than one finite value."""
+def training_charts(history: Mapping[str, Sequence[float]], unit: str = "") -> list[Chart]:
+    """A chart for each numeric column but the pass and the seconds; none for fewer than one finite value.
+
+    unit: what distances are measured in.
+    """
     columns = {name: np.asarray(values) for name, values in history.items()}
     numeric = [name for name, values in columns.items() if values.dtype.kind in "fiu" and len(values)]
     first = [name for name in ("quantization_error", "radius") if name in numeric]
     names = first + [name for name in numeric if name not in (*first, "pass", "seconds")]
-    return [chart for name in names if (chart := _chart(name, columns)) is not None]
+    return [chart for name in names if (chart := _chart(name, columns, unit)) is not None]
 
 
-def _chart(name: str, columns: Mapping[str, np.ndarray]) -> Chart | None:
+def _chart(name: str, columns: Mapping[str, np.ndarray], unit: str) -> Chart | None:
     y = columns[name].astype(np.float64)
     x = columns["pass"].astype(np.float64) if "pass" in columns else np.arange(1.0, len(y) + 1)
     known = np.isfinite(y)
     x, y = x[known], y[known]
     if not len(y):
         return None
-    label = CURVE_LABELS.get(name, name.replace("_", " "))
+    label = curve_label(name, unit)
     x_low, x_high = float(x.min()), float(x.max())
     y_low, y_high = float(y.min()), float(y.max())
     room = (y_high - y_low) * 0.06 or abs(y_high) * 0.1 or 0.5

@@ -14,6 +14,7 @@ from somscope.figures.planes import most_varied
 from somscope.maps.lattice import Lattice
 from somscope.report.safe_json import short
 from somscope.report.summary import MapSummary
+from somscope.runs.distance import MapDistance
 
 __all__ = ["class_layer", "cluster_layer", "component_layers", "picture_layer", "value_layers", "word_layer"]
 
@@ -22,13 +23,8 @@ _MOST_PLANE_VALUES = 150_000
 _MOST_PAIRS = 150
 
 
-def value_layers(
-    summary: MapSummary, lattice: Lattice, item_unit: str, prototype_unit: str
-) -> list[dict[str, Any]]:
-    """Hits, U-matrix, quantization error and topographic error.
-
-    item_unit, prototype_unit: what distances from items, and between prototypes, are measured in.
-    """
+def value_layers(summary: MapSummary, lattice: Lattice, distance: MapDistance) -> list[dict[str, Any]]:
+    """Hits, U-matrix, quantization error and topographic error."""
     hits = np.where(summary.hits > 0, summary.hits.astype(np.float64), np.nan)
     pairs, count = topographic_error_pairs(lattice, summary.units, summary.second_units)
     lines = np.column_stack([pairs, count])[:_MOST_PAIRS].tolist()
@@ -44,14 +40,14 @@ def value_layers(
             "u-matrix",
             "U-matrix",
             summary.u_matrix,
-            f"mean distance to the neighbouring prototypes, {prototype_unit}",
+            f"mean distance to the neighbouring prototypes ({distance.prototypes})",
             "Bright ridges part groups of units that differ; dark valleys hold units that are alike.",
         ),
         _values(
             "quantization-error",
             "Quantization error",
             summary.mean_distance,
-            f"mean distance of the members to the prototype, {item_unit}",
+            f"mean distance of the members to the prototype ({distance.items})",
             "Bright units stand for items that they resemble less.",
         ),
         _values(

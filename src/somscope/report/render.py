@@ -28,6 +28,8 @@ from somscope.report.safe_json import safe_json, short
 from somscope.report.sheets import Pictures, Sheet, decode_pictures, make_sheet, shrink
 from somscope.report.summary import MapSummary, summarise
 from somscope.report.words import distinctive_terms, standing_out, top_terms
+from somscope.runs.distance import MapDistance
+from somscope.runs.run import left_out
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -68,21 +70,21 @@ def render_report(run: RunLike, max_bytes: int = MAX_BYTES) -> str:
         raise RunError(
             f"the model has {len(prototypes)} prototypes for a lattice of {run.lattice.n_units} units"
         )
-    summary = summarise(
-        run, prototypes, getattr(model, "u_matrix_", None), getattr(model, "feature_weights", None)
-    )
+    weights = getattr(model, "feature_weights", None)
+    distance = MapDistance.of(run.config, weights)
+    summary = summarise(run, prototypes, getattr(model, "u_matrix_", None), weights)
     items = run.items()
     if items.num_rows != len(summary.ids):
         raise RunError(f"items have {items.num_rows} rows and assignments {len(summary.ids)}")
     kind = run.config["collection"]["kind"]
     pictures = None
-    if kind == "images":
+    if kind == "images" and "thumbnail" in items.column_names:
         pictures = _pictures(items, summary)
     texts = items["text"].to_pylist() if kind == "text" and "text" in items.column_names else None
 
     sheets = _unit_sheets(run, summary, prototypes, pictures) if pictures is not None else {}
-    data = _map_data(run, summary, prototypes, getattr(model, "unit_clusters_", None), sheets)
-    page = _page_values(run, data, sheets)
+    data = _map_data(run, summary, prototypes, getattr(model, "unit_clusters_", None), sheets, distance)
+    page = _page_values(run, data, sheets, distance)
     empty = Members([], [])
     used = len(_fill(page, empty).encode()) + 80 * run.lattice.n_units + 2000
     members = list_members(summary, max_bytes - used, pictures, texts)
@@ -140,6 +142,7 @@ def _map_data(
     prototypes: NDArray[np.floating],
     clusters: NDArray[np.integer] | None,
     sheets: dict[str, Sheet],
+    distance: MapDistance,
 ) -> dict[str, Any]:
     """Everything the page's script draws the map and the gallery's head from, except the members."""
     lattice, collection = run.lattice, run.config["collection"]
@@ -168,7 +171,7 @@ def _map_data(
         shown.append(layers.word_layer(distinctive_terms(prototypes, names)))
     elif collection["kind"] != "images":
         planes, planes_note = layers.component_layers(prototypes, names)
-    shown += layers.value_layers(summary, lattice, *wording.distance_units(run.config))
+    shown += layers.value_layers(summary, lattice, distance)
     if summary.class_names and summary.counts.any():
         shown.insert(1 if shown[0]["type"] == "value" else len(shown) - 4, layers.class_layer(summary))
     if clusters is not None:
@@ -212,7 +215,9 @@ def _asset(name: str) -> str:
     return files("somscope.report").joinpath("templates", name).read_text(encoding="utf-8")
 
 
-def _page_values(run: RunLike, data: dict[str, Any], sheets: dict[str, Sheet]) -> dict[str, Any]:
+def _page_values(
+    run: RunLike, data: dict[str, Any], sheets: dict[str, Sheet], distance: MapDistance
+) -> dict[str, Any]:
     """Everything the template needs, except the members."""
     script = "\n".join(_asset(name) for name in _SCRIPTS)
     digest = base64.b64encode(hashlib.sha256(f"\n{script}\n".encode()).digest()).decode("ascii")
@@ -231,8 +236,12 @@ def _page_values(run: RunLike, data: dict[str, Any], sheets: dict[str, Sheet]) -
         "n_units": run.lattice.n_units,
         "number": wording.number,
         "setting": wording.setting,
-        "measures": wording.measure_rows(run.metrics),
-        "charts": training_charts({name: history[name].to_pylist() for name in history.column_names}),
+        "measures": wording.measure_rows(run.metrics, distance),
+        "charts": training_charts(
+            {name: history[name].to_pylist() for name in history.column_names}, distance.items
+        ),
+        "left_out": left_out(config),
+        "distance_unit": distance.items,
         "chosen": wording.chosen_rows(config.get("chosen") or {}),
         "repeat_command": wording.repeat_command(config),
         "repeat_python": wording.repeat_python(config),

@@ -94,7 +94,7 @@ def summarise(
     hits = np.bincount(units, minlength=lattice.n_units)
     weights = None if feature_weights is None else np.asarray(feature_weights, dtype=np.float64)
     edges, between = neighbour_distances(lattice, prototypes, weights)
-    apart = np.where(second >= 0, ~lattice.adjacency()[units, second], False)
+    apart = (second >= 0) & ~lattice.are_neighbours(units, second)
     errors = np.bincount(units, apart, minlength=lattice.n_units)
     if u_matrix is None:
         ends, twice = edges.T.reshape(-1), np.concatenate([between, between])

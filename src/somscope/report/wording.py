@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from somscope.measures import DESCRIPTIONS
+from somscope.runs.distance import MapDistance
+
 __all__ = [
     "Measure",
     "chosen_rows",
-    "distance_units",
     "measure_rows",
     "number",
     "repeat_command",
@@ -43,17 +45,18 @@ def number(value: Any) -> str:
     return f"{value:,.4g}" if abs(value) < 1e5 else f"{value:,.0f}"
 
 
-def measure_rows(metrics: Mapping[str, float]) -> list[Measure]:
+def measure_rows(metrics: Mapping[str, float], distance: MapDistance) -> list[Measure]:
     """The measures in the order of `somscope.measures.DESCRIPTIONS`, then any that it does not know."""
-    from somscope.measures import DESCRIPTIONS
-
+    units = {"distance": distance.measured, "squared distance": f"{distance.measured}, squared"}
     known = [name for name in DESCRIPTIONS if name in metrics]
     rows = [
         Measure(
             name,
             DESCRIPTIONS[name].title,
             number(metrics[name]),
-            DESCRIPTIONS[name].unit,
+            distance.items
+            if name == "quantization_error"
+            else units.get(DESCRIPTIONS[name].unit, DESCRIPTIONS[name].unit),
             {"higher": "higher is better", "lower": "lower is better"}.get(
                 DESCRIPTIONS[name].better or "", ""
             ),
@@ -85,18 +88,6 @@ def chosen_rows(chosen: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         value, _, why = entry.partition(": ") if isinstance(entry, str) else (setting(entry), "", "")
         rows.append((name, value, why))
     return rows
-
-
-def distance_units(config: Mapping[str, Any]) -> tuple[str, str]:
-    """What distances from items to prototypes, and between prototypes, are measured in."""
-    parameters = config["model"].get("parameters") or {}
-    if "scale" in (config.get("chosen") or {}):
-        unit = "in standard deviations of the features"
-    elif parameters.get("feature_weights") is not None:
-        unit = "in weighted units of the features"
-    else:
-        unit = "in the units of the features"
-    return ("as cosine distance (0 to 2)" if parameters.get("metric") == "cosine" else unit), unit
 
 
 def repeat_command(config: Mapping[str, Any]) -> str:

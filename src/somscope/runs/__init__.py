@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from somscope.runs.assign import assign_collection, conform, feature_matrix, open_like
+from somscope.runs.assign import assign_collection, conform, open_like
+from somscope.runs.distance import MapDistance
+from somscope.runs.features import FeatureBlocks, best_units, feature_matrix, is_large, without_unknown
+from somscope.runs.measuring import measure_run
 from somscope.runs.record import (
     assignments_table,
     config_record,
@@ -12,24 +15,32 @@ from somscope.runs.record import (
     write_record,
 )
 from somscope.runs.run import FORMAT, Run
+from somscope.runs.steps import Steps
 from somscope.runs.words import vocabulary_table
 from somscope.runs.writer import check_target, new_file, new_run
 
 __all__ = [
     "FORMAT",
+    "FeatureBlocks",
+    "MapDistance",
     "Run",
+    "Steps",
     "assign_collection",
     "assignments_table",
+    "best_units",
     "check_target",
     "config_record",
     "conform",
     "feature_matrix",
     "history_table",
+    "is_large",
     "items_table",
+    "measure_run",
     "new_file",
     "new_run",
     "open_like",
     "percentiles",
     "vocabulary_table",
+    "without_unknown",
     "write_record",
 ]

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from somscope.data.collection import Collection, Features
+from somscope.data.collection import Collection
 from somscope.data.named import is_named
 from somscope.data.table_files import TABLE_SUFFIXES
 from somscope.errors import InputError
+from somscope.runs.features import best_units
 from somscope.runs.record import assignments_table
 from somscope.runs.run import Run
 from somscope.runs.words import reweigh
@@ -20,15 +21,10 @@ from somscope.runs.words import reweigh
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["assign_collection", "conform", "feature_matrix", "open_like"]
+__all__ = ["assign_collection", "conform", "open_like"]
 
 # Grey from R, G, B in 16-bit fixed point (ITU-R 601): the weights and the rounding of Pillow, which the readers use.
 _GREY = np.array([19595, 38470, 7471], dtype=np.uint32)
-
-
-def feature_matrix(collection: Collection) -> Features:
-    """(n, d) features as maps are trained on them: images and text as float32, vectors in the precision they have."""
-    return collection.matrix(collection.features.dtype if collection.kind == "vectors" else np.float32)
 
 
 def assign_collection(run: Run, collection: Collection) -> pa.Table:
@@ -37,10 +33,7 @@ def assign_collection(run: Run, collection: Collection) -> pa.Table:
     The percentile of a distance is the share of the training items, in percent, that lie at most as far from their
     unit. Raises InputError if the items cannot be compared with the map, see `conform`.
     """
-    model = run.model()
-    units, distances = model.best_units(
-        feature_matrix(conform(run, collection)), k=min(2, run.lattice.n_units)
-    )
+    units, distances = best_units(run.model(), conform(run, collection))
     training = run.assignments()["distance"].to_numpy()
     return assignments_table(collection, units, distances, training).drop_columns(["label"])
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from somscope.atomic import whole_file
 from somscope.errors import RunError
 
 __all__ = ["MAX_BYTES", "read_object", "write_object"]
@@ -16,7 +17,8 @@ MAX_BYTES = 64 * 2**20  # far above any run's config (it lists skipped files), f
 def write_object(path: Path, value: dict[str, Any]) -> None:
     """Write `value` as indented JSON. Raises ValueError for NaN and infinity, which JSON does not have."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    with whole_file(path) as partial:
+        partial.write_text(text + "\n", encoding="utf-8")
 
 
 def read_object(path: Path) -> dict[str, Any]:

@@ -59,10 +59,12 @@ def config_record(
     device: str,
     threads: int,
     command: Sequence[str],
+    left_out: Sequence[Mapping[str, str]] = (),
 ) -> dict[str, Any]:
     """Everything that is needed to repeat a run, as the JSON object of `config.json`.
 
     seconds: wall time of the training alone. command: the arguments of the command line, [] from Python.
+    left_out: what the run lacks, see `somscope.runs.steps`.
     """
     record = {
         "format": FORMAT,
@@ -84,6 +86,7 @@ def config_record(
         "seconds": seconds,
         "device": device,
         "threads": threads,
+        "left_out": [dict(entry) for entry in left_out],
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("torch", "numpy", "scikit-learn")},
@@ -174,11 +177,11 @@ def label_texts(collection: Collection) -> list[str | None]:
     return [names[label] for label in collection.labels]
 
 
-def items_table(collection: Collection, progress: bool | None = None) -> pa.Table:
+def items_table(collection: Collection, progress: bool | None = None, *, shown: bool = True) -> pa.Table:
     """What a report shows of each item without the original data: id, label, and a thumbnail or a text's start.
 
     Images get `thumbnail` (PNG or WebP bytes, longest side at most 64 pixels), text gets `text` (first 300
-    characters), vectors nothing more.
+    characters), vectors nothing more; without `shown` none does.
     """
     import pyarrow as pa
 
@@ -186,6 +189,8 @@ def items_table(collection: Collection, progress: bool | None = None) -> pa.Tabl
         "id": pa.array(collection.ids.tolist(), pa.string()),
         "label": pa.array(label_texts(collection), pa.string()),
     }
+    if not shown:
+        return pa.table(columns)
     if collection.kind == "images":
         columns["thumbnail"] = pa.array(_thumbnails(collection, progress), pa.binary())
     elif collection.kind == "text" and collection.texts is not None:
@@ -230,14 +235,15 @@ def write_record(
     config: Mapping[str, Any],
     metrics: Mapping[str, float],
     *,
-    assignments: pa.Table,
+    assignments: pa.Table | None,
     items: pa.Table,
     history: pa.Table,
     vocabulary: pa.Table | None = None,
 ) -> None:
     """Write the JSON files and the tables of a run; a measure without a value is written as null.
 
-    vocabulary: of a run of texts, see `somscope.runs.words`.
+    assignments: None where the config says that they were left out. vocabulary: of a run of texts, see
+    `somscope.runs.words`.
     """
     import pyarrow.parquet as pq
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from somscope.maps.som import SOM
 
-__all__ = ["FORMAT", "MODELS", "Run", "model_class"]
+__all__ = ["FORMAT", "MODELS", "Run", "left_out", "model_class"]
 
 FORMAT = (
     1  # the version of the layout of a run folder; raised when an older somscope could not read a newer run
@@ -83,7 +83,10 @@ class Run:
             raise RunError(f"{path} is not a run folder: it has no config.json")
         config = read_object(config_file)
         _check_format(config, config_file)
-        missing = [name for name in _FILES if not (path / name).is_file()]
+        needed = (
+            name for name in _FILES if name != "assignments.parquet" or "assignments" not in left_out(config)
+        )
+        missing = [name for name in needed if not (path / name).is_file()]
         if missing:
             raise RunError(f"{path} is not a whole run: {', '.join(missing)} is missing")
         _check_fields(config, _CONFIG, config_file, "")
@@ -102,7 +105,15 @@ class Run:
         return int(self.config["collection"]["n_items"])
 
     def assignments(self) -> pa.Table:
-        """Where each item lies: id, unit, distance, second_unit, percentile (0-100), label (string or null)."""
+        """Where each item lies: id, unit, distance, second_unit, percentile (0-100), label (string or null).
+
+        Raises RunError where the run was made without them, and says why.
+        """
+        if "assignments" in left_out(self.config):
+            raise RunError(
+                f"{self.path} does not say where its items lie ({left_out(self.config)['assignments']}): "
+                "repeat its command with --overwrite"
+            )
         columns = ("id", "unit", "distance", "second_unit", "percentile", "label")
         table = self._table("assignments.parquet", columns, self.n_items)
         for name in ("unit", "second_unit"):
@@ -116,8 +127,12 @@ class Run:
         return table
 
     def items(self) -> pa.Table:
-        """What shows each item: id, label, and `thumbnail` (PNG or WebP bytes) for images or `text` for text."""
+        """What shows each item: id, label, and `thumbnail` (PNG or WebP bytes) for images or `text` for text.
+
+        A run that left the thumbnails or texts out has none of these two columns.
+        """
         shown = {"images": ("thumbnail",), "text": ("text",)}.get(self.config["collection"]["kind"], ())
+        shown = () if "thumbnails" in left_out(self.config) else shown
         return self._table("items.parquet", ("id", "label", *shown), self.n_items)
 
     def history(self) -> pa.Table:
@@ -153,6 +168,13 @@ class Run:
         if n_rows is not None and table.num_rows != n_rows:
             raise RunError(f"{file} has {table.num_rows} rows; by config.json it must have {n_rows}")
         return table
+
+
+def left_out(config: Mapping[str, Any]) -> dict[str, str]:
+    """What a run lacks -> why; config: as in `config.json`, whatever it holds."""
+    entries = config.get("left_out")
+    known = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    return {str(entry.get("what")): str(entry.get("why")) for entry in known}
 
 
 def _check_format(config: dict[str, Any], file: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from somscope.atomic import flush_folder, flush_to_disk, no_interrupt, whole_file
 from somscope.errors import RunError
 
 __all__ = ["check_target", "new_file", "new_run"]
@@ -59,8 +60,9 @@ def new_run(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
         try:
             partial.mkdir()
             yield partial
-            _flush_to_disk(partial)
-            _replace(partial, path, old)
+            with no_interrupt():  # the run is whole: it must not be lost now
+                flush_to_disk(partial)
+                _replace(partial, path, old)
         finally:
             _remove(partial)
         _remove(old)
@@ -75,14 +77,8 @@ def new_file(path: str | Path) -> Iterator[Path]:
     path = _absolute(path)
     if path.is_dir():
         raise RunError(f"{path} is a folder: name a file")
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
-    with _explained(path), _made_parents(path.parent):
-        try:
-            yield partial
-            _flush_to_disk(partial)
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+    with _explained(path), _made_parents(path.parent), whole_file(path) as partial:
+        yield partial
 
 
 def _absolute(path: str | Path) -> Path:
@@ -105,7 +101,7 @@ def _replace(partial: Path, path: Path, old: Path) -> None:
         if replaced and not path.exists():
             old.rename(path)
         raise
-    _flush_folder(path.parent)
+    flush_folder(path.parent)
 
 
 @contextmanager
@@ -193,28 +189,3 @@ else:
         import fcntl
 
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _flush_to_disk(path: Path) -> None:
-    """Ask the system to write a file, or all of a folder, to the disk now."""
-    if path.is_dir():
-        for folder, _, files in os.walk(path):
-            for file in files:
-                _flush_file(Path(folder) / file)
-            _flush_folder(Path(folder))
-    else:
-        _flush_file(path)
-
-
-def _flush_file(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
-
-
-def _flush_folder(path: Path) -> None:
-    if sys.platform != "win32":  # Windows cannot open a folder
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -1,0 +1,81 @@
+"""What a map measures distances in: the one place that knows it for the measures, the figures and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
+
+__all__ = ["MapDistance"]
+
+_PLAIN = {"images": "pixel values from 0 to 1", "text": "TF-IDF weights"}
+
+
+@dataclass(frozen=True)
+class MapDistance:
+    """The distance of a map, and the words for its unit.
+
+    metric: "euclidean", "cosine" or "manhattan". weights: (d,) feature weights, None for equal ones.
+    kind: of the collection. scaled: whether the weights measure each feature in its standard deviations.
+    """
+
+    metric: str = "euclidean"
+    weights: NDArray[np.float64] | None = None
+    kind: str = "vectors"
+    scaled: bool = False
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any], weights: ArrayLike | None) -> MapDistance:
+        """The distance of a run's map; config: of the run. weights: the `feature_weights` of its model."""
+        return cls(
+            metric=(config["model"].get("parameters") or {}).get("metric") or "euclidean",
+            weights=None if weights is None else np.asarray(weights, dtype=np.float64),
+            kind=config["collection"]["kind"],
+            scaled="scale" in (config.get("chosen") or {}),
+        )
+
+    @property
+    def items(self) -> str:
+        """The unit of the distance from an item to a prototype."""
+        if self.metric == "cosine":
+            return "1 - cosine"
+        return f"sum of absolute differences, {self._unit}" if self.metric == "manhattan" else self._unit
+
+    @property
+    def prototypes(self) -> str:
+        """The unit of the distance between prototypes, which the U-matrix takes as Euclidean under every metric."""
+        if self.metric == "euclidean":
+            return self._unit
+        weighted = "" if self.weights is None else "weighted "
+        return f"{weighted}Euclidean distance"
+
+    @property
+    def measured(self) -> str:
+        """The unit of the measures that are Euclidean by definition: they are taken between `shaped` rows."""
+        return "Euclidean distance of directions, 0 to 2" if self.metric == "cosine" else self._unit
+
+    @property
+    def _unit(self) -> str:
+        if self.scaled:
+            return "standard deviations"
+        if self.weights is not None:
+            return "weighted units of the features"
+        return _PLAIN.get(self.kind, "units of the features")
+
+    def shaped(self, rows: Any) -> Any:
+        """(n, d) items or prototypes, dense or CSR, in the space that the map sees: weighted, and for cosine of
+        length 1."""
+        if (
+            self.weights is not None
+        ):  # Manhattan's weights multiply differences, those of the others their squares
+            scale = self.weights if self.metric == "manhattan" else np.sqrt(self.weights)
+            rows = rows.multiply(scale).tocsr() if issparse(rows) else rows * scale
+        if self.metric == "cosine":
+            from sklearn.preprocessing import normalize
+
+            rows = normalize(rows)
+        return rows

@@ -1,0 +1,76 @@
+"""The features of a collection as maps are trained on them: all at once, or in blocks where they are large."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+
+from somscope.data.collection import Collection, Features, Skipped
+
+__all__ = ["LARGE_BYTES", "FeatureBlocks", "best_units", "feature_matrix", "is_large", "without_unknown"]
+
+LARGE_BYTES = (
+    2**30
+)  # of a dense feature matrix; beyond it a collection is read in blocks and never held whole
+_BLOCK_BYTES = 64 * 2**20
+
+
+def feature_matrix(collection: Collection, rows: Any = None) -> Features:
+    """(n, d) features: images as pixels / 255 and text as float32, vectors in the precision they have.
+
+    rows: a slice or row numbers; None takes all. Only these rows are read from a memory-mapped file.
+    """
+    part = collection.features if rows is None else collection.features[rows]
+    if collection.kind == "images":
+        flat = part.reshape(part.shape[0], -1)
+        return np.divide(flat, np.float32(255), dtype=np.float32)
+    if issparse(part):
+        return part.astype(np.float32 if collection.kind == "text" else part.dtype, copy=False)
+    return np.asarray(part, dtype=np.float32 if collection.kind == "text" else part.dtype)
+
+
+def is_large(collection: Collection) -> bool:
+    """Whether the dense feature matrix has more than LARGE_BYTES; a sparse one never has."""
+    features = collection.features
+    size = 4 if collection.kind == "images" else features.dtype.itemsize
+    return not issparse(features) and collection.n_items * collection.n_features * size > LARGE_BYTES
+
+
+class FeatureBlocks:
+    """`feature_matrix` of all items, in blocks of rows of 64 MB; can be read again and again."""
+
+    def __init__(self, collection: Collection) -> None:
+        self.collection = collection
+        self.rows = max(1, _BLOCK_BYTES // (8 * collection.n_features))
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        for start in range(0, self.collection.n_items, self.rows):
+            yield np.array(feature_matrix(self.collection, slice(start, start + self.rows)))
+
+
+def best_units(model: Any, collection: Collection) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """(n, 2) best and second units of the items and their distances ((n, 1) on a map of one unit)."""
+    k = min(2, model.lattice_.n_units)
+    if not is_large(collection):
+        units, distances = model.best_units(feature_matrix(collection), k=k)
+        return units, distances
+    parts = [model.best_units(block, k=k) for block in FeatureBlocks(collection)]
+    return np.concatenate([units for units, _ in parts]), np.concatenate([far for _, far in parts])
+
+
+def without_unknown(collection: Collection) -> Collection:
+    """The collection without the items all of whose features are missing (NaN), which no unit is near to: they are
+    named among the skipped. A large collection stays as it is, and such items are then an error of the map."""
+    features = collection.features
+    if issparse(features) or features.dtype.kind != "f" or is_large(collection):
+        return collection
+    unknown = np.concatenate([np.isnan(block).all(axis=1) for block in FeatureBlocks(collection)])
+    if not unknown.any() or unknown.all():
+        return collection
+    named = tuple(Skipped(str(item), "no value in any feature") for item in collection.ids[unknown])
+    return replace(collection.take(~unknown), skipped=collection.skipped + named)

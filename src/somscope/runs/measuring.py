@@ -1,0 +1,83 @@
+"""The measures of a trained map: in the space that it sees, and within the memory that a large one allows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from somscope.data.collection import Collection
+from somscope.maps.lattice import Lattice
+from somscope.measures import agreement, dead_units, measure_map, unit_perplexity
+from somscope.runs.distance import MapDistance
+from somscope.runs.features import LARGE_BYTES, feature_matrix, is_large
+
+__all__ = ["MEASURED_ITEMS", "MOST_UNITS", "measure_run"]
+
+MOST_UNITS = 5000  # beyond it, measures that hold a number for each pair of units (K x K) are left out
+MEASURED_ITEMS = 100_000  # of a large collection, a random sample for the measures that need the features
+
+Units = NDArray[Any]
+
+
+def measure_run(
+    distance: MapDistance,
+    collection: Collection,
+    lattice: Lattice,
+    prototypes: NDArray[np.floating],
+    units: Units,
+    distances: NDArray[np.floating],
+) -> tuple[dict[str, float], list[tuple[str, str]]]:
+    """The measures by name, and (what, why) of those that were left out because something was too large.
+
+    units, distances: (n, 2) best and second units and their distances ((n, 1) on a map of one unit). The quantization
+    error is the mean of the map's own distance; other distances are Euclidean, between the rows as the map sees them.
+    """
+    metrics: dict[str, float] = {}
+    left_out: list[tuple[str, str]] = []
+    large, many = is_large(collection), lattice.n_units > MOST_UNITS
+    if many:
+        why = (
+            f"the map has {lattice.n_units:,} units, and they compare every pair of more than {MOST_UNITS:,}"
+        )
+        left_out.append(("the measures over all pairs of units, such as the topographic product", why))
+    else:
+        rows = _sample(collection.n_items) if large else np.arange(collection.n_items)
+        if len(rows) < collection.n_items:
+            what = f"all but a random sample of {len(rows):,} items, in the measures that need the features"
+            left_out.append((what, f"the features take more than {LARGE_BYTES / 2**30:g} GiB"))
+        metrics = measure_map(
+            distance.shaped(feature_matrix(collection, rows if large else None)),
+            distance.shaped(prototypes),
+            lattice,
+            units[rows, 0],
+            units[rows, 1] if units.shape[1] > 1 else None,
+            labels=None if collection.labels is None else collection.labels[rows],
+        )
+    metrics["quantization_error"] = float(np.mean(distances[:, 0], dtype=np.float64))
+    if large or many:
+        metrics |= _from_units(lattice, units, collection.labels)
+    return metrics, left_out
+
+
+def _sample(n_items: int) -> Units:
+    """At most MEASURED_ITEMS row numbers, in their order; the same ones in every run."""
+    if n_items <= MEASURED_ITEMS:
+        return np.arange(n_items)
+    return np.sort(np.random.default_rng(0).choice(n_items, MEASURED_ITEMS, replace=False))
+
+
+def _from_units(lattice: Lattice, units: Units, labels: Units | None) -> dict[str, float]:
+    """The measures that need no features and no pairs of units, so that all items count however many there are."""
+    first = units[:, 0]
+    metrics: dict[str, float] = {}
+    if units.shape[1] > 1:
+        for kind in ("hexagonal",) if lattice.shape == "hexagonal" else ("4", "8"):
+            torn = ~lattice.are_neighbours(first, units[:, 1], kind)
+            metrics[f"topographic_error_{kind}"] = float(torn.mean())
+    metrics["unit_perplexity"] = unit_perplexity(first, lattice.n_units)
+    metrics["dead_units"] = dead_units(first, lattice.n_units)
+    if labels is not None and (labels >= 0).any():
+        metrics |= agreement(labels, first)
+    return metrics

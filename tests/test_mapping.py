@@ -1,0 +1,179 @@
+"""From a collection to a run folder: nothing that was trained is lost, and measures are of the space of the map."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import somscope.mapping as mapping
+from somscope.data.collection import Collection
+from somscope.errors import InputError, RunError
+from somscope.runs import Run, measuring
+from somscope.runs.run import left_out
+
+SMALL: dict[str, Any] = {"grid": (3, 4), "n_passes": 2}
+
+
+def blobs(n: int = 120, d: int = 3, **parts: Any) -> Collection:
+    rng = np.random.default_rng(0)
+    return Collection(
+        name="blobs",
+        kind="vectors",
+        features=rng.normal(size=(n, d)) + 4 * rng.integers(0, 3, (n, 1)),
+        labels=np.arange(n) % 2,
+        **parts,
+    )
+
+
+def out_of_memory(*_: Any, **__: Any) -> None:
+    raise MemoryError("12 GiB")
+
+
+def interrupted(*_: Any, **__: Any) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("error", [out_of_memory, interrupted])
+@pytest.mark.parametrize(
+    ("name", "lost"), [("measure_run", "measures"), ("write_report", "report"), ("items_table", "thumbnails")]
+)
+def test_what_fails_after_the_training_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, lost: str, error: Any
+) -> None:
+    real = getattr(mapping, name)
+
+    def broken(*arguments: Any, **options: Any) -> Any:
+        return real(*arguments, **options) if options.get("shown") is False else error()
+
+    monkeypatch.setattr(mapping, name, broken)
+    rng = np.random.default_rng(0)
+    pictures = Collection("dots", "images", rng.integers(0, 255, (60, 4, 4, 1)).astype(np.uint8))
+    run = mapping.map_collection(pictures, tmp_path / "run", parameters=SMALL)
+    why = "not enough memory (12 GiB)" if error is out_of_memory else "interrupted by Ctrl-C"
+    assert left_out(run.config) == {lost: why}
+    assert run.model().prototypes_.shape == (12, 16)
+    assert run.assignments().num_rows == run.items().num_rows == 60
+    assert bool(run.metrics) == (lost != "measures")
+    assert (run.path / "figures" / "u_matrix.png").is_file()
+    if lost != "report":
+        page = (run.path / "report.html").read_text(encoding="utf-8")
+        assert f"{lost}: {why}" in page
+
+
+def test_without_assignments_there_is_still_the_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mapping, "best_units", interrupted)
+    run = mapping.map_collection(blobs(), tmp_path / "run", parameters=SMALL)
+    assert run.model().prototypes_.shape == (12, 3)
+    with pytest.raises(RunError, match=r"interrupted by Ctrl-C.*--overwrite"):
+        run.assignments()
+
+
+def test_one_broken_figure_does_not_keep_the_others_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mapping.figures, "hits_figure", out_of_memory)
+    run = mapping.map_collection(blobs(), tmp_path / "run", parameters=SMALL)
+    assert list(left_out(run.config)) == ["figure hits"]
+    written = {path.name for path in (run.path / "figures").iterdir()}
+    assert {"u_matrix.png", "training.png"} <= written
+    assert not any("hits" in name for name in written)
+
+
+def test_functions_are_refused_before_the_training(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="radius_decay is a function"):
+        mapping.map_collection(blobs(), tmp_path / "run", parameters={"radius_decay": lambda t, a, b: b})
+
+
+def test_a_map_of_many_units_is_measured_without_pairs_of_units(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = mapping.map_collection(blobs(), tmp_path / "few", parameters=SMALL)
+    monkeypatch.setattr(measuring, "MOST_UNITS", 11)
+    monkeypatch.setattr(measuring, "measure_map", out_of_memory)
+    many = mapping.map_collection(blobs(), tmp_path / "many", parameters=SMALL)
+    assert {"topographic_product", "trustworthiness"} <= few.metrics.keys() - many.metrics.keys()
+    assert many.metrics == {name: pytest.approx(few.metrics[name]) for name in many.metrics}
+    assert {"quantization_error", "topographic_error_8", "purity", "dead_units"} <= many.metrics.keys()
+    (why,) = left_out(many.config).values()
+    assert "12 units" in why
+    assert why in (many.path / "report.html").read_text(encoding="utf-8")
+
+
+def euclidean(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.sqrt(((a - b) ** 2).sum()))
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "manhattan", "cosine"])
+def test_measures_are_taken_in_the_space_of_the_map(tmp_path: Path, metric: str) -> None:
+    """Combined errors with neighbouring best units are two steps: item to prototype, prototype to prototype."""
+    weights = np.array([1.0, 100.0, 0.01])
+    collection = blobs()
+    parameters = {"grid": (1, 2), "n_passes": 2, "metric": metric, "feature_weights": weights}
+    run = mapping.map_collection(collection, tmp_path / "run", parameters=parameters)
+    model, table = run.model(), run.assignments()
+
+    def seen(rows: np.ndarray) -> np.ndarray:
+        rows = rows * (weights if metric == "manhattan" else np.sqrt(weights))
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True) if metric == "cosine" else rows
+
+    x, m = seen(collection.features), seen(model.prototypes_)
+    first = table["unit"].to_numpy()
+    expected = np.mean([euclidean(x[i], m[b]) for i, b in enumerate(first)]) + euclidean(m[0], m[1])
+    assert run.metrics["combined_error"] == pytest.approx(expected, rel=1e-5)
+    own = table["distance"].to_numpy()
+    assert run.metrics["quantization_error"] == pytest.approx(own.mean(), rel=1e-5)
+
+
+def test_items_without_any_value_are_skipped_and_named(tmp_path: Path) -> None:
+    features = blobs().features
+    features[[3, 7]] = np.nan
+    run = mapping.map_collection(Collection("gaps", "vectors", features), tmp_path / "run", parameters=SMALL)
+    assert run.n_items == 118
+    skipped = run.config["collection"]["skipped"]
+    assert skipped == [{"where": item, "why": "no value in any feature"} for item in ("3", "7")]
+    known = np.delete(features, [3, 7], axis=0)
+    apart = np.linalg.norm(known[:, None] - run.model().prototypes_, axis=2).min(axis=1)
+    assert run.metrics["quantization_error"] == pytest.approx(apart.mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "names", "unit"),
+    [
+        ({}, (), "units of the features"),
+        ({}, ("a", "b", "c"), "standard deviations"),
+        ({"metric": "manhattan"}, ("a", "b", "c"), "sum of absolute differences, standard deviations"),
+        ({"metric": "cosine"}, (), "1 - cosine"),
+        ({"feature_weights": [1.0, 2.0, 3.0]}, (), "weighted units of the features"),
+    ],
+)
+def test_figures_and_report_say_what_distances_are_measured_in(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    parameters: dict[str, Any],
+    names: tuple[str, ...],
+    unit: str,
+) -> None:
+    drawn: dict[str, Any] = {}
+
+    def keep(figure: Any, path: Path) -> None:
+        drawn[path.name.split(".")[1]] = figure
+        path.write_bytes(b"")
+
+    monkeypatch.setattr(mapping.figures, "save_figure", keep)
+    run = mapping.map_collection(blobs(feature_names=names), tmp_path / "run", parameters=SMALL | parameters)
+    texts = {axes.get_ylabel() for axes in drawn["errors"].axes}
+    assert any(f"({unit})" in text for text in texts), texts
+    page = (run.path / "report.html").read_text(encoding="utf-8")
+    assert f"mean distance of the members to the prototype ({unit})" in page
+    assert f'<span class="unit">{unit}</span>' in page
+
+
+def test_an_old_run_without_the_field_is_complete(tmp_path: Path) -> None:
+    run = mapping.map_collection(blobs(), tmp_path / "run", parameters=SMALL)
+    assert run.config["left_out"] == []
+    assert left_out({}) == {}
+    assert left_out({"left_out": "nonsense"}) == {}
+    assert Run.open(run.path).config["stop_reason"]
