@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -212,3 +214,59 @@ def test_a_map_trained_on_a_gpu_is_that_of_the_processor() -> None:
     assert som.device_ == "cuda"
     np.testing.assert_allclose(som.prototypes_, expected.prototypes_, rtol=1e-4)
     assert np.mean(som.labels_ == expected.labels_) > 0.999
+
+
+@pytest.mark.parametrize("scale", [1e12, 1e25, 1e60, 1e160])
+def test_prototypes_and_items_too_far_for_float32_are_measured(scale: float) -> None:
+    x, m = _data(7, np.float64, n=100, k=9)
+    m[4] *= scale
+    x[17] = -x[17] * scale
+    units, distances = GPUItems(x, device="cpu").nearest(m, second=True)
+    expected = cdist(x, m)
+    near = np.arange(len(x)) != 17
+    np.testing.assert_array_equal(units[near], np.argsort(expected, axis=1, kind="stable")[near, :2])
+    np.testing.assert_allclose(distances[near], np.sort(expected, axis=1)[near, :2], rtol=1e-9)
+    if scale < 1e150:
+        assert units[17, 0] == expected[17].argmin()
+
+
+@pytest.mark.parametrize("radius", ["auto", (2.0, 0.5)])
+def test_items_are_brought_to_the_gpu_once_and_organised_there(
+    monkeypatch: pytest.MonkeyPatch, radius: object
+) -> None:
+    x, _ = _data(4, np.float32, n=3000)
+    made, taken = [], []
+    take = GPUItems.take
+
+    def count(*given: object) -> GPUItems:
+        made.append(given)
+        return GPUItems(*given[:4], device="cpu")
+
+    def draw(self: GPUItems, rows: np.ndarray) -> GPUItems:
+        taken.append(len(rows))
+        return take(self, rows)
+
+    monkeypatch.setattr("somscope.maps.fitting.on_device", lambda items, device: on_device(items, "cuda"))
+    monkeypatch.setattr(gpu, "GPUItems", count)
+    monkeypatch.setattr(GPUItems, "take", draw)
+    som = SOM(grid=(4, 5), n_passes=3, radius=radius, random_state=0).fit(x)
+    assert len(made) == 1
+    assert bool(taken) == (radius == "auto")
+    monkeypatch.undo()
+    expected = SOM(grid=(4, 5), n_passes=3, radius=radius, random_state=0).fit(x)
+    np.testing.assert_allclose(som.prototypes_, expected.prototypes_, rtol=1e-4)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA GPU")
+def test_a_map_trained_on_a_gpu_is_of_use_without_one(tmp_path: Path) -> None:
+    x, _ = _data(8, np.float32)
+    som = SOM(grid=(3, 3), random_state=0).fit(x).set_params(device="cuda")  # as if one had trained it
+    som.save(tmp_path / "map")
+    units = som.labels_
+    for one in (som, SOM.load(tmp_path / "map")):
+        np.testing.assert_array_equal(one.predict(x), units)
+        assert one.topographic_error(x) <= 1
+        np.testing.assert_array_equal(one.impute(x), x)
+        assert one.partial_fit(x[:20]).hits_.sum() == len(x) + 20
+        with pytest.raises(InputError, match="device='cuda': PyTorch sees no CUDA GPU"):
+            one.fit(x)

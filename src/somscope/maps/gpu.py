@@ -34,6 +34,7 @@ _LEAST_WORK = (
     2e9  # items x units x features of a pass below which the CPU is done before the data has arrived
 )
 _ROUNDING = 2.0**-24
+_FURTHEST = 1e9  # in root mean square norms of the items; beyond it float32 neither bounds nor holds a square
 
 Units = NDArray[np.int32]
 Floats = NDArray[np.float64]
@@ -128,8 +129,12 @@ class GPUItems:
         for part in self._parts(8):
             total += self._shaped(part).sum(dim=0)
         self._centre = total / self.n_items
-        square = sum(float((self._shaped(part) - self._centre).square().sum()) for part in self._parts(8))
+        norms = torch.cat(
+            [(self._shaped(part) - self._centre).square().sum(dim=1) for part in self._parts(8)]
+        )
+        square = float(norms.sum())
         self._scale = float(np.sqrt(self.n_items / square)) if square > 0 and np.isfinite(square) else 1.0
+        self._furthest = float(norms.max().sqrt()) * self._scale
 
     def nearest(self, prototypes: NDArray[np.floating], second: bool = False) -> tuple[Units, Floats]:
         """units (n, 1 or 2) and distances (n, 1 or 2) for prototypes (K, d); equal distances go to the lower unit."""
@@ -145,6 +150,7 @@ class GPUItems:
         squared = centred.square().sum(dim=1)
         factor = (-2.0 * centred).float().T.contiguous()
         longest = float(squared.max().sqrt())
+        bounded = max(longest, self._furthest) < _FURTHEST  # otherwise every unit is measured
         found = 2 if second else 1
         units = np.empty((self.n_items, found), np.int32)
         distances = np.empty((self.n_items, found))
@@ -152,15 +158,15 @@ class GPUItems:
             for part in self._parts(16 * len(own) // self.n_features + 24):
                 shaped = self._shaped(part)
                 code = (shaped - self._centre) * self._scale
-                scores = torch.addmm(squared.float(), code.float(), factor)
-                bound = (
-                    _ROUNDING * (self.n_features + 8) * (code.square().sum(dim=1).sqrt() + longest).square()
-                )
-                best = _kth_least(scores, found)
-                near = (
-                    scores
-                    <= (best.double() + 2.0 * bound).float().nextafter(best.new_tensor(torch.inf))[:, None]
-                )
+                if bounded:
+                    scores = torch.addmm(squared.float(), code.float(), factor)
+                    length = code.square().sum(dim=1).sqrt() + longest
+                    bound = _ROUNDING * (self.n_features + 8) * length.square()
+                    best = _kth_least(scores, found)
+                    limit = (best.double() + 2.0 * bound).float().nextafter(best.new_tensor(torch.inf))
+                    near = scores <= limit[:, None]
+                else:
+                    near = torch.ones((len(code), len(own)), dtype=torch.bool, device=self.device)
                 item, unit = near.nonzero(as_tuple=True)
                 exact = self._measure(shaped, own, item, unit)
                 for f in range(found):

@@ -6,7 +6,7 @@ import itertools
 import os
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -35,7 +35,7 @@ def _controller() -> ThreadpoolController:
 
 
 class _Held:
-    """How many of us hold BLAS to one thread, and what gives it back its threads."""
+    """How many of us hold BLAS to one thread, and what gives it back its threads; one for each process."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -52,17 +52,18 @@ def one_blas_thread() -> Iterator[None]:
 
     May be nested, which costs nothing: only the outermost changes the library's setting.
     """
-    with _held.lock:
-        if _held.holders == 0:
-            _held.limiter = _controller().limit(limits=1, user_api="blas")
-        _held.holders += 1
+    held = _held
+    with held.lock:
+        if held.holders == 0:
+            held.limiter = _controller().limit(limits=1, user_api="blas")
+        held.holders += 1
     try:
         yield
     finally:
-        with _held.lock:
-            _held.holders -= 1
-            if _held.holders == 0:
-                _held.limiter.restore_original_limits()
+        with held.lock:
+            held.holders -= 1
+            if held.holders == 0:
+                held.limiter.restore_original_limits()
 
 
 @cache
@@ -70,8 +71,17 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="somscope")
 
 
-if hasattr(os, "register_at_fork"):  # a forked process has none of its parent's threads
-    os.register_at_fork(after_in_child=_pool.cache_clear)
+def _begin_anew() -> None:
+    """A forked process has none of its parent's threads, so that nobody would give BLAS back what they held."""
+    global _held
+    _pool.cache_clear()
+    if _held.holders:
+        _held.limiter.restore_original_limits()
+    _held = _Held()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 def cuts(n: int, parts: int) -> list[int]:
@@ -85,18 +95,28 @@ def parts(work: float) -> int:
 
 
 def over_ranges(work: Callable[[int, int], None], cuts: list[int]) -> None:
-    """Call work(lo, hi) for each range between consecutive cuts, side by side; the first error is raised."""
+    """Call work(lo, hi) for each range between consecutive cuts, side by side; the last error is raised.
+
+    All have ended before it returns or raises, also under Ctrl-C: the arrays may be used again.
+    """
     (lo, hi), *others = itertools.pairwise(cuts)
     if n_threads() == 1 or not others:
         for one in ((lo, hi), *others):
             work(*one)
         return
-    futures = [_pool(n_threads()).submit(work, *other) for other in others]
+    waiting: list[Future[None]] = []
     error: BaseException | None = None
     try:
+        for other in others:
+            waiting.append(_pool(n_threads()).submit(work, *other))
         work(lo, hi)
-    finally:
-        for future in futures:  # all must have ended before the arrays may be used again
-            error = future.exception() or error
+    except BaseException as own:
+        error = own
+    while waiting:
+        try:
+            error = waiting[-1].exception() or error
+            waiting.pop()
+        except KeyboardInterrupt as interrupt:
+            error = interrupt
     if error is not None:
         raise error
