@@ -16,6 +16,8 @@ from somscope.maps.lattice import Lattice
 
 __all__ = ["UnitLabels", "check_clusters", "cluster_units", "label_shares", "label_units", "u_matrix"]
 
+_EDGES = 256  # pairs of neighbours measured at once: few, for prototypes may be large
+
 
 def check_clusters(n_clusters: object, n_units: int) -> None:
     """Raise InputError unless n_clusters is a whole number from 1 to n_units."""
@@ -149,7 +151,12 @@ def u_matrix(
     Neighbours are those of `lattice.default_adjacency`; a unit without any has 0.
     """
     edges = lattice.edges()
-    gaps = paired_distances(prototypes[edges[:, 0]], prototypes[edges[:, 1]], metric, feature_weights)
+    gaps = np.empty(len(edges))
+    for start in range(0, len(edges), _EDGES):
+        some = edges[start : start + _EDGES]
+        gaps[start : start + _EDGES] = paired_distances(
+            prototypes[some[:, 0]], prototypes[some[:, 1]], metric, feature_weights
+        )
     ends = edges.T.ravel()
     total = np.bincount(ends, weights=np.tile(gaps, 2), minlength=lattice.n_units)
     degree = np.bincount(ends, minlength=lattice.n_units)
