@@ -45,8 +45,9 @@ class DeepMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, B
     module_: the network and the prototypes, in PyTorch. prototypes_ (K, L) float32 among the codes;
     decoded_prototypes_ (K, d) as items; lattice_; labels_ (n,) best unit of each training item; hits_ (K,); u_matrix_
     (rows, columns); inertia_ mean distance of the training codes to their best prototypes; n_iter_ steps of training;
-    stop_reason_ "completed" or "interrupted"; history_ columns of the training's log; chosen_ {what: why}; device_ and
-    precision_ of the training; image_shape_ (H, W, C), or None; n_features_in_.
+    stop_reason_ "completed" or "interrupted"; seconds_ of the training, those before a resume included; history_
+    columns of the training's log; chosen_ {what: why}; device_ and precision_ of the training; image_shape_ (H, W, C),
+    or None; n_features_in_.
     """
 
     model_name: ClassVar[str]
@@ -71,6 +72,7 @@ class DeepMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, B
     inertia_: float
     n_iter_: int
     stop_reason_: str
+    seconds_: float
     history_: dict[str, list[Any]]
     chosen_: dict[str, str]
     device_: str
@@ -114,6 +116,7 @@ class DeepMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, B
         trained = train(self._phases(module, items, generator), items, self._options(seed))
         self.module_ = module.requires_grad_(False).eval()
         self.n_iter_, self.stop_reason_, self.history_ = trained.n_steps, trained.stop_reason, trained.history
+        self.seconds_ = trained.seconds
         self.device_, self.precision_ = trained.device, trained.precision
         radius = self._laid_at
         if radius is None and not self.module_.prototypes.any():  # interrupted before there was a map

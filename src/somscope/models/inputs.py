@@ -46,9 +46,16 @@ def as_training_items(estimator: BaseEstimator, x: Any, reset: bool) -> NDArray[
                 "or a collection"
             )
     try:
-        checked = validate_data(
-            estimator, flat, reset=reset, accept_sparse="csr", dtype=kind, order="C", ensure_all_finite=True
-        )
+        with np.errstate(over="ignore"):  # too large for float32 is refused as infinite
+            checked = validate_data(
+                estimator,
+                flat,
+                reset=reset,
+                accept_sparse="csr",
+                dtype=kind,
+                order="C",
+                ensure_all_finite=True,
+            )
     except ValueError as error:
         raise InputError(str(error)) from None
     if isinstance(checked, np.ndarray):

@@ -23,6 +23,7 @@ __all__ = ["load_deep_map", "save_deep_map"]
 _PLAIN = (
     "n_iter_",
     "stop_reason_",
+    "seconds_",
     "history_",
     "chosen_",
     "inertia_",

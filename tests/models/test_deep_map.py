@@ -1,0 +1,320 @@
+"""What every deep map keeps: scikit-learn's rules, labels out of the losses, files, ONNX, and clear refusals."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from models.zoo import ZOO
+from somscope.data.collection import Collection
+from somscope.errors import InputError, RunError
+
+MODELS = pytest.mark.parametrize("make", ZOO.values(), ids=ZOO.keys())
+
+
+@parametrize_with_checks([make() for make in ZOO.values()])
+def test_rules_of_scikit_learn(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture(scope="module", params=ZOO.values(), ids=ZOO.keys())
+def fitted(request, blobs):
+    return request.param(grid=(2, 3)).fit(blobs[0])
+
+
+def weights(model):
+    return model.module_.state_dict()
+
+
+@MODELS
+def test_labels_never_reach_a_loss(make, blobs):
+    items, labels = blobs
+    alone, given, shuffled = (make().fit(items, y) for y in (None, labels, np.roll(labels, 7)))
+    for name, tensor in weights(alone).items():
+        assert torch.equal(tensor, weights(given)[name]), name
+        assert torch.equal(tensor, weights(shuffled)[name]), name
+
+
+@MODELS
+def test_a_seed_makes_a_training_and_the_global_state_stays(make, blobs):
+    state = torch.random.get_rng_state()
+    numpy_state = np.random.get_state()[1].copy()  # noqa: NPY002
+    first, second, other = (make(random_state=s).fit(blobs[0]) for s in (3, 3, 4))
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert np.array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
+    assert np.array_equal(first.prototypes_, second.prototypes_)
+    assert not np.array_equal(first.prototypes_, other.prototypes_)
+
+
+def test_what_a_fitted_map_answers(fitted, blobs):
+    items, labels = blobs
+    n_units = fitted.lattice_.n_units
+    codes, distances = fitted.encode(items), fitted.transform(items)
+    wanted = np.sqrt(((codes[:, None].astype(np.float64) - fitted.prototypes_) ** 2).sum(2))
+    np.testing.assert_allclose(distances, wanted, atol=2e-3 * max(1.0, wanted.max()))
+    units, near = fitted.best_units(items, k=n_units)
+    assert units.dtype == np.int64
+    assert (np.diff(near, axis=1) >= 0).all()
+    assert (np.sort(units, axis=1) == np.arange(n_units)).all()
+    np.testing.assert_allclose(near[:, 0], wanted.min(1), atol=2e-3 * max(1.0, wanted.max()))
+    assert np.array_equal(units[:, 0], fitted.predict(items))
+    assert np.array_equal(fitted.labels_, fitted.predict(items))
+    assert np.array_equal(fitted.hits_, np.bincount(fitted.labels_, minlength=n_units))
+    assert fitted.inertia_ == pytest.approx(fitted.quantization_error(items))
+    assert fitted.score(items) == -fitted.quantization_error(items)
+    assert fitted.prototypes_.shape == (n_units, codes.shape[1])
+    assert fitted.decoded_prototypes_.shape == (n_units, 20)
+    np.testing.assert_array_equal(fitted.decode(fitted.prototypes_), fitted.decoded_prototypes_)
+    assert fitted.u_matrix_.shape == (2, 3)
+    assert fitted.label_units(items, labels).shares.shape == (n_units, 6)
+    assert len(fitted.get_feature_names_out()) == n_units
+    assert fitted.n_iter_ == fitted.history_["step"][-1]
+    assert fitted.stop_reason_ == "completed"
+
+
+@MODELS
+def test_arrays_tensors_sparse_matrices_and_collections_are_one(make, blobs):
+    items = np.round(blobs[0], 2)
+    model = make().fit(items)
+    for same in (torch.from_numpy(items), items.astype(np.float64), sparse.csr_matrix(items)):
+        np.testing.assert_array_equal(clone(model).fit(same).prototypes_, model.prototypes_)
+    collection = Collection(name="c", kind="vectors", features=items)
+    np.testing.assert_array_equal(clone(model).fit(collection).prototypes_, model.prototypes_)
+
+
+@MODELS
+def test_pixels_are_divided_by_255(make, pictures):
+    flat = (pictures.reshape(len(pictures), -1) / np.float32(255)).astype(np.float32)
+    images = make().fit(pictures)
+    assert images.image_shape_ == (8, 8, 1)
+    np.testing.assert_allclose(images.encode(pictures), images.encode(flat), atol=1e-5)
+    collection = Collection(name="c", kind="images", features=pictures)
+    np.testing.assert_array_equal(make().fit(collection).prototypes_, images.prototypes_)
+    np.testing.assert_array_equal(images.predict(collection), images.predict(pictures))
+
+
+@MODELS
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda x: x[:2], "6 units for 2 items"),
+        (lambda x: x[:1], "sample"),
+        (lambda x: np.ones_like(x), "all 300 items are equal"),
+        (lambda x: np.where(np.arange(20) == 3, np.nan, x), "NaN"),
+        (lambda x: np.where(np.arange(20) == 3, np.inf, x), "infinity"),
+        (lambda x: np.full_like(x, 1e300, dtype=np.float64) * np.arange(20), "infinity"),
+        (lambda x: x[:, :0], "0 feature"),
+        (lambda x: x.reshape(300, 4, 5), r"shape \(300, 4, 5\)"),
+        (lambda x: np.array([["a"] * 20] * 300), "could not convert|dtype"),
+        (lambda x: x[0], "1D array"),
+    ],
+    ids=["few", "one", "equal", "nan", "inf", "large", "none", "3-d", "text", "1-d"],
+)
+def test_items_that_are_refused(make, blobs, spoil, message):
+    with pytest.raises(InputError, match=message):
+        make(grid=(2, 3)).fit(spoil(blobs[0]))
+
+
+def test_questions_that_are_refused(fitted, blobs):
+    items = blobs[0]
+    with pytest.raises(InputError, match="expecting 20 features"):
+        fitted.predict(items[:, :5])
+    with pytest.raises(InputError, match="NaN"):
+        fitted.encode(np.full((2, 20), np.nan))
+    with pytest.raises(InputError, match="k=7: a map of 6 units"):
+        fitted.best_units(items, k=7)
+    with pytest.raises(InputError, match="codes of this map"):
+        fitted.decode(np.zeros((2, fitted.prototypes_.shape[1] + 1)))
+    with pytest.raises(InputError, match="NaN"):
+        fitted.decode(np.full_like(fitted.prototypes_, np.nan))
+
+
+def test_a_saved_map_comes_back_bit_for_bit(fitted, blobs, tmp_path):
+    assert fitted.save(tmp_path / "new" / "map") == tmp_path / "new" / "map"
+    state = torch.random.get_rng_state()
+    again = type(fitted).load(tmp_path / "new" / "map")
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert set(vars(again)) == set(vars(fitted))
+    for name, value in vars(fitted).items():
+        if name != "module_":
+            np.testing.assert_equal(getattr(again, name), value, err_msg=name)
+    for name, tensor in weights(fitted).items():
+        assert torch.equal(tensor, weights(again)[name])
+    np.testing.assert_array_equal(again.transform(blobs[0]), fitted.transform(blobs[0]))
+    assert sorted(p.name for p in (tmp_path / "new" / "map").iterdir()) == ["model.json", "model.safetensors"]
+
+
+def test_a_map_survives_a_pickle(fitted, blobs):
+    again = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(again.transform(blobs[0]), fitted.transform(blobs[0]))
+
+
+@pytest.fixture(scope="module")
+def saved(blobs, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("map")
+    ZOO["desom"](grid=(2, 3), batch_norm=True).fit(blobs[0]).save(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(saved, tmp_path):
+    return shutil.copytree(saved, tmp_path / "copy")
+
+
+@pytest.mark.parametrize("name", ["model.json", "model.safetensors"])
+def test_files_that_are_missing_or_cut_short(folder, name):
+    from somscope.models.desom import DESOM
+
+    content = (folder / name).read_bytes()
+    for cut in (0, 1, 8, 100, len(content) // 2, len(content) - 1):
+        (folder / name).write_bytes(content[:cut])
+        with pytest.raises(RunError, match=str(folder)):
+            DESOM.load(folder)
+    (folder / name).unlink()
+    with pytest.raises(RunError, match=f"{name} is missing"):
+        DESOM.load(folder)
+
+
+def test_edited_weights_are_found(folder):
+    from somscope.models.desom import DESOM
+
+    content = bytearray((folder / "model.safetensors").read_bytes())
+    content[-3] ^= 1
+    (folder / "model.safetensors").write_bytes(bytes(content))
+    with pytest.raises(RunError, match="or one was edited"):
+        DESOM.load(folder)
+
+
+def rewrite(folder, change_arrays=None, change_json=None):
+    """Edit a saved model and make its check sum right again."""
+    import hashlib
+
+    from safetensors.numpy import load, save
+
+    arrays = load((folder / "model.safetensors").read_bytes())
+    described = json.loads((folder / "model.json").read_text())
+    if change_arrays:
+        change_arrays(arrays)
+    if change_json:
+        change_json(described)
+    content = save(arrays)
+    described["sha256"] = hashlib.sha256(content).hexdigest()
+    (folder / "model.safetensors").write_bytes(content)
+    (folder / "model.json").write_text(json.dumps(described))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda a: a.update({"module.prototypes": np.zeros((5, 2), np.float32)}),
+        lambda a: a.update({"module.prototypes": np.zeros((6, 3), np.float32)}),
+        lambda a: a.update({"module.prototypes": np.zeros((6, 2), np.float64)}),
+        lambda a: a.update({"module.prototypes": np.full((6, 2), np.nan, np.float32)}),
+        lambda a: a.pop("module.prototypes"),
+        lambda a: a.pop("module.net.encoder.0.weight"),
+        lambda a: a.update({"module.net.extra": np.zeros(3, np.float32)}),
+        lambda a: a.update({"module.net.encoder.0.weight": np.full((8, 20), np.inf, np.float32)}),
+        lambda a: a.update({"hits_": np.zeros(5, np.int64)}),
+        lambda a: a.update({"hits_": np.zeros(6, np.float32)}),
+        lambda a: a.update({"labels_": np.zeros((3, 3), np.int64)}),
+        lambda a: a.pop("labels_"),
+        lambda a: a.update({"__class__": np.zeros(3, np.int64)}),
+    ],
+)
+def test_arrays_that_do_not_fit(folder, change):
+    from somscope.models.desom import DESOM
+
+    rewrite(folder, change_arrays=change)
+    with pytest.raises(RunError, match="not a whole description of a desom map"):
+        DESOM.load(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d["lattice"].update(rows=2.0),
+        lambda d: d["lattice"].update(rows=10**9, columns=10**9),
+        lambda d: d["lattice"].update(surprise=1),
+        lambda d: d["lattice"].pop("rows"),
+        lambda d: d["parameters"].update(hidden=[10**9, 8]),
+        lambda d: d["parameters"].update(hidden=[10**9]),
+        lambda d: d["parameters"].update(hidden=[9]),
+        lambda d: d["parameters"].update(latent_dim="two"),
+        lambda d: d["parameters"].update(latent_dim=10**12),
+        lambda d: d["parameters"].update(surprise=1),
+        lambda d: d.update(parameters=[]),
+        lambda d: d["fitted"].update(n_features_in_=10**12),
+        lambda d: d["fitted"].update(n_features_in_="20"),
+        lambda d: d["fitted"].pop("history_"),
+        lambda d: d["fitted"].update(history_=[1]),
+        lambda d: d.update(image_shape=[2, 2, 1]),
+        lambda d: d.update(image_shape=[2, 10]),
+        lambda d: d.pop("feature_names"),
+    ],
+)
+def test_descriptions_that_make_no_model(folder, change):
+    from somscope.models.desom import DESOM
+
+    rewrite(folder, change_json=change)
+    with pytest.raises(RunError, match="not a whole description of a desom map"):
+        DESOM.load(folder)
+
+
+def test_another_model_is_named(folder, blobs, tmp_path):
+    from somscope.maps.som import SOM
+    from somscope.models.desom import DESOM
+
+    with pytest.raises(RunError, match="as 'som', but a model 'desom'"):
+        SOM.load(folder)
+    SOM(grid=(2, 2)).fit(blobs[0]).save(tmp_path / "som")
+    with pytest.raises(RunError, match="as 'desom', but a model 'som'"):
+        DESOM.load(tmp_path / "som")
+
+
+class Evil:
+    def __reduce__(self):
+        return (pytest.fail, ("loading a map ran code",))
+
+
+def test_a_pickle_in_place_of_the_weights_is_not_run(folder):
+    from somscope.models.desom import DESOM
+
+    for content in (pickle.dumps(Evil()), b"\x80\x04", b"PK\x03\x04" + b"\0" * 100):
+        (folder / "model.safetensors").write_bytes(content)
+        with pytest.raises(RunError, match="holds no readable map"):
+            DESOM.load(folder)
+
+
+def test_the_exported_model_is_the_model(fitted, blobs, tmp_path):
+    runtime = pytest.importorskip("onnxruntime")
+    path = fitted.export_onnx(tmp_path / "made" / "map.onnx")
+    session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    for items in (blobs[0], blobs[0][:1]):  # any number of items
+        latent, unit, distance = session.run(["latent", "unit", "distance"], {"items": items})
+        units, distances = fitted.best_units(items, k=1)
+        np.testing.assert_allclose(latent, fitted.encode(items), atol=1e-5)
+        np.testing.assert_allclose(distance, distances[:, 0], atol=1e-5)
+        assert np.array_equal(unit, units[:, 0])
+    assert [p.name for p in path.parent.iterdir()] == ["map.onnx"]
+
+
+def test_export_says_what_it_needs(fitted, tmp_path, monkeypatch):
+    monkeypatch.setattr("somscope.models.onnx_file.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"onnx and onnxscript: pip install 'somscope\[onnx\]'"):
+        fitted.export_onnx(tmp_path / "map.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_parameters_stay_as_they_were_given(blobs):
+    grid = [2, 2]
+    model = ZOO["desom"](grid=grid)
+    assert clone(model).get_params() == model.get_params()
+    assert model.fit(blobs[0]).grid is grid
