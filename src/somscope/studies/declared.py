@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from somscope.studies.declare import Study
+from somscope.studies.desom_gamma import DESOM_GAMMA
+from somscope.studies.desom_radius import DESOM_RADIUS
 from somscope.studies.desom_tables import DESOM_TABLES
 
 __all__ = ["STUDIES"]
 
-STUDIES: dict[str, Study] = {study.name: study for study in (DESOM_TABLES,)}
+STUDIES: dict[str, Study] = {study.name: study for study in (DESOM_TABLES, DESOM_GAMMA, DESOM_RADIUS)}

@@ -84,6 +84,17 @@ _LINES = (
         ),
     ),
     _Line("som", "default", {"grid": (8, 8)}),
+    _Line(
+        "desom",
+        "legacy",
+        {"grid": (8, 8), "legacy": True},
+        _published(
+            _GEOMETRIC,
+            {"mnist": (0.939, 0.657), "fashion-mnist": (0.752, 0.538), "reuters-rcv1": (0.849, 0.381)},
+            {"mnist": 0.7611, "fashion-mnist": 0.5602, "reuters-rcv1": 0.5718},
+        ),
+    ),
+    _Line("desom", "default", {"grid": (8, 8)}),
 )
 
 

@@ -118,9 +118,8 @@ def train_cell(cell: Cell, split: Split, work: Path, device: str) -> FinishedCel
     unlabelled = replace(split.train, labels=None, label_names=())
     start = time.perf_counter()
     model.fit(unlabelled)
-    seconds = float(
-        getattr(model, "seconds_", time.perf_counter() - start)
-    )  # of the parts before a resume too
+    # A model that went on from a checkpoint counts the seconds before it too.
+    seconds = max(time.perf_counter() - start, float(getattr(model, "seconds_", 0.0)))
     if getattr(model, "stop_reason_", None) == "interrupted":
         raise KeyboardInterrupt
     measures, chance = score(model, split.scored, cell.seed)
