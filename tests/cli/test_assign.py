@@ -13,6 +13,7 @@ from PIL import Image
 
 from cli.samples import invoke, make_photos, make_table, make_texts
 from somscope.data import open_collection
+from somscope.mapping import map_collection
 from somscope.runs import Run, conform, feature_matrix
 
 COLUMNS = ["id", "unit", "distance", "second_unit", "percentile"]
@@ -78,7 +79,7 @@ def test_columns_are_taken_by_name(table_run: Path, tmp_path: Path) -> None:
     shuffled = [[row[3], row[0], row[2], row[1]] for row in rows]
     (tmp_path / "new.csv").write_text("\n".join(map(",".join, shuffled)) + "\n")
     out = tmp_path / "where.parquet"
-    result = invoke("assign", table_run, tmp_path / "new.csv", "-o", out, "--id-column", "name")
+    result = invoke("assign", table_run, tmp_path / "new.csv", "-o", out)
     assert result.exit_code == 0, result.output
     assert pq.read_table(out)["unit"].to_pylist() == Run.open(table_run).assignments()["unit"].to_pylist()
     assert pq.read_table(out)["id"].to_pylist()[0] == "row0"
@@ -104,6 +105,50 @@ def test_texts_are_weighed_with_the_words_of_the_run(tmp_path: Path) -> None:
     ]
     with (tmp_path / "where.csv").open() as file:
         assert int(next(csv.DictReader(file))["unit"]) in ships
+
+
+def test_items_keep_the_name_that_the_run_gives_them(
+    table_run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The run's id column is taken where it is there, another one where it is asked for, else rows are counted."""
+    (tmp_path / "both.csv").write_text("a,b,c,name,other\n1,2,3,x,u\n2,3,4,y,v\n")
+    (tmp_path / "none.csv").write_text("a,b,c\n1,2,3\n2,3,4\n")
+
+    def ids(data: str, *options: str) -> list[str]:
+        out = tmp_path / "where.parquet"
+        result = invoke("assign", table_run, tmp_path / data, "-o", out, "--overwrite", *options)
+        assert result.exit_code == 0, result.output
+        return list(pq.read_table(out)["id"].to_pylist())
+
+    assert ids("both.csv") == ["x", "y"]
+    assert ids("both.csv", "--id-column", "other") == ["u", "v"]
+    assert not caplog.records
+    assert ids("none.csv") == ["0", "1"]
+    assert "no column 'name'" in caplog.text
+
+
+def test_texts_of_a_table_are_read_from_the_column_of_the_run(tmp_path: Path) -> None:
+    make_texts(tmp_path / "lines.txt")
+    lines = (tmp_path / "lines.txt").read_text().splitlines()
+    rows = [f"{i},t{i},{line}" for i, line in enumerate(lines)]
+    (tmp_path / "t.csv").write_text("number,key,words\n" + "\n".join(rows) + "\n")
+    options = ("--text-column", "words", "--id-column", "key", "--grid", "2x3")
+    assert invoke("map", tmp_path / "t.csv", "-o", tmp_path / "run", *options).exit_code == 0
+    result = invoke("assign", tmp_path / "run", tmp_path / "t.csv", "-o", tmp_path / "where.parquet")
+    assert result.exit_code == 0, result.output
+    table, run = pq.read_table(tmp_path / "where.parquet"), Run.open(tmp_path / "run")
+    assert table["id"].to_pylist()[:2] == ["t0", "t1"]
+    assert table["unit"].to_pylist() == run.assignments()["unit"].to_pylist()
+
+
+def test_words_keep_the_weights_that_were_learned_on_other_texts(tmp_path: Path) -> None:
+    """A run on a part of a collection: its words weigh as in the whole, from which the TF-IDF was learned."""
+    make_texts(tmp_path / "lines.txt")
+    whole = open_collection(tmp_path / "lines.txt")
+    part = whole.take(np.arange(0, 40, 3))
+    run = map_collection(part, tmp_path / "run", parameters={"grid": (2, 2)})
+    again = feature_matrix(conform(run, whole))
+    assert abs(again - feature_matrix(whole)).max() == 0
 
 
 @pytest.mark.parametrize(
@@ -154,6 +199,8 @@ def test_a_table_is_assigned_to_itself_with_missing_values(tmp_path: Path) -> No
     make_table(tmp_path / "t.csv", 30)
     arguments = ("map", tmp_path / "t.csv", "-o", tmp_path / "run", "--columns", "a,b", "--grid", "2x3")
     assert invoke(*arguments).exit_code == 0
-    (tmp_path / "new.csv").write_text("a,b\n1,\n,2\n")
+    (tmp_path / "new.csv").write_text("a,b\n1,\n,\n,2\n")
     result = invoke("assign", tmp_path / "run", tmp_path / "new.csv", "-o", tmp_path / "where.csv")
     assert result.exit_code == 0, result.output
+    assert "1: no value in any feature" in result.output
+    assert "2 items assigned" in result.output

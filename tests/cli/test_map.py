@@ -102,7 +102,7 @@ def test_text(tmp_path: Path) -> None:
     vocabulary = run.vocabulary()
     assert vocabulary is not None
     row = vocabulary["word"].to_pylist().index("captain")
-    assert vocabulary["document_frequency"].to_pylist()[row] == 10
+    assert vocabulary["idf"].to_pylist()[row] == pytest.approx(np.log(41 / 11) + 1)
 
 
 def test_array_of_vectors_without_names_is_not_scaled(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from somscope.data.tables import collection_from_table, read_table_file
 from somscope.data.text import read_text_file, read_text_folder, read_text_table
 from somscope.errors import DataError, InputError, closest
 
-__all__ = ["open_collection", "reopen"]
+__all__ = ["open_collection", "options_of", "reopen"]
 
 Reader = Callable[..., Collection]
 _HUB = "hf:"
@@ -151,6 +151,11 @@ def _file_reader(path: Path, options: dict[str, Any]) -> Reader:
         raise DataError(f"{path} is one image: give the folder that holds the images")
     allowed = ", ".join((*TABLE_SUFFIXES, *readers, ".idx", "-ubyte", ".gz of the last two"))
     raise DataError(f"{path}: files ending in {suffix or 'nothing'} are not known; allowed: {allowed}")
+
+
+def options_of(source: Any, options: dict[str, Any]) -> list[str]:
+    """Names of the options that the reader of `source` takes (with a text_column among `options` a table is texts)."""
+    return _options_of(_reader(source, options)[0])
 
 
 _DOOR = ("name", "labels", "limit", "seed")

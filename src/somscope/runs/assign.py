@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from somscope.data.collection import Collection
-from somscope.data.named import is_named
-from somscope.data.table_files import TABLE_SUFFIXES
+from somscope.data.open import open_collection, options_of
+from somscope.data.table_files import TABLE_SUFFIXES, read_table
 from somscope.errors import InputError
-from somscope.runs.features import best_units
+from somscope.runs.features import best_units, without_unknown
 from somscope.runs.record import assignments_table
 from somscope.runs.run import Run
 from somscope.runs.words import reweigh
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = ["assign_collection", "conform", "open_like"]
+
+# What a reader is told about the form of items; labels, samples and names are another collection's own.
+_FORM = ("columns", "id_column", "label_column", "text_column", "image_column", "image_size", "key")
+_log = logging.getLogger(__name__)
 
 # Grey from R, G, B in 16-bit fixed point (ITU-R 601): the weights and the rounding of Pillow, which the readers use.
 _GREY = np.array([19595, 38470, 7471], dtype=np.uint32)
@@ -52,7 +57,7 @@ def conform(run: Run, collection: Collection) -> Collection:
         return _conform_images(run, collection, tuple(trained["image_shape"]))
     vocabulary = run.vocabulary()
     if collection.kind == "text" and vocabulary is not None and collection.texts is not None:
-        return reweigh(collection, vocabulary, run.n_items)
+        return reweigh(collection, vocabulary)
     names = tuple(trained.get("feature_names") or ())
     if names and collection.feature_names and names != collection.feature_names:
         place = {name: i for i, name in enumerate(collection.feature_names)}
@@ -95,21 +100,29 @@ def _grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def open_like(run: Run, source: str | Path, **options: Any) -> Collection:
-    """Open new items at `source` in the form of the run's own; `options` of the reader go before what the run says.
+    """Open new items at `source` as the run's own were: the same columns of a table (also those of the ids, the labels,
+    the texts or the images), images of its size, the same array of an archive.
 
-    Images are resized to the run's size, a table gives the run's columns. Errors as of `open_collection`.
+    options: of the reader; they go before what the run says. What a source does not have is left out, such as labels
+    of new items; the columns that were mapped must be there. Items without any value are skipped and named.
+    Errors as of `open_collection`.
     """
-    from somscope.data import open_collection
-
     trained = run.config["collection"]
     read = trained["source"]
-    is_table = Path(source).suffix.lower() in TABLE_SUFFIXES
-    like: dict[str, Any] = {}
-    if trained["kind"] == "images" and not is_named(str(source)) and (is_table or Path(source).is_dir()):
+    like = {name: value for name, value in (read.get("options") or {}).items() if name in _FORM}
+    like |= {name: read[name] for name in ("columns", "text_column", "image_column") if read.get(name)}
+    if trained["kind"] == "images":
         like["image_size"] = trained["image_shape"][:2]
-    elif trained["kind"] == "vectors" and is_table:
-        like["columns"] = read.get("columns")
-    elif trained["kind"] == "text" and is_table:
-        like["text_column"] = read.get("text_column")
-    given = {**{name: value for name, value in like.items() if value is not None}, **options}
-    return open_collection(source, **given)
+    like |= options
+    taken = options_of(source, like)
+    like = {name: value for name, value in like.items() if name in taken or name in options}
+    absent = [name for name in ("id_column", "label_column") if name in like and name not in options]
+    if absent and Path(source).suffix.lower() in TABLE_SUFFIXES:
+        there = read_table(Path(source)).column_names
+        for name in [name for name in absent if like[name] not in there]:
+            column = like.pop(name)
+            if name == "id_column":
+                _log.warning(
+                    "%s has no column %r, which names the run's items: rows are counted", source, column
+                )
+    return without_unknown(open_collection(source, **like))

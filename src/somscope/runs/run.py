@@ -140,10 +140,10 @@ class Run:
         return self._table("history.parquet", ("pass",))
 
     def vocabulary(self) -> pa.Table | None:
-        """word and document_frequency of a run of texts, in the order of its features; None without words."""
+        """word and idf of a run of texts, in the order of its features; None without words."""
         if not (self.path / "vocabulary.parquet").is_file():
             return None
-        columns = ("word", "document_frequency")
+        columns = ("word", "idf")
         return self._table("vocabulary.parquet", columns, self.config["collection"]["n_features"])
 
     def model(self) -> SOM:

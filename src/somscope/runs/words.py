@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from somscope.data.collection import Collection
+from somscope.data.tfidf import tfidf_features
+from somscope.errors import InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -16,36 +16,30 @@ __all__ = ["reweigh", "vocabulary_table"]
 
 
 def vocabulary_table(collection: Collection) -> pa.Table | None:
-    """word and document_frequency (number of texts with it), in the order of the features; None without words."""
+    """word and idf in the order of the features (idf null where it is not known); None without words.
+
+    The idf is that of the texts from which the TF-IDF was learned, which may be others than those that were mapped.
+    """
     import pyarrow as pa
 
-    if collection.kind != "text" or not collection.feature_names:
+    words = collection.feature_names
+    if collection.kind != "text" or not words:
         return None
-    features: Any = collection.features
-    frequency = (features != 0).sum(axis=0)
-    return pa.table(
-        {
-            "word": pa.array(collection.feature_names, pa.string()),
-            "document_frequency": pa.array(np.asarray(frequency).reshape(-1).astype(np.int64)),
-        }
-    )
+    idf = [None] * len(words) if collection.idf is None else collection.idf
+    return pa.table({"word": pa.array(words, pa.string()), "idf": pa.array(idf, pa.float64())})
 
 
-def reweigh(collection: Collection, vocabulary: pa.Table, n_texts: int) -> Collection:
-    """The collection's texts as TF-IDF over the words, and with the document frequencies, of n_texts other texts.
+def reweigh(collection: Collection, vocabulary: pa.Table) -> Collection:
+    """The collection's texts as TF-IDF over the words of a vocabulary and with their idf, see `somscope.data.tfidf`.
 
-    The weights are those of `somscope.data.text`: (1 + ln tf) * (ln((1 + n_texts) / (1 + df)) + 1), each row scaled to
-    length 1. Words that are not in the vocabulary do not count; a text without any of its words is a row of zeros.
+    Words that are not in the vocabulary do not count; a text without any of its words is a row of zeros.
+    Raises InputError where the idf is not known.
     """
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    words = vocabulary["word"].to_pylist()
-    frequency = vocabulary["document_frequency"].to_numpy()
-    vectorizer = TfidfVectorizer(sublinear_tf=True, vocabulary=words, dtype=np.float32)
-    vectorizer.idf_ = np.log((1 + n_texts) / (1 + frequency)) + 1
-    return replace(
-        collection,
-        features=vectorizer.transform(collection.texts).tocsr(),
-        feature_names=tuple(words),
-        idf=vectorizer.idf_,
-    )
+    if vocabulary["idf"].null_count:
+        raise InputError(
+            f"the run does not know the idf of its words, by which {collection.name} must be weighed"
+        )
+    texts = [] if collection.texts is None else collection.texts.tolist()
+    words, idf = tuple(vocabulary["word"].to_pylist()), vocabulary["idf"].to_numpy()
+    features = tfidf_features(texts, words, idf)
+    return replace(collection, features=features, feature_names=words, idf=idf)
