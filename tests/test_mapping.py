@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 import somscope.mapping as mapping
+from somscope.data import open_collection
 from somscope.data.collection import Collection
 from somscope.errors import InputError, RunError
-from somscope.runs import Run, measuring
+from somscope.runs import Run, assign_collection, measuring
+from somscope.runs import features as features_module
 from somscope.runs.run import left_out
 
 SMALL: dict[str, Any] = {"grid": (3, 4), "n_passes": 2}
@@ -177,3 +179,71 @@ def test_an_old_run_without_the_field_is_complete(tmp_path: Path) -> None:
     assert left_out({}) == {}
     assert left_out({"left_out": "nonsense"}) == {}
     assert Run.open(run.path).config["stop_reason"]
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A kilobyte is large, and a block has 8 kB; gives the number of rows of each feature matrix that was asked for."""
+    monkeypatch.setattr(features_module, "LARGE_BYTES", 1000)
+    monkeypatch.setattr(features_module, "_BLOCK_BYTES", 8192)
+    monkeypatch.setattr(measuring, "MEASURED_ITEMS", 200)
+    asked: list[int] = []
+    real = features_module.feature_matrix
+
+    def watched(collection: Collection, rows: Any = None) -> Any:
+        made = real(collection, rows)
+        asked.append(made.shape[0])
+        return made
+
+    for module in (features_module, measuring, mapping):
+        monkeypatch.setattr(module, "feature_matrix", watched)
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("array", "scale"),
+    [
+        (np.random.default_rng(0).normal(size=(3000, 8)).astype(np.float32), "none"),
+        (np.random.default_rng(0).normal(size=(3000, 8)) * [1, 1, 1, 1, 1, 1, 1, 1000], "standard"),
+        (
+            (
+                np.arange(1500)[:, None, None] % 3 * 80
+                + np.random.default_rng(0).integers(0, 90, (1500, 4, 4))
+            ).astype(np.uint8),
+            "none",
+        ),
+    ],
+)
+def test_a_large_file_is_never_held_whole(
+    tmp_path: Path, small_blocks: list[int], array: np.ndarray, scale: str
+) -> None:
+    np.save(tmp_path / "x.npy", array)
+    collection = open_collection(tmp_path / "x.npy")
+    assert isinstance(collection.features, np.memmap)
+    run = mapping.map_collection(collection, tmp_path / "run", scale=scale, parameters={"grid": (3, 3)})
+    assert 0 < max(small_blocks) <= 200
+    assert "a random sample of 200 items" in " ".join(left_out(run.config))
+    small_blocks.clear()
+    again = assign_collection(run, collection)
+    assert 0 < max(small_blocks) <= 200
+
+    x = array.reshape(len(array), -1) / (255 if array.dtype == np.uint8 else 1)
+    model, deviations = run.model(), x.std(axis=0) if scale == "standard" else 1.0
+    apart = np.linalg.norm((x[:, None] - model.prototypes_) / deviations, axis=2)
+    table = run.assignments()
+    np.testing.assert_allclose(table["distance"].to_numpy(), apart.min(axis=1), rtol=1e-4)
+    assert table["unit"].to_pylist() == again["unit"].to_pylist()
+    assert run.metrics["quantization_error"] == pytest.approx(apart.min(axis=1).mean(), rel=1e-4)
+    best, second = np.argsort(apart, axis=1)[:, :2].T
+    rows, columns = np.abs(np.array(np.divmod(best, 3)) - np.array(np.divmod(second, 3)))
+    torn = np.mean((rows > 1) | (columns > 1))
+    assert run.metrics["topographic_error_8"] == pytest.approx(torn, abs=2e-3)
+    centre = np.linalg.norm((x - x.mean(axis=0)) / deviations, axis=1).mean()
+    assert run.metrics["quantization_error"] < 0.9 * centre  # it has learned something
+
+
+def test_a_file_of_the_usual_size_is_held(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", blobs().features)
+    run = mapping.map_collection(open_collection(tmp_path / "x.npy"), tmp_path / "run", parameters=SMALL)
+    assert run.config["left_out"] == []
+    assert run.metrics["sample_size"] == 120

@@ -44,6 +44,8 @@ def read_idx_file(path: str | Path, *, label_names: Sequence[str] = ()) -> Colle
 def read_npy_file(path: str | Path, *, label_names: Sequence[str] = ()) -> Collection:
     """A collection from one array; it stays on disk (memory-mapped) until it is used.
 
+    Numbers of other types than float32, float64 and the uint8 of images are converted, which needs memory for all.
+
     Raises DataError for a file that is no .npy, is truncated, or holds Python objects.
     """
     path = Path(path)

@@ -58,7 +58,7 @@ def prepare_features(name: str, array: Any) -> tuple[str, Features]:
     if issparse(array):
         dtype = _float_dtype(name, array.dtype)
         return "vectors", array.tocsr().astype(dtype, copy=False)
-    values = np.asarray(array)
+    values = array if isinstance(array, np.memmap) else np.asarray(array)  # a file stays a file
     if values.ndim == 1 and values.dtype != object:
         values = values[:, None]
     if values.dtype == np.uint8 and (values.ndim == 3 or (values.ndim == 4 and values.shape[3] in (1, 3))):
