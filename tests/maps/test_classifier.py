@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import train_test_split
@@ -126,3 +127,35 @@ def test_labels_of_another_length_or_without_any_are_refused() -> None:
         label_units(np.zeros(3, np.int64), [0, 1], 2)
     with pytest.raises(InputError, match="no item has a label"):
         label_units(np.zeros(3, np.int64), [-1, -1, -1], 2)
+
+
+def test_its_parameters_are_its_own_and_those_of_a_map_with_their_defaults() -> None:
+    own, of_map = SOMClassifier().get_params(), SOM().get_params()
+    assert set(own) == set(of_map) - {"n_clusters"} | {"label_radius", "prior"}
+    assert {name: own[name] for name in own if name in of_map} == {
+        n: v for n, v in of_map.items() if n in own
+    }
+    changed = SOMClassifier((3, 4), "hexagonal", prior=2.0, tol=0.5, init=(start := np.zeros((12, 4))))
+    copy = clone(changed)
+    assert copy.get_params()["init"].tolist() == start.tolist()
+    assert changed.init is start
+    assert [copy.grid, copy.lattice, copy.prior, copy.tol] == [(3, 4), "hexagonal", 2.0, 0.5]
+    assert "tol=0.5" in repr(changed)
+    for name in ("n_clusters", "gird"):
+        with pytest.raises(TypeError, match=name):
+            SOMClassifier(**{name: 3})
+
+
+@pytest.mark.parametrize(
+    ("y", "reason"),
+    [
+        (np.zeros(119), r"\[120, 119\]; needed: one label in y for each item of X"),
+        (None, "requires y"),
+        (np.linspace(0, 1, 120), "Unknown label type: continuous"),
+        (np.full(120, np.nan), "Input y contains NaN"),
+    ],
+    ids=["short", "none", "continuous", "NaN"],
+)
+def test_wrong_labels_are_refused(y: object, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        SOMClassifier(grid=(2, 2)).fit(_blobs()[0], y)

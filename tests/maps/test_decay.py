@@ -64,3 +64,15 @@ def test_what_no_schedule_can_be_made_of_is_refused():
     for bad in (-1.0, math.nan, math.inf):
         with pytest.raises(InputError, match="must stay finite"):
             schedule(lambda t, a, b, bad=bad: bad, 1, 0.5, 3)
+
+
+@pytest.mark.parametrize(
+    "decay",
+    [lambda t: t, lambda: 0.1, lambda t, a, b: None, lambda t, a, b: "1,5"],
+    ids=["one", "none", "None", "text"],
+)
+def test_a_function_that_cannot_be_called_or_gives_no_number_is_refused(decay):
+    with pytest.raises(
+        InputError, match=r"the radius's decay is called as decay\(t, first, last\).*for a number"
+    ):
+        schedule(decay, 2, 1, 3, "radius")

@@ -142,14 +142,23 @@ def test_a_map_from_prototypes_can_be_used_at_once(digits, fitted):
     np.testing.assert_array_equal(given.predict(digits), fitted.labels_)
     np.testing.assert_allclose(given.u_matrix_, fitted.u_matrix_)
     assert given.hits_.sum() == 0
+    for grid in ((8, 9), "8x9"):
+        flat = SOM.from_prototypes(fitted.prototypes_, "hexagonal", grid=grid)
+        np.testing.assert_array_equal(flat.prototypes_, given.prototypes_)
+        assert flat.lattice_ == given.lattice_
+    assert SOM.from_prototypes(fitted.prototypes_, grid=72).lattice_ == Lattice(1, 72)
     assert given.stop_reason_ == "given prototypes"
     assert SOM.from_prototypes([[[1, 2], [3, 4]]]).prototypes_.dtype == np.float64
     for bad, says in [
-        (np.zeros((6, 4)), "needed: \\(rows, columns, d\\)"),
+        (np.zeros((6, 4)), r"needed: \(rows, columns, d\), or \(K, d\) with grid=\(rows, columns\)"),
         (np.full((2, 3, 4), np.nan), "prototype 0 is not finite"),
     ]:
         with pytest.raises(InputError, match=says):
             SOM.from_prototypes(bad)
+    with pytest.raises(InputError, match="12 prototypes for the 6 units"):
+        SOM.from_prototypes(np.zeros((12, 4)), grid=(2, 3))
+    with pytest.raises(InputError, match=r"grid=\(3, 2\), but the lattice given is"):
+        SOM.from_prototypes(np.zeros((6, 4)), Lattice(2, 3), grid=(3, 2))
     with pytest.raises(InputError, match="5 prototypes for the 6 units"):
         SOM.from_prototypes(np.zeros((5, 4)), Lattice(2, 3))
     with pytest.raises(InputError, match="allowed: euclidean"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.exceptions import NotFittedError
 
 from somscope.errors import InputError
 from somscope.maps.som import SOM
@@ -110,6 +111,11 @@ def test_labels_never_reach_a_map(x):
             "feature_weights has shape \\(2,\\); needed: \\(4,\\), one for each feature",
         ),
         ({"feature_weights": [1, 2, -1, 0]}, "finite, 0 or more"),
+        ({"feature_weights": "bogus"}, "feature_weights='bogus'; allowed: None, or 4 numbers of 0 or more"),
+        ({"feature_weights": [[1], [2, 3]]}, "feature_weights=.*allowed: None, or 4 numbers of 0 or more"),
+        ({"random_state": -1}, "random_state=-1; allowed: None, a whole number from 0"),
+        ({"random_state": "seed"}, "random_state='seed'; allowed: None, a whole number from 0"),
+        ({"learning_rate": 1.5}, "learning_rate=1.5; allowed: at most 1"),
         ({"feature_weights": [0, 0, 0, 0]}, "not all zero"),
         ({"n_clusters": 0}, "allowed: 1 to"),
         ({"n_clusters": 10, "grid": (3, 3)}, "allowed: 1 to 9, the number of units"),
@@ -170,3 +176,70 @@ def test_values_whose_squares_overflow_are_refused():
 def test_an_iterator_is_sent_to_fit_blocks():
     with pytest.raises(InputError, match="fit_blocks"):
         SOM(grid=(2, 2)).fit(iter([np.zeros((5, 2))]))
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"metric": "manhattan"}, "X is sparse, and metric='manhattan' needs a dense array"),
+        ({"algorithm": "online"}, "X is sparse, and algorithm='online' needs a dense array"),
+    ],
+    ids=str,
+)
+def test_sparse_items_where_they_cannot_be_taken(x, options, says):
+    for form in (sparse.csr_matrix, sparse.csc_array, sparse.coo_matrix):
+        with pytest.raises(
+            InputError, match=says + r".*algorithm='batch' with metric 'euclidean' or 'cosine'"
+        ):
+            SOM(grid=(2, 2), **options).fit(form(x))
+        with pytest.raises(InputError, match=says):
+            SOM(grid=(2, 2), random_state=0, **options).fit(x).predict(form(x))
+
+
+def test_items_without_any_value_are_refused_wherever_they_are_mapped(x, tmp_path, monkeypatch):
+    gaps = x.copy()
+    gaps[::3, 1] = np.nan
+    som = SOM(grid=(3, 3), random_state=0).fit(gaps)
+    gaps[[7, 20, 33]] = np.nan
+    says = r"has 3 item\(s\) without any value, the first in row 7"
+    for call in (
+        SOM(grid=(3, 3)).fit, som.predict, som.transform, som.impute, som.best_units, som.partial_fit,
+        lambda x: som.best_units(x, k=3), som.quantization_error,
+    ):  # fmt: skip
+        with pytest.raises(InputError, match="X " + says):
+            call(gaps)
+    with pytest.raises(InputError, match="block 1 " + says):
+        SOM(grid=(3, 3)).fit_blocks([x, gaps])
+    np.save(tmp_path / "x.npy", gaps)
+    monkeypatch.setattr("somscope.maps.som.BLOCK_BYTES", 100)
+    with pytest.raises(InputError, match=r"block 0 \(of \d+ rows\) " + says):
+        SOM(grid=(3, 3)).fit(np.load(tmp_path / "x.npy", mmap_mode="r"))
+    weighted = SOM(grid=(3, 3), feature_weights=[0, 1, 0, 0])
+    with pytest.raises(InputError, match=r"the first in row 0: NaN in every feature \(of positive weight\)"):
+        weighted.fit(np.where(np.arange(60)[:, None] % 3 == 0, [1, np.nan, 1, 1], x))
+
+
+def test_the_first_partial_fit_takes_what_fit_takes_and_says_what_it_needs(tmp_path, monkeypatch, x):
+    with pytest.raises(InputError, match="at least 2 different items to start from"):
+        SOM().partial_fit(x[:1])
+    with pytest.raises(InputError, match=r"all 5 items are equal.*starts from at least 2 different items"):
+        SOM().partial_fit(np.repeat(x[:1], 5, axis=0))
+    with pytest.raises(InputError, match="at most one unit an item"):
+        SOM(grid=(3, 3)).partial_fit(x[:5])
+    som = (
+        SOM(grid=(3, 3), random_state=0).partial_fit(x[:20]).partial_fit(x[20:21])
+    )  # later ones may be alone
+    assert som.hits_.sum() == 21
+    np.save(tmp_path / "x.npy", x)
+    monkeypatch.setattr("somscope.maps.som.BLOCK_BYTES", 100)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    one, other = SOM(grid=(3, 3), random_state=0).partial_fit(mapped), SOM(grid=(3, 3), random_state=0).fit(x)
+    np.testing.assert_allclose(one.prototypes_, other.prototypes_, atol=1e-9)
+
+
+def test_a_fit_that_is_refused_leaves_no_half_of_a_map(x):
+    som = SOM(grid=(3, 3), radius_decay=lambda t, a, b: -1.0)
+    with pytest.raises(InputError, match="must stay finite"):
+        som.fit(x)
+    with pytest.raises(NotFittedError):
+        som.predict(x)

@@ -225,3 +225,21 @@ def test_a_pickle_in_place_of_the_arrays_is_not_run(folder):
         (folder / "model.safetensors").write_bytes(content)
         with pytest.raises(RunError, match="holds no readable map"):
             SOM.load(folder)
+
+
+def test_saved_clusters_are_kept_and_not_made_again(tmp_path, monkeypatch):
+    x = load_digits(return_X_y=True)[0]
+    som = SOM(grid=(5, 5), n_clusters=3, random_state=0).fit(x)
+    som.unit_clusters_ = (som.unit_clusters_ + 1) % 3  # as another release of scikit-learn may number them
+    som.save(tmp_path / "map")
+    monkeypatch.setattr("somscope.maps.fitting.cluster_units", lambda *_: pytest.fail("clustered again"))
+    again = SOM.load(tmp_path / "map")
+    np.testing.assert_array_equal(again.unit_clusters_, som.unit_clusters_)
+    np.testing.assert_array_equal(again.predict(x), som.predict(x))
+    for clusters in (np.zeros(25, np.int64), np.arange(25), np.arange(25) % 3 - 1):
+        rewrite(tmp_path / "map", lambda arrays, clusters=clusters: arrays.update(unit_clusters_=clusters))
+        with pytest.raises(RunError, match="unit_clusters_ are not 3 clusters of units"):
+            SOM.load(tmp_path / "map")
+    rewrite(tmp_path / "map", lambda arrays: arrays.pop("unit_clusters_"))
+    with pytest.raises(RunError, match="not a whole description of a map"):
+        SOM.load(tmp_path / "map")

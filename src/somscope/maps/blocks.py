@@ -11,11 +11,11 @@ from scipy import sparse
 from sklearn.utils.validation import check_array
 
 from somscope.errors import InputError
-from somscope.maps.inputs import as_items, as_matrix, refuse_infinities
+from somscope.maps.inputs import as_items, as_matrix, refuse_unusable
 from somscope.maps.items import DenseItems
-from somscope.maps.sample import Variety, sample_rows, smallest_keys
+from somscope.maps.sample import Variety, smallest_keys
 
-__all__ = ["BLOCK_BYTES", "BlockItems", "MappedBlocks", "block_sample", "checked_blocks", "mapped_sample"]
+__all__ = ["BLOCK_BYTES", "BlockItems", "MappedBlocks", "block_sample", "checked_blocks"]
 
 BLOCK_BYTES = 32 * 2**20  # of a block in float32; larger ones are not faster
 
@@ -42,8 +42,9 @@ def checked_blocks(blocks: Iterable[Any]) -> Iterator[tuple[str, Block]]:
     Raises InputError for sparse blocks, for what is no table of numbers, and for another number of features.
     """
     n_features = None
+    size = f" (of {blocks.rows} rows)" if isinstance(blocks, MappedBlocks) else ""
     for number, block in enumerate(blocks):
-        name = f"block {number}"
+        name = f"block {number}{size}"
         if sparse.issparse(block):
             raise InputError(
                 f"{name} is sparse; blocks must be dense (block.toarray()), or give all items as one CSR matrix"
@@ -89,30 +90,15 @@ class BlockItems:
             yield items
 
 
-def mapped_sample(x: np.memmap[Any, Any]) -> Block:
-    """The rows of a memory-mapped array that `sample_rows` names; all of it is looked at where the first blocks leave
-    open whether it makes a map.
-    """
-    seen = Variety()
-    for name, block in checked_blocks(MappedBlocks(x)):
-        refuse_infinities(block, name)
-        seen.add(block)
-        if seen.enough:
-            break
-    sample = as_matrix(np.array(x[sample_rows(len(x), seen.refuse())]))
-    refuse_infinities(sample, "the sample of the memory-mapped array")
-    return np.asarray(sample, dtype=np.result_type(sample, np.float32))
-
-
 def block_sample(blocks: Iterable[Any]) -> tuple[Block, int]:
-    """The items that `sample_rows` names in all blocks together, and the number of items; one reading.
+    """The items that `sample_rows` names in all blocks together, and the number of items; one reading of them all.
 
-    Raises InputError where there are no items, or none that make a map.
+    Raises InputError where there are no items, none that make a map, or some that no map can take, and says where.
     """
     seen = Variety()
     sample, numbers = np.empty((0, 0)), np.arange(0)  # the sampled items, and their places among all
     for name, rows in checked_blocks(blocks):
-        refuse_infinities(rows, name)
+        refuse_unusable(rows, name)
         before = seen.n_items
         seen.add(rows)
         candidates = np.concatenate([numbers, np.arange(before, seen.n_items)])

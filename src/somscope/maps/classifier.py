@@ -11,6 +11,7 @@ knows no more than the class shares.
 
 from __future__ import annotations
 
+from inspect import Parameter, Signature, signature
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,20 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from somscope.errors import InputError
-from somscope.maps.decay import Decay
 from somscope.maps.inputs import as_matrix, checked_weights
 from somscope.maps.neighbourhood import smooth
 from somscope.maps.som import SOM
 
 __all__ = ["SOMClassifier"]
+
+
+def _with_parameters_of_a_map(own: Signature) -> Signature:
+    """The signature that scikit-learn and help() read: its own parameters, and those of `SOM` in place of **."""
+    named = [p for p in own.parameters.values() if p.kind is not Parameter.VAR_KEYWORD]
+    taken = {p.name for p in named} | {"n_clusters"}
+    return own.replace(
+        parameters=[*named, *(p for p in signature(SOM.__init__).parameters.values() if p.name not in taken)]
+    )
 
 
 class SOMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -35,7 +44,7 @@ class SOMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     label_radius: radius r of the formula above in lattice steps; "auto" takes the last radius of the training, 0 keeps
-        every unit to itself. prior: weight a, in items. All other parameters are those of `SOM`.
+        every unit to itself. prior: weight a, in items. All other parameters are those of `SOM` but n_clusters.
 
     For partly labelled data train a `SOM` on everything and use its `label_units`.
 
@@ -51,41 +60,15 @@ class SOMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         grid: str | int | tuple[int, int] = "auto",
         lattice: str = "rectangular",
         *,
-        toroidal: bool = False,
-        neighbourhood: str = "gaussian",
-        radius: str | float | tuple[float, float] = "auto",
-        radius_decay: Decay = "exponential",
-        algorithm: str = "batch",
-        n_passes: str | int = "auto",
-        learning_rate: tuple[float, float] = (0.5, 0.01),
-        learning_rate_decay: Decay = "exponential",
-        init: str | NDArray[np.floating] = "pca",
-        metric: str = "euclidean",
-        feature_weights: ArrayLike | None = None,
-        tol: float = 1e-3,
-        device: str = "auto",
-        random_state: Any = None,
-        verbose: bool | None = None,
         label_radius: str | float = "auto",
         prior: float = 1.0,
+        **map_parameters: Any,
     ) -> None:
-        self.grid = grid
-        self.lattice = lattice
-        self.toroidal = toroidal
-        self.neighbourhood = neighbourhood
-        self.radius = radius
-        self.radius_decay = radius_decay
-        self.algorithm = algorithm
-        self.n_passes = n_passes
-        self.learning_rate = learning_rate
-        self.learning_rate_decay = learning_rate_decay
-        self.init = init
-        self.metric = metric
-        self.feature_weights = feature_weights
-        self.tol = tol
-        self.device = device
-        self.random_state = random_state
-        self.verbose = verbose
+        if "n_clusters" in map_parameters:
+            raise TypeError("SOMClassifier has no n_clusters: its classes are those of the labels")
+        for name, value in SOM(grid, lattice, **map_parameters).get_params(deep=False).items():
+            if name != "n_clusters":
+                setattr(self, name, value)
         self.label_radius = label_radius
         self.prior = prior
 
@@ -98,12 +81,7 @@ class SOMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise InputError(
                 f"prior={self.prior!r}; allowed: a number above 0 (it decides in units without items)"
             )
-        X, y = validate_data(
-            self, as_matrix(X), y, accept_sparse="csr", dtype=[np.float64, np.float32], order="C",
-            ensure_all_finite=False,
-        )  # fmt: skip
-        y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
+        X, y = self._validated(X, y)
         X = np.asarray(X) if isinstance(X, np.ndarray) else X  # not as a stream, which has no weights
         weight = checked_weights(sample_weight, X.shape[0], "sample_weight", "item")
         self.classes_, codes = np.unique(y, return_inverse=True)
@@ -115,11 +93,7 @@ class SOMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """(n, C) probability of each class, in the order of classes_: that of the item's best unit."""
         check_is_fitted(self)
-        X = validate_data(
-            self, as_matrix(X), reset=False, accept_sparse="csr", dtype=[np.float64, np.float32], order="C",
-            ensure_all_finite=False,
-        )  # fmt: skip
-        units, _ = self.som_.best_units(X, k=1)
+        units, _ = self.som_.best_units(self._validated(X), k=1)
         return self.unit_probabilities_[units[:, 0]]
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -131,6 +105,24 @@ class SOMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.input_tags = SOM(metric=self.metric, algorithm=self.algorithm).__sklearn_tags__().input_tags
         return tags
+
+    def _validated(self, X: Any, y: Any = "no_validation") -> Any:
+        """X as an array or CSR matrix, and with labels y for training both."""
+        training = not isinstance(y, str)
+        try:
+            checked = validate_data(
+                self, as_matrix(X), y, reset=training, accept_sparse="csr", dtype=[np.float64, np.float32], order="C",
+                ensure_all_finite=False,
+            )  # fmt: skip
+            if not training:
+                return checked
+            labels = column_or_1d(checked[1], warn=True)
+            check_classification_targets(labels)
+        except ValueError as error:
+            lengths = "inconsistent numbers of samples" in str(error)
+            needed = "; needed: one label in y for each item of X" if lengths else ""
+            raise InputError(f"{error}{needed}") from None
+        return checked[0], labels
 
     def _map_parameters(self) -> dict[str, Any]:
         own = ("label_radius", "prior")
@@ -158,3 +150,8 @@ class SOMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if not np.isfinite(self.label_radius) or self.label_radius < 0:
             raise InputError(f"label_radius={self.label_radius!r}; allowed: 'auto' or a number of 0 or more")
         return float(self.label_radius)
+
+
+SOMClassifier.__init__.__signature__ = _with_parameters_of_a_map(  # type: ignore[attr-defined]
+    signature(SOMClassifier.__init__)
+)

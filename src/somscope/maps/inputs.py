@@ -19,7 +19,7 @@ __all__ = [
     "as_matrix",
     "as_prototypes",
     "checked_weights",
-    "refuse_infinities",
+    "refuse_unusable",
 ]
 
 _ROWS = 4096  # rows looked at together
@@ -119,36 +119,23 @@ def as_items(
             csr = csr.copy()
             csr.sum_duplicates()
         return SparseItems(csr, metric, feature_weights, sample_weight)
-    gaps = refuse_infinities(x, what)
+    gaps = refuse_unusable(x, what, feature_weights)
     if gaps and not allow_nan:
         raise InputError(
             f"{what} has {gaps} missing values (NaN), which algorithm='batch' with metric 'euclidean' or 'manhattan' "
             f"takes, but neither algorithm='online' nor metric='cosine'; or impute them first"
         )
-    if gaps:
-        _refuse_unknown_items(x, feature_weights, what)
     return DenseItems(x, metric, feature_weights, sample_weight, missing=gaps > 0)
 
 
-def _refuse_unknown_items(
-    x: NDArray[np.floating], feature_weights: NDArray[np.float64] | None, what: str
-) -> None:
-    """InputError for items that are NaN in every feature, or in every one of positive weight: they are near nothing."""
-    counts = slice(None) if feature_weights is None else np.flatnonzero(feature_weights)
-    found = [
-        start + np.flatnonzero(np.isnan(x[start : start + _ROWS, counts]).all(axis=1))
-        for start in range(0, len(x), _ROWS)
-    ]
-    unknown = np.concatenate(found)
-    if len(unknown):
-        raise InputError(
-            f"{what} has {len(unknown)} item(s) without any value, the first in row {unknown[0]}: NaN in every "
-            "feature (of positive weight), so that no unit is nearer than another; leave them out"
-        )
+def refuse_unusable(
+    x: NDArray[np.floating], what: str, feature_weights: NDArray[np.float64] | None = None
+) -> int:
+    """The number of missing values (NaN) in (n, d).
 
-
-def refuse_infinities(x: NDArray[np.floating], what: str) -> int:
-    """The number of missing values (NaN) in (n, d); InputError where a value is infinite, and where it lies."""
+    Raises InputError where a value is infinite, and for items that are NaN in every feature (of positive weight), which
+    are no nearer to one unit than to another; it says where.
+    """
     if not len(x):
         return 0
     gaps, infinities, (row, column) = count_gaps(x)
@@ -156,4 +143,17 @@ def refuse_infinities(x: NDArray[np.floating], what: str) -> int:
         raise InputError(
             f"{what} contains inf: {infinities} infinite values, one in row {row}, column {column}"
         )
+    if gaps:
+        counts = slice(None) if feature_weights is None else np.flatnonzero(feature_weights)
+        unknown = np.concatenate(
+            [
+                start + np.flatnonzero(np.isnan(x[start : start + _ROWS, counts]).all(axis=1))
+                for start in range(0, len(x), _ROWS)
+            ]
+        )
+        if len(unknown):
+            raise InputError(
+                f"{what} has {len(unknown)} item(s) without any value, the first in row {unknown[0]}: NaN in every "
+                "feature (of positive weight), so that no unit is nearer than another; leave them out"
+            )
     return gaps

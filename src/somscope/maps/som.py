@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from somscope.errors import InputError
 from somscope.maps import fitting
-from somscope.maps.blocks import BLOCK_BYTES, MappedBlocks, block_sample, checked_blocks, mapped_sample
+from somscope.maps.blocks import BLOCK_BYTES, MappedBlocks, block_sample, checked_blocks
 from somscope.maps.choices import ALGORITHMS, check_parameters
 from somscope.maps.decay import Decay
 from somscope.maps.distances import all_distances, nearest_units
@@ -150,7 +150,7 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         self._check_choices()
         large = isinstance(X, np.memmap) and X.nbytes > BLOCK_BYTES
         if large and self.algorithm == "batch" and sample_weight is None:
-            self._fit_blocks(MappedBlocks(X), mapped_sample(X), len(X))
+            self._fit_blocks(MappedBlocks(X))
             return self
         X = self._validated(X, reset=True)
         weight = checked_weights(sample_weight, X.shape[0], "sample_weight", "item")
@@ -171,7 +171,7 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         if isinstance(blocks, Iterator):
             self._fit_iterator(block for _, block in checked_blocks(blocks))
         else:
-            self._fit_blocks(blocks, *block_sample(blocks))
+            self._fit_blocks(blocks)
         del self.labels_
         return self
 
@@ -186,7 +186,8 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         except KeyboardInterrupt:
             self.stop_reason_ = "interrupted"
 
-    def _fit_blocks(self, blocks: Iterable[Any], sample: NDArray[np.floating], n_items: int) -> None:
+    def _fit_blocks(self, blocks: Iterable[Any]) -> None:
+        sample, n_items = block_sample(blocks)
         sample = self._validated(sample, reset=True)
         self._become(fitting.fit_blocks(self, blocks, sample, n_items))
 
