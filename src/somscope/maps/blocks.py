@@ -11,6 +11,7 @@ from scipy import sparse
 from sklearn.utils.validation import check_array
 
 from somscope.errors import InputError
+from somscope.maps.basis import Basis
 from somscope.maps.inputs import as_items, as_matrix, refuse_unusable
 from somscope.maps.items import DenseItems
 from somscope.maps.sample import Variety, smallest_keys
@@ -74,7 +75,7 @@ class BlockItems:
         dtype: np.dtype,
     ) -> None:
         self.blocks, self.metric, self.feature_weights, self.dtype = blocks, metric, feature_weights, dtype
-        self._basis: Any = None  # of the search
+        self._basis: Basis | None = None
 
     def dense(self, n_units: int) -> Iterator[DenseItems]:
         """The blocks as items, with one basis of the search for all."""
