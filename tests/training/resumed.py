@@ -18,9 +18,8 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from training.toys import Autoencoder, Rivals, blobs
-
 from somscope.training import Phase, TrainingOptions, train
+from training.toys import Autoencoder, Rivals, blobs
 
 
 class Pipe:

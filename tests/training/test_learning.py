@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from training.toys import Autoencoder, blobs
 
 from somscope.training import Phase, TrainingOptions, train
+from training.toys import Autoencoder, blobs
 
 
 def error(task, x):

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import random
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
-import pytest
 
 from somscope.training.checkpoint import checkpoints_in, read_checkpoint
 
@@ -25,7 +23,9 @@ def facts_of(checkpoint):
 
 
 def test_a_killed_training_ends_bit_identical(tmp_path):
-    kills = [str(random.randrange(1, 9)) for _ in range(8)]  # anew every time: the result may not depend on them
+    kills = [
+        str(random.randrange(1, 9)) for _ in range(8)
+    ]  # anew every time: the result may not depend on them
     command = [sys.executable, str(HERE / "resumed.py"), str(tmp_path), *kills]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -52,7 +52,10 @@ class Rivals(Task):
 
     def __init__(self, d=12, n_units=4, noise=True):
         module = nn.ModuleDict(
-            {"generator": nn.Linear(4, d), "critic": nn.Sequential(nn.Linear(d, 8), nn.ReLU(), nn.Linear(8, 1))}
+            {
+                "generator": nn.Linear(4, d),
+                "critic": nn.Sequential(nn.Linear(d, 8), nn.ReLU(), nn.Linear(8, 1)),
+            }
         )
         self.module = initialised(module)
         self.module.register_buffer("units", torch.zeros(n_units, d))
@@ -70,7 +73,10 @@ class Rivals(Task):
         }
 
     def schedules(self):
-        return {"generator": Schedule(staircase(0.9, 5)), "critic": Schedule(lambda epoch: 1 / (1 + epoch), by="epoch")}
+        return {
+            "generator": Schedule(staircase(0.9, 5)),
+            "critic": Schedule(lambda epoch: 1 / (1 + epoch), by="epoch"),
+        }
 
     def update(self, batch, step, engine):
         made = self._made(batch, engine)
@@ -85,7 +91,7 @@ class Rivals(Task):
             best = torch.cdist(batch.items, self.module.units).argmin(1)
             onehot = nn.functional.one_hot(best, len(self.module.units)).to(batch.items.dtype)
             counts, sums = engine.total(onehot.sum(0)), engine.total(onehot.T @ batch.items)
-            self.module.counts += onehot.sum(0)
+            self.module.counts += counts
             means = sums / counts.clamp(min=1)[:, None]
             self.module.units.lerp_(torch.where(counts[:, None] > 0, means, self.module.units), 0.2)
         return weighted({"told": told, "fooled": fooled}, {})

@@ -190,15 +190,22 @@ class _Training:
         scalars = {**phase.task.scalars(self.position.step - 1), **self.engine.scheduled_rates()}
         counts = phase.task.unit_counts()
         if counts is not None:
-            scalars["unit_perplexity"] = used = _perplexity(self.runtime.sum(counts.double()))
-            if final_half and len(counts) > 1 and used < _COLLAPSED:
-                self.engine.warn(
-                    f"phase {phase.name!r}: the map has collapsed, it uses {used:.2f} of its {len(counts)} units "
-                    "(perplexity)"
-                )
+            scalars["unit_perplexity"] = self._used_units(phase, counts, final_half)
         row = self.history.write(phase.name, self.position.done, epoch, scalars)
         self.loggers.log(row)
         self.bar.show(self.position.step, row)
+
+    def _used_units(self, phase: Phase, counts: Tensor, final_half: bool) -> float:
+        """Perplexity of how often each unit (K,) was the best one; from half of a phase on, about 1 is a collapse."""
+        share = counts[counts > 0].double() / counts.sum()
+        used = float(torch.exp(-(share * share.log()).sum())) if len(share) else 0.0
+        enough = float(counts.sum()) >= min(len(self.feed), 10 * len(counts))
+        if final_half and enough and len(counts) > 1 and used < _COLLAPSED:
+            self.engine.warn(
+                f"phase {phase.name!r}: the map has collapsed, it uses {used:.2f} of its {len(counts)} units "
+                "(perplexity)"
+            )
+        return used
 
     def _save(self, phase: Phase) -> None:
         """A checkpoint, if there is a folder for it, of weights that are known to be sound."""
@@ -222,6 +229,7 @@ class _Training:
         phase = self.phases[self.position.phase]
         if not stopped:
             self._save(phase)
+        self.runtime.barrier()  # what rank 0 wrote is there when any process goes on
         for each in self.phases:
             each.task.module.eval()
         if stopped and self.runtime.rank == 0:
@@ -233,9 +241,3 @@ class _Training:
             )
             folder = self.saver.folder if self.saver is not None and self.saved else ""
             _log.warning("%s; %s %s", where, how, folder)
-
-
-def _perplexity(counts: Tensor) -> float:
-    """exp of the entropy of how often each unit (K,) is the best one; 0 where none was."""
-    share = counts[counts > 0] / counts.sum()
-    return float(torch.exp(-(share * share.log()).sum())) if len(share) else 0.0

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from somscope.errors import InputError, check_choice
+from somscope.maps.gpu import DEVICES
 from somscope.training.loggers import Logger
 
-__all__ = ["DEVICES", "PRECISIONS", "Trained", "TrainingOptions"]
+__all__ = ["PRECISIONS", "Trained", "TrainingOptions"]
 
-DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("fp32", "bf16", "auto")
 
 

@@ -60,7 +60,7 @@ class Saver:
         self._phases, self._runtime, self._options = phases, runtime, options
         self._settings = _settings(phases, len(feed), runtime, options)
         self._data = fingerprint(data) if runtime.rank == 0 or options.resume else ""
-        self._written = -1
+        self._tried, self._saved = -1, False  # the step of the last attempt, the same in all processes
         self._last = monotonic()
         if not options.resume and checkpoints_in(folder):
             raise RunError(
@@ -73,10 +73,11 @@ class Saver:
 
         Raises RunError if it is damaged, of other settings, or of other data.
         """
-        found = checkpoints_in(self.folder) if self._options.resume else []
+        if not self._options.resume:
+            return None
+        found = self._runtime.broadcast(checkpoints_in(self.folder))
         if not found:
-            if self._options.resume:
-                _log.warning("%s holds no checkpoint: the training begins at its start", self.folder)
+            _log.warning("%s holds no checkpoint: the training begins at its start", self.folder)
             return None
         checkpoint = read_checkpoint(found[-1])
         changed = differences(checkpoint.facts["settings"], self._settings)
@@ -106,7 +107,7 @@ class Saver:
         states = checkpoint.tensors([name for name in checkpoint.shapes if name.startswith(prefix)])
         set_random_states(engine.generator, {n.removeprefix(prefix): state for n, state in states.items()})
         self._runtime.barrier()  # nobody writes, and so removes, before everybody has read
-        self._written = facts["position"]["done"]
+        self._tried, self._saved = facts["position"]["done"], True
         return Position(**facts["position"])
 
     def restore_optimizers(self, checkpoint: Checkpoint, engine: Engine) -> None:
@@ -127,8 +128,9 @@ class Saver:
 
     def save(self, position: Position, engine: Engine, history: History) -> bool:
         """Write a checkpoint; False, and a warning, where that fails, because the training is worth more."""
-        if position.done == self._written:
-            return True
+        if position.done == self._tried:
+            return self._saved
+        self._tried, self._saved = position.done, True
         states = {n: self._runtime.gather(state) for n, state in random_states(engine.generator).items()}
         self._last = monotonic()
         if self._runtime.rank != 0:
@@ -149,15 +151,17 @@ class Saver:
         }
         try:
             write_checkpoint(self.folder, position.done, tensors, facts)
-            self.write_history(history)
-        except (RunError, OSError) as error:
+        except RunError as error:
             engine.warn(f"no checkpoint at step {position.done}: {error}; those written before are untouched")
-            return False
-        self._written = position.done
-        return True
+            self._saved = False
+        try:
+            self._write_history(history)
+        except OSError as error:
+            engine.warn(f"history.parquet was not written: {error.strerror or error}")
+        return self._saved
 
-    def write_history(self, history: History) -> None:
-        """history.parquet, whole or as it was."""
+    def _write_history(self, history: History) -> None:
+        """Whole, or as it was."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 

@@ -40,7 +40,7 @@ class Task:
     """What one phase of a training does with a batch. A model derives from it and gives at least `losses`.
 
     module: all that is learned. Whatever a task must remember from one step to the next is a parameter or a
-    persistent buffer of it: these are what a checkpoint holds.
+    persistent buffer of it: these are what a checkpoint holds, and what is the same in all processes.
     raw: True for batches in the type that the data are stored in.
     """
 
@@ -82,8 +82,9 @@ class Task:
     def unit_counts(self) -> Tensor | None:
         """(K,) how often each unit of a map was the best one since the last call, or None for a model without a map.
 
-        Counted in a buffer of the module. From half of a phase on, a map that uses fewer than 1.5 units (perplexity)
-        is reported as collapsed.
+        Counted in a buffer of the module, over all processes (`Engine.total`). The history gets their perplexity; from
+        half of a phase on, a map that uses fewer than 1.5 units by it, over all items or ten per unit, is reported as
+        collapsed.
         """
         return None
 
