@@ -59,12 +59,12 @@ def test_what_a_fitted_map_answers(fitted, blobs):
     n_units = fitted.lattice_.n_units
     codes, distances = fitted.encode(items), fitted.transform(items)
     wanted = np.sqrt(((codes[:, None].astype(np.float64) - fitted.prototypes_) ** 2).sum(2))
-    np.testing.assert_allclose(distances, wanted, atol=2e-3 * max(1.0, wanted.max()))
+    np.testing.assert_allclose(distances, wanted, atol=1e-6)
     units, near = fitted.best_units(items, k=n_units)
     assert units.dtype == np.int64
     assert (np.diff(near, axis=1) >= 0).all()
     assert (np.sort(units, axis=1) == np.arange(n_units)).all()
-    np.testing.assert_allclose(near[:, 0], wanted.min(1), atol=2e-3 * max(1.0, wanted.max()))
+    np.testing.assert_allclose(near[:, 0], wanted.min(1), atol=1e-6)
     assert np.array_equal(units[:, 0], fitted.predict(items))
     assert np.array_equal(fitted.labels_, fitted.predict(items))
     assert np.array_equal(fitted.hits_, np.bincount(fitted.labels_, minlength=n_units))

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+from somscope.models.ae_som import AESOM
 from somscope.models.desom import DESOM
+from somscope.models.sgd_som import SGDSOM
 
-QUICK = {"device": "cpu", "verbose": False, "random_state": 0}
+QUICK = {"grid": (1, 3), "device": "cpu", "verbose": False, "random_state": 0}
+NET = {"latent_dim": 2, "hidden": (8,), **QUICK}
 
 ZOO = {
-    "desom": lambda **o: DESOM(
-        **{"grid": (1, 3), "latent_dim": 2, "hidden": (8,), "n_steps": 30, "finish_steps": 10, **QUICK, **o}
+    "desom": lambda **o: DESOM(**{"n_steps": 30, "finish_steps": 10, **NET, **o}),
+    "desom legacy": lambda **o: DESOM(**{"n_steps": 60, "legacy": True, "finish": "som", **NET, **o}),
+    "sgd-som": lambda **o: SGDSOM(
+        **{"n_steps": 50, "learning_rate": 0.1, "temperature": (2.0, 0.5), **QUICK, **o}
     ),
-    "desom legacy": lambda **o: DESOM(
-        **{
-            "grid": (1, 3),
-            "latent_dim": 2,
-            "hidden": (8,),
-            "n_steps": 60,
-            "legacy": True,
-            "finish": "som",
-            **QUICK,
-            **o,
-        }
-    ),
+    "ae-som": lambda **o: AESOM(**{"n_steps": 50, "pretrain_epochs": 10, "learning_rate": 0.05, **NET, **o}),
+    "ae-som batch": lambda **o: AESOM(**{"method": "batch", "pretrain_epochs": 3, **NET, **o}),
 }

@@ -149,7 +149,7 @@ class DeepMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, B
         """(n, K) distance of each item's code to each prototype."""
         check_is_fitted(self)
         parts = [
-            self.module_.squared_distances(codes).sqrt().cpu().numpy()
+            self.module_.squared_distances(codes.double()).sqrt().float().cpu().numpy()
             for codes in self._codes(as_training_items(self, X, reset=False))
         ]
         return np.concatenate(parts)
@@ -271,7 +271,8 @@ class DeepMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, B
         distances = np.empty((len(items), k))
         at = 0
         for codes in self._codes(items):
-            found = self.module_.squared_distances(codes).topk(k, dim=1, largest=False, sorted=True)
+            squared = self.module_.squared_distances(codes.double())  # no digits lost near a prototype
+            found = squared.topk(k, dim=1, largest=False, sorted=True)
             part = slice(at, at := at + len(codes))
             units[part] = found.indices.cpu().numpy()
             distances[part] = found.values.sqrt().cpu().numpy()

@@ -19,22 +19,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.optim import Optimizer
 
-from somscope.errors import InputError, check_choice
-from somscope.maps.decay import DECAYS, Decay, schedule
+from somscope.errors import check_choice
+from somscope.maps.decay import Decay
 from somscope.maps.lattice import Lattice
-from somscope.models.checks import check_common, check_flag, check_number, check_pair, check_whole
+from somscope.models.checks import check_common, check_flag, check_number, check_whole
 from somscope.models.deep_map import DeepMap
-from somscope.models.module import DeepMapModule, lattice_distances
-from somscope.models.tasks import AutoencoderTask, all_codes, draw_rows, organised, prototypes_from_items
+from somscope.models.module import DeepMapModule, SOMModule
+from somscope.models.schedule import check_schedule, temperatures
+from somscope.models.tasks import AutoencoderTask, MapTask, all_codes, draw_rows, organised
 from somscope.nets.conv import ConvAutoencoder
 from somscope.nets.dense import DenseAutoencoder
 from somscope.nets.initialise import check_sizes
 from somscope.objectives.losses import Losses, weighted
 from somscope.objectives.reconstruction import squared_error
-from somscope.objectives.som import NEIGHBOURHOODS, neighbourhood_weights, order_loss, som_loss
-from somscope.training import Batch, Engine, Feed, Phase, Schedule, Task, adam, cosine
+from somscope.objectives.som import order_loss
+from somscope.training import Batch, Engine, Feed, Phase, Schedule, cosine
 
 __all__ = ["DESOM", "FINISHES", "DESOMModule", "DESOMTask"]
 
@@ -43,31 +43,15 @@ FINISHES = ("auto", "none", "som", "joint")
 Net = DenseAutoencoder | ConvAutoencoder
 
 
-class DESOMModule(DeepMapModule):
-    """An autoencoder and prototypes among its codes.
+class DESOMModule(SOMModule):
+    """An autoencoder and prototypes among its codes. net: encodes and decodes; the rest as in `SOMModule`."""
 
-    net: encodes and decodes; distance: see `module.lattice_distances`; neighbourhood: "gaussian" or "window".
-    """
-
-    squared_lattice: Tensor
     adjacency: Tensor
-    counts: Tensor
 
-    def __init__(
-        self,
-        net: Net,
-        lattice: Lattice,
-        latent_dim: int,
-        *,
-        distance: str = "manhattan",
-        neighbourhood: str = "gaussian",
-    ) -> None:
-        super().__init__(lattice, latent_dim)
+    def __init__(self, net: Net, lattice: Lattice, latent_dim: int, **options: str) -> None:
+        super().__init__(lattice, latent_dim, **options)
         self.net = net
-        self.neighbourhood = neighbourhood
-        self.register_buffer("squared_lattice", lattice_distances(lattice, distance), persistent=False)
         self.register_buffer("adjacency", torch.from_numpy(lattice.adjacency()), persistent=False)
-        self.register_buffer("counts", torch.zeros(lattice.n_units))
 
     def encode(self, items: Tensor) -> Tensor:
         return self.net.encode(items)
@@ -82,24 +66,17 @@ class DESOMModule(DeepMapModule):
         """
         items = items.flatten(1)
         codes = self.encode(items)
-        squared = self.squared_distances(codes)
-        units = squared.detach().argmin(1)
-        weights = neighbourhood_weights(self.squared_lattice, units, temperature, self.neighbourhood)
-        self.counts.index_add_(0, units, torch.ones_like(units, dtype=self.counts.dtype))
-        terms = {
-            "reconstruction": squared_error(self.decode(codes), items),
-            "som": som_loss(squared, weights),
-        }
+        som, squared = self.map_loss(codes, temperature)
+        terms = {"reconstruction": squared_error(self.decode(codes), items), "som": som}
         if order:
-            terms["order"] = order_loss(squared, units, self.adjacency)
+            terms["order"] = order_loss(squared, self.units, self.adjacency)
         return weighted(terms, {"som": gamma, **({"order": order} if order else {})})
 
 
-class DESOMTask(Task):
-    """Joint training: one Adam for network and prototypes, which start on the codes of some items.
+class DESOMTask(MapTask):
+    """Joint training: one Adam for network and prototypes.
 
-    temperatures: (n_steps,) T of each step, in lattice steps; gamma: weight of the map's loss; rows: (K,) the items.
-    interval: the map's loss counts in every so many steps, from the first.
+    gamma: weight of the map's loss, which counts in every `interval`-th step, from the first.
     """
 
     module: DESOMModule
@@ -108,33 +85,17 @@ class DESOMTask(Task):
         self,
         module: DESOMModule,
         temperatures: NDArray[Any],
-        gamma: float,
         rows: Tensor,
-        *,
-        learning_rate: float,
-        eps: float = 1e-8,
+        gamma: float,
         interval: int = 1,
+        **options: float,
     ) -> None:
-        self.module, self.temperatures, self.gamma, self.rows = module, temperatures, gamma, rows
-        self.rate, self.eps, self.interval = learning_rate, eps, interval
-
-    def begin(self, feed: Feed, engine: Engine) -> None:
-        prototypes_from_items(self.module, feed, self.rows)
-
-    def optimizers(self) -> Mapping[str, Optimizer]:
-        return {"adam": adam(self.module.parameters(), lr=self.rate, eps=self.eps)}
+        super().__init__(module, temperatures, rows, **options)
+        self.gamma, self.interval = gamma, interval
 
     def losses(self, batch: Batch, step: int) -> Losses:
         gamma = self.gamma if step % self.interval == 0 else 0.0
         return self.module.loss(batch.items, float(self.temperatures[step]), gamma)
-
-    def scalars(self, step: int) -> Mapping[str, float]:
-        return {"temperature": float(self.temperatures[step])}
-
-    def unit_counts(self) -> Tensor:
-        counts = self.module.counts.clone()
-        self.module.counts.zero_()
-        return counts
 
 
 class FinishTask(DESOMTask):
@@ -149,15 +110,13 @@ class FinishTask(DESOMTask):
         module: DESOMModule,
         n_steps: int,
         radius: float,
-        *,
         gamma: float,
         order: float,
         seed: int,
-        learning_rate: float,
-        eps: float = 1e-8,
+        **options: float,
     ) -> None:
         held = np.full(n_steps, radius * np.sqrt(2.0))
-        super().__init__(module, held, gamma, torch.empty(0), learning_rate=learning_rate, eps=eps)
+        super().__init__(module, held, torch.empty(0), gamma, 1, **options)
         self.radius, self.order, self.seed = radius, order, seed
 
     def begin(self, feed: Feed, engine: Engine) -> None:
@@ -268,7 +227,7 @@ class DESOM(DeepMap):
 
     def _check_choices(self) -> None:
         check_common(self.get_params(deep=False))
-        check_flag("legacy", self.legacy)
+        check_schedule(self)
         check_flag("batch_norm", self.batch_norm)
         for name in ("latent_dim", "n_steps", "update_interval", "finish_steps"):
             check_whole(name, getattr(self, name), 1)
@@ -277,17 +236,8 @@ class DESOM(DeepMap):
             check_number(name, getattr(self, name))
         for name in ("gamma", "order"):
             check_number(name, getattr(self, name), zero=True)
-        check_pair("temperature", self.temperature)
-        if not callable(self.decay):
-            check_choice("decay", self.decay, DECAYS)
-        check_choice("neighbourhood", self.neighbourhood, NEIGHBOURHOODS)
-        check_choice("lattice_distance", self.lattice_distance, ("manhattan", "euclidean"))
         check_choice("finish", self.finish, FINISHES)
         check_sizes("hidden", self.hidden)
-        if self.legacy and (self.lattice != "rectangular" or self.toroidal):
-            raise InputError(
-                "legacy=True repeats code that knows rectangular lattices without joined edges only"
-            )
 
     def _net(self, generator: torch.Generator | None) -> Net:
         return DenseAutoencoder(
@@ -315,20 +265,16 @@ class DESOM(DeepMap):
         phases = []
         if self.pretrain_epochs:
             before = AutoencoderTask(module, **adam_options)
-            phases.append(Phase("autoencoder", before, n_epochs=self.pretrain_epochs, **how))
-        temperatures = schedule(
-            self.decay, *check_pair("temperature", self.temperature), self.n_steps, "temperature"
-        )
-        joint = DESOMTask(
-            module, temperatures, self.gamma, rows, interval=self.update_interval, **adam_options
-        )
+            phases.append(
+                Phase("autoencoder", before, n_epochs=self.pretrain_epochs, batch_size=self.batch_size)
+            )
+        joint = DESOMTask(module, temperatures(self), rows, self.gamma, self.update_interval, **adam_options)
         phases.append(Phase("joint", joint, n_steps=self.n_steps, **how))
         if self._finish_kind == "joint":
-            last = FinishTask(
-                module, self.finish_steps, self.final_radius,
-                gamma=self.gamma, order=self.order, seed=seed, **adam_options,
-            )  # fmt: skip
-            phases.append(Phase("finish", last, n_steps=self.finish_steps, **how))
+            finish = FinishTask(
+                module, self.finish_steps, self.final_radius, self.gamma, self.order, seed, **adam_options
+            )
+            phases.append(Phase("finish", finish, n_steps=self.finish_steps, **how))
         return phases
 
     @property

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from somscope.errors import check_choice
 from somscope.maps.lattice import Lattice
-from somscope.objectives.som import squared_distances
+from somscope.objectives.som import neighbourhood_weights, som_loss, squared_distances
 
-__all__ = ["DISTANCES", "DeepMapModule", "lattice_distances"]
+__all__ = ["DISTANCES", "DeepMapModule", "SOMModule", "lattice_distances"]
 
 DISTANCES = ("manhattan", "euclidean", "legacy")
 
@@ -38,12 +38,20 @@ def lattice_distances(lattice: Lattice, distance: str) -> Tensor:
 
 
 class DeepMapModule(nn.Module, ABC):
-    """Prototypes (K, L) on a lattice among the codes of an encoder."""
+    """Prototypes (K, L) on a lattice among the codes of an encoder.
+
+    counts: (K,) how often each unit was the best one lately. units: (b,) best units of the last batch.
+    """
+
+    counts: Tensor
+    units: Tensor
 
     def __init__(self, lattice: Lattice, latent_dim: int) -> None:
         super().__init__()
         self.lattice = lattice
         self.prototypes = nn.Parameter(torch.zeros(lattice.n_units, latent_dim))
+        self.register_buffer("counts", torch.zeros(lattice.n_units))
+        self.units = torch.zeros(0, dtype=torch.int64)
 
     @abstractmethod
     def encode(self, items: Tensor) -> Tensor:
@@ -60,5 +68,33 @@ class DeepMapModule(nn.Module, ABC):
     def forward(self, items: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(b, ...) -> codes (b, L), best units (b,) and their distances (b,): what an exported model computes."""
         codes = self.encode(items)
-        squared, units = self.squared_distances(codes).min(1)
-        return codes, units, squared.sqrt()
+        units = self.squared_distances(codes).argmin(1)
+        return codes, units, (codes - self.prototypes[units]).square().sum(1).sqrt()
+
+
+class SOMModule(DeepMapModule):
+    """A map whose neighbourhood is a function of the distance on the lattice.
+
+    distance: see `lattice_distances`; neighbourhood: "gaussian" or "window", see `objectives.som`.
+    """
+
+    squared_lattice: Tensor
+
+    def __init__(
+        self,
+        lattice: Lattice,
+        latent_dim: int,
+        *,
+        distance: str = "manhattan",
+        neighbourhood: str = "gaussian",
+    ) -> None:
+        super().__init__(lattice, latent_dim)
+        self.neighbourhood = neighbourhood
+        self.register_buffer("squared_lattice", lattice_distances(lattice, distance), persistent=False)
+
+    def map_loss(self, codes: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+        """(b, L) -> L_som (), and the squared distances (b, K) that it was made from."""
+        squared = self.squared_distances(codes)
+        self.units = squared.detach().argmin(1)
+        weights = neighbourhood_weights(self.squared_lattice, self.units, temperature, self.neighbourhood)
+        return som_loss(squared, weights), squared

@@ -1,4 +1,4 @@
-"""Phases of training that several deep maps have: the autoencoder alone, and the map alone on codes that stay."""
+"""Phases of training that several deep maps share, and the ways in which prototypes come to lie among the codes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,21 @@ from torch.optim import Optimizer
 
 from somscope.maps.lattice import Lattice
 from somscope.maps.som import SOM
-from somscope.models.module import DeepMapModule
+from somscope.models.module import DeepMapModule, SOMModule
 from somscope.objectives.losses import Losses
 from somscope.objectives.reconstruction import squared_error
-from somscope.training import Batch, Feed, Task, adam
+from somscope.training import Batch, Engine, Feed, Task, adam
 
-__all__ = ["AutoencoderTask", "all_codes", "draw_rows", "organised", "prototypes_from_items"]
+__all__ = [
+    "AutoencoderTask",
+    "MapTask",
+    "all_codes",
+    "count_units",
+    "draw_rows",
+    "organised",
+    "prototypes_from_items",
+    "taken_counts",
+]
 
 
 class AutoencoderTask(Task):
@@ -37,6 +46,57 @@ class AutoencoderTask(Task):
         items = batch.items.flatten(1)
         loss = squared_error(self.module.decode(self.module.encode(items)), items)
         return Losses(loss, {"reconstruction": loss})
+
+
+class MapTask(Task):
+    """What all phases with a map have: one Adam, T of each step, and a count of the best units.
+
+    temperatures: (n_steps,) T in lattice steps; rows: (K,) the items on whose codes the prototypes start.
+    """
+
+    module: SOMModule
+
+    def __init__(
+        self,
+        module: SOMModule,
+        temperatures: NDArray[np.floating],
+        rows: Tensor,
+        learning_rate: float = 1e-3,
+        eps: float = 1e-8,
+    ) -> None:
+        self.module, self.temperatures, self.rows = module, temperatures, rows
+        self.rate, self.eps = learning_rate, eps
+
+    def begin(self, feed: Feed, engine: Engine) -> None:
+        prototypes_from_items(self.module, feed, self.rows)
+
+    def optimizers(self) -> Mapping[str, Optimizer]:
+        return {"adam": adam(self.module.parameters(), lr=self.rate, eps=self.eps)}
+
+    def update(self, batch: Batch, step: int, engine: Engine) -> Losses:
+        losses = super().update(batch, step, engine)
+        count_units(self.module, engine)
+        return losses
+
+    def scalars(self, step: int) -> Mapping[str, float]:
+        return {"temperature": float(self.temperatures[step])}
+
+    def unit_counts(self) -> Tensor:
+        return taken_counts(self.module)
+
+
+def count_units(module: DeepMapModule, engine: Engine) -> None:
+    """Add the best units of the last batch, over all processes, to the module's counts."""
+    seen = torch.zeros_like(module.counts)
+    seen.index_add_(0, module.units, torch.ones_like(module.units, dtype=seen.dtype))
+    module.counts += engine.total(seen)
+
+
+def taken_counts(module: DeepMapModule) -> Tensor:
+    """The counts, which begin again at 0."""
+    counts = module.counts.clone()
+    module.counts.zero_()
+    return counts
 
 
 def draw_rows(n_items: int, n_units: int, generator: torch.Generator) -> Tensor:
