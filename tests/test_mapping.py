@@ -89,6 +89,13 @@ def test_functions_are_refused_before_the_training(tmp_path: Path) -> None:
         mapping.map_collection(blobs(), tmp_path / "run", parameters={"radius_decay": lambda t, a, b: b})
 
 
+def test_unknown_parameters_are_named_with_the_allowed(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"som has no parameter 'metrik'; allowed: grid.*did you mean 'metric'"
+    ):
+        mapping.map_collection(blobs(), tmp_path / "run", parameters={"metrik": "cosine"})
+
+
 def test_a_map_of_many_units_is_measured_without_pairs_of_units(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +16,8 @@ from scipy.sparse import issparse
 from somscope import figures
 from somscope.atomic import no_interrupt, whole_file
 from somscope.data.collection import Collection
-from somscope.errors import InputError, check_choice
+from somscope.errors import InputError, check_choice, closest
+from somscope.maps.threads import n_threads
 from somscope.report import write_report
 from somscope.runs import (
     FeatureBlocks,
@@ -80,8 +82,9 @@ def map_collection(
         scaled = _is_scaled(collection, scale)
         weights = _standard_weights(collection) if scaled else None
         settings = {"random_state": 0, **_with_weights(parameters or {}, weights)}  # a run can be repeated
-        _refuse_functions(settings)
-        model = model_class(model_name)(**settings)
+        made = model_class(model_name)
+        _check_names(model_name, made, settings)
+        model = made(**settings)
         started = time.perf_counter()
         _fit(model, collection)
         seconds = time.perf_counter() - started
@@ -106,7 +109,7 @@ def map_collection(
                 seed=settings.get("random_state"),
                 seconds=seconds,
                 device=str(model.device_),
-                threads=_threads(),
+                threads=n_threads(),
                 command=command,
                 left_out=steps.left_out,
             )
@@ -219,19 +222,21 @@ def _as_weights(settings: Mapping[str, Any]) -> NDArray[np.float64] | None:
     return None if given is None else np.asarray(given, dtype=np.float64)
 
 
-def _refuse_functions(settings: Mapping[str, Any]) -> None:
-    """Before a long training: a run folder cannot hold a function, since reading it must not execute anything."""
+def _check_names(model_name: str, made: type[SOM], settings: Mapping[str, Any]) -> None:
+    """Raise InputError for parameters that the model does not have, and for functions, before a long training: a run
+    folder cannot hold a function, since reading it must not execute anything."""
+    allowed = list(inspect.signature(made).parameters)
+    unknown = [name for name in settings if name not in allowed]
+    if unknown:
+        raise InputError(
+            f"{model_name} has no parameter {', '.join(map(repr, unknown))}; allowed: {', '.join(allowed)}"
+            f"{closest(unknown[0], allowed)}"
+        )
     functions = [name for name, value in settings.items() if callable(value)]
     if functions:
         raise InputError(
             f"{', '.join(functions)} is a function, which a run folder cannot hold: use a named one, or `SOM.fit`"
         )
-
-
-def _threads() -> int:
-    import torch
-
-    return torch.get_num_threads()
 
 
 def map_figures(

@@ -166,7 +166,7 @@ def test_default_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         (("--columns", "a,nothing"), "'nothing'"),
         (("--label-column", "nothing"), "'nothing'"),
         (("--columns", "a,kind"), "text in"),
-        (("--device", "abacus"), "abacus"),
+        (("--device", "abacus"), "'auto', 'cpu', 'cuda'"),
         (("--clusters", "100"), "100"),
         (("--grid", "3x3", "--lattice", "hexagonal", "--toroidal"), "even number of rows"),
     ],

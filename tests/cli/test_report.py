@@ -26,6 +26,13 @@ def test_the_report_elsewhere(table_run: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert (tmp_path / "deep" / "table.html").is_file()
     assert (table_run / "report.html").read_bytes() == before
+    (tmp_path / "mine.html").write_text("mine")
+    result = invoke("report", table_run, "-o", tmp_path / "mine.html")
+    assert result.exit_code == 2
+    assert "--overwrite" in result.output
+    assert (tmp_path / "mine.html").read_text() == "mine"
+    assert invoke("report", table_run, "-o", tmp_path / "mine.html", "--overwrite").exit_code == 0
+    assert (tmp_path / "mine.html").stat().st_size > 10_000
 
 
 def test_a_broken_run_is_named(photo_run: Path, tmp_path: Path) -> None:

@@ -246,7 +246,7 @@ def test_prototypes_that_are_no_pictures_give_way_to_members(make_picture_run):
 
 def test_a_run_made_from_python_shows_python(make_picture_run):
     page = Page(render_report(make_picture_run(Lattice(2, 2), command=[])))
-    assert "from somscope import SOM" in page.text
+    assert "from somscope import map_collection" in page.text
 
 
 def test_the_limit_is_kept_by_smaller_pictures_and_a_note(make_picture_run):
@@ -289,12 +289,27 @@ def test_ten_thousand_images_fit(fashion, make_run, tmp_path):
     assert "so that this file stays small" not in page.text
 
 
+def test_the_limit_holds_whatever_the_run_is(make_picture_run):
+    """Pictures of units and lists give way before the limit; what cannot fit at all is an error, not a larger file."""
+    run = make_picture_run(Lattice(30, 30), n=1000, side=64, channels=3)
+    full = len(render_report(run).encode())
+    least = 0
+    for limit in (1_200_000, 700_000, 400_000):
+        assert limit < full
+        html = render_report(run, max_bytes=limit)
+        assert len(html.encode()) <= limit
+        least = len(html.encode())
+    assert Page(html).data()["hits"]
+    with pytest.raises(RunError, match="nothing but 900 units"):
+        render_report(run, max_bytes=least // 4)
+
+
 def test_a_report_is_whole_or_absent(make_picture_run, tmp_path):
     run = make_picture_run(Lattice(2, 2))
     write_report(run, tmp_path / "report.html")
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
-    with pytest.raises(RunError, match="cannot be written"):
-        write_report(run, tmp_path / "absent" / "report.html")
+    with pytest.raises(RunError, match="is a folder"):
+        write_report(run, tmp_path)
     run.tables["items"] = run.tables["items"].slice(0, 5)
     with pytest.raises(RunError, match="5 rows"):
         write_report(run, tmp_path / "other.html")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import sys
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -69,10 +71,54 @@ def test_the_command_can_be_pasted_into_a_shell():
     assert repeat_command({"command": []}) == ""
 
 
-def test_the_python_way_has_the_seed():
-    text = repeat_python({"model": {"parameters": {"grid": "auto", "random_state": None}}, "seed": 7})
-    assert "random_state=7" in text
-    compile(text, "snippet", "exec")
+def repeated(text: str, saved: object) -> tuple[dict[str, object], tuple[object, ...]]:
+    """Run the snippet with a stand-in for somscope; the parameters and what `map_collection` was called with."""
+    calls: list[tuple[object, ...]] = []
+    fake = ModuleType("somscope")
+    fake.Run = SimpleNamespace(open=lambda path: SimpleNamespace(model=lambda: saved))
+    fake.open_collection = lambda path, **options: ("opened", path, options)
+    fake.map_collection = lambda *arguments, **options: calls.append((*arguments, options))
+    space: dict[str, object] = {"collection": "mine"}
+    code = compile(text, "snippet", "exec")
+    real = sys.modules["somscope"]
+    sys.modules["somscope"] = fake
+    try:
+        exec(code, space)
+    finally:
+        sys.modules["somscope"] = real
+    (call,) = calls
+    return call[3], call
+
+
+def python_of(
+    parameters: dict[str, object], source: dict[str, object] | None = None, **config: object
+) -> str:
+    return repeat_python(
+        {"model": {"name": "som", "parameters": parameters}, "collection": {"source": source or {}}, **config}
+    )
+
+
+def test_the_python_way_has_the_seed_and_reads_the_collection_again():
+    source = {"path": "/data/it's.csv", "options": {"columns": ["a", "b", "c"], "limit": 5}}
+    parameters, call = repeated(python_of({"grid": [3, 4], "random_state": None}, source, seed=7), None)
+    assert parameters == {"grid": (3, 4), "random_state": 7}
+    assert call[0] == ("opened", "/data/it's.csv", {"columns": ["a", "b", "c"], "limit": 5})
+    assert call[-1] == {"scale": "none"}
+
+
+def test_the_python_way_of_large_arrays_and_of_what_is_not_kept():
+    array, state = {"described": "array (9000,) float64"}, {"described": "RandomState"}
+    text = python_of({"feature_weights": array, "random_state": state}, seed=state)
+    parameters, call = repeated(text, SimpleNamespace(feature_weights="the array"))
+    assert parameters == {"feature_weights": "the array"}
+    assert call[0] == "mine"
+    assert "RandomState, which is not kept" in text
+
+
+def test_the_python_way_of_a_scaled_table_scales_it_again():
+    parameters, call = repeated(python_of({"feature_weights": [1.0, 2.0]}, chosen={"scale": "x"}), None)
+    assert parameters == {}
+    assert call[-1] == {"scale": "standard"}
 
 
 def test_charts_follow_the_values():

@@ -94,7 +94,7 @@ def test_what_was_written_is_read(run_folder: Path) -> None:
     assert run.config["collection"]["fingerprint"] == collection.fingerprint
     assert run.config["collection"]["skipped"] == [{"where": "bad.jpg", "why": "truncated"}]
     assert run.config["collection"]["image_shape"] == [5, 4, 1]
-    assert run.config["model"]["parameters"]["random_state"] == "RandomState"
+    assert run.config["model"]["parameters"]["random_state"] == {"described": "RandomState"}
     assert run.config["chosen"] == {"radius": 1.5}
     assert run.config["command"] == ["somscope", "map", "dots"]
     assert set(run.config["versions"]) == {"python", "torch", "numpy", "scikit-learn"}
@@ -151,9 +151,9 @@ def test_percentile_of_the_farthest_training_item_is_100() -> None:
         (np.bool_(True), True),
         ((1, np.int32(2)), [1, 2]),
         (np.arange(3), [0, 1, 2]),
-        (np.zeros((100, 100)), "array (100, 100) float64"),
+        (np.zeros((100, 100)), {"described": "array (100, 100) float64"}),
         (Path("a"), "a"),
-        (len, "builtins.len"),
+        (len, {"described": "builtins.len"}),
         (None, None),
         ({1: (np.nan,)}, {"1": [None]}),
     ],

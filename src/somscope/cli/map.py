@@ -77,7 +77,9 @@ def map_command(
     seed: Annotated[
         int, typer.Option(min=0, help="The same seed gives the same map.", rich_help_panel=_MAP)
     ] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=_MAP)] = "auto",
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"], typer.Option(help="Where it is trained.", rich_help_panel=_MAP)
+    ] = "auto",
     columns: Annotated[
         str | None, typer.Option(help="Columns of a table to map, such as a,b,c.", rich_help_panel=_DATA)
     ] = None,

@@ -9,7 +9,8 @@ from sklearn.utils import check_random_state
 
 from somscope.errors import InputError, check_choice
 from somscope.maps.decay import DECAYS
-from somscope.maps.defaults import choose_grid, choose_hat_radius, choose_radius, parse_grid
+from somscope.maps.defaults import choose_grid, choose_hat_radius, choose_radius, choose_units, parse_grid
+from somscope.maps.gpu import DEVICES
 from somscope.maps.initialise import Plane
 from somscope.maps.items import METRICS
 from somscope.maps.lattice import SHAPES, Lattice
@@ -17,7 +18,6 @@ from somscope.maps.neighbourhood import NEIGHBOURHOODS
 
 __all__ = [
     "ALGORITHMS",
-    "DEVICES",
     "check_parameters",
     "first_and_last",
     "generator_for",
@@ -28,7 +28,6 @@ __all__ = [
 ]
 
 ALGORITHMS = ("batch", "online")
-DEVICES = ("auto", "cpu", "cuda")
 
 
 def check_parameters(parameters: dict[str, Any]) -> None:
@@ -101,7 +100,7 @@ def lattice_for(
         rows, columns = choose_grid(n_items, plane.deviations, shape, toroidal)
         first, second = plane.deviations
         why = (
-            f"{rows}x{columns}: about 5 sqrt(n) units for {n_items} items, "
+            f"{rows}x{columns}: {choose_units(n_items)[1]}; "
             f"sides by the two principal deviations {first:.3g} and {second:.3g}"
         )
         return Lattice(rows, columns, shape, toroidal), why

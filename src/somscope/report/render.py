@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +29,7 @@ from somscope.report.summary import MapSummary, summarise
 from somscope.report.words import distinctive_terms, standing_out, top_terms
 from somscope.runs.distance import MapDistance
 from somscope.runs.run import left_out
+from somscope.runs.writer import new_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 __all__ = ["MAX_BYTES", "render_report", "write_report"]
 
 MAX_BYTES = 15_000_000  # of the whole file
-_SHEET_PIXELS = 3_000_000  # of the sheets with one picture per unit
+# Pixels of a sheet with one picture per unit, from what is tried first to what is left when nothing else fits. With
+# none there are no pictures of units, no component planes and no lists of terms or features either.
+_SHEET_PIXELS = (3_000_000, 600_000, 150_000, 0)
 _SCRIPTS = ("map.js", "gallery.js", "page.js")
 _MOST_SKIPPED = 200
 
@@ -45,17 +47,12 @@ _MOST_SKIPPED = 200
 def write_report(run: RunLike, path: str | Path) -> None:
     """Write the report of `run` to `path` as one HTML file of at most 15 MB, whole or not at all.
 
-    Raises RunError where the file cannot be written or a table of the run does not fit the others.
+    Raises RunError where the file cannot be written, a table of the run does not fit the others, or the map alone has
+    so many units that 15 MB cannot hold them.
     """
-    path = Path(path)
     page = render_report(run)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
+    with new_file(path) as partial:
         partial.write_text(page, encoding="utf-8")
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise RunError(f"the report {path} cannot be written: {error.strerror or error}") from error
 
 
 def render_report(run: RunLike, max_bytes: int = MAX_BYTES) -> str:
@@ -82,13 +79,20 @@ def render_report(run: RunLike, max_bytes: int = MAX_BYTES) -> str:
         pictures = _pictures(items, summary)
     texts = items["text"].to_pylist() if kind == "text" and "text" in items.column_names else None
 
-    sheets = _unit_sheets(run, summary, prototypes, pictures) if pictures is not None else {}
-    data = _map_data(run, summary, prototypes, getattr(model, "unit_clusters_", None), sheets, distance)
-    page = _page_values(run, data, sheets, distance)
-    empty = Members([], [])
-    used = len(_fill(page, empty).encode()) + 80 * run.lattice.n_units + 2000
-    members = list_members(summary, max_bytes - used, pictures, texts)
-    return _fill(page, members)
+    clusters = getattr(model, "unit_clusters_", None)
+    for pixels in _SHEET_PIXELS:
+        sheets = _unit_sheets(run, summary, prototypes, pictures, pixels) if pictures is not None else {}
+        data = _map_data(run, summary, prototypes, clusters, sheets, distance, full=pixels > 0)
+        page = _page_values(run, data, sheets, distance)
+        used = len(_fill(page, Members([], [])).encode()) + 80 * run.lattice.n_units + 2000
+        members = list_members(summary, max_bytes - used, pictures, texts)
+        html = _fill(page, members)
+        if len(html.encode()) <= max_bytes:
+            return html
+    raise RunError(
+        f"the report would have {len(html.encode()) / 1e6:.1f} MB with nothing but {run.lattice.n_units:,} units; "
+        f"it may have {max_bytes / 1e6:g} MB: train a map of fewer units"
+    )
 
 
 def _fill(page: dict[str, Any], members: Members) -> str:
@@ -114,11 +118,13 @@ def _pictures(items: pa.Table, summary: MapSummary) -> Pictures:
 
 
 def _unit_sheets(
-    run: RunLike, summary: MapSummary, prototypes: NDArray[np.floating], pictures: Pictures
+    run: RunLike, summary: MapSummary, prototypes: NDArray[np.floating], pictures: Pictures, pixels: int
 ) -> dict[str, Sheet]:
     """One picture per unit: the prototype, where prototypes are images, and the nearest member."""
+    if not pixels:
+        return {}
     lattice = run.lattice
-    side = int(np.clip(np.sqrt(_SHEET_PIXELS / lattice.n_units), 16, 64))
+    side = int(np.clip(np.sqrt(pixels / lattice.n_units), 8, 64))
     sheets = {}
     shape = run.config["collection"].get("image_shape")
     if shape and int(np.prod(shape)) == prototypes.shape[1]:
@@ -143,8 +149,13 @@ def _map_data(
     clusters: NDArray[np.integer] | None,
     sheets: dict[str, Sheet],
     distance: MapDistance,
+    *,
+    full: bool,
 ) -> dict[str, Any]:
-    """Everything the page's script draws the map and the gallery's head from, except the members."""
+    """Everything the page's script draws the map and the gallery's head from, except the members.
+
+    full: with component planes, and the terms or features that set each unit apart.
+    """
     lattice, collection = run.lattice, run.config["collection"]
     names = [str(name) for name in collection.get("feature_names") or ()]
     planes: list[dict[str, Any]] = []
@@ -166,7 +177,9 @@ def _map_data(
                 "nearest", "Nearest member", "medoids", "The item nearest to each unit's prototype."
             )
         )
-    if collection["kind"] == "text":
+    if not full:
+        planes_note = "Left out, so that this file stays small."
+    elif collection["kind"] == "text":
         terms = top_terms(prototypes, names)
         shown.append(layers.word_layer(distinctive_terms(prototypes, names)))
     elif collection["kind"] != "images":

@@ -11,6 +11,7 @@ from typing import Any
 
 from somscope.measures import DESCRIPTIONS
 from somscope.runs.distance import MapDistance
+from somscope.runs.record import DESCRIBED
 
 __all__ = [
     "Measure",
@@ -71,9 +72,17 @@ def measure_rows(metrics: Mapping[str, float], distance: MapDistance) -> list[Me
 
 
 def setting(value: Any) -> str:
-    """A setting as it is written in Python, shortened."""
+    """A setting as it is written in Python, shortened; what config.json only describes, in these words."""
+    described = _described(value)
+    if described is not None:
+        return described
     text = "automatic" if value == "auto" else value if isinstance(value, str) else repr(value)
     return text if len(text) <= 300 else text[:299] + "…"
+
+
+def _described(value: Any) -> str | None:
+    """The words of config.json for a value that it does not hold; None for one that it does."""
+    return str(value[DESCRIBED]) if isinstance(value, dict) and list(value) == [DESCRIBED] else None
 
 
 def source_rows(source: Mapping[str, Any]) -> dict[str, str]:
@@ -99,9 +108,48 @@ def repeat_command(config: Mapping[str, Any]) -> str:
 
 
 def repeat_python(config: Mapping[str, Any]) -> str:
-    """The same map from Python: the estimator with its settings and its seed."""
+    """The same run from Python: its collection read again, where all of it was read from a path, and its settings.
+
+    Arrays that are too long to be written out are taken from the model of the run.
+    """
     parameters = dict(config["model"].get("parameters") or {})
-    if parameters.get("random_state") is None and config.get("seed") is not None:
+    if not parameters:
+        return ""
+    scaled = "scale" in (config.get("chosen") or {})
+    if scaled:  # the weights come from the data again
+        parameters.pop("feature_weights", None)
+    if config.get("seed") is not None and _described(config["seed"]) is None:
         parameters["random_state"] = config["seed"]
-    inside = ",\n    ".join(f"{name}={value!r}" for name, value in parameters.items())
-    return f"from somscope import SOM\n\nsom = SOM(\n    {inside},\n).fit(X)" if inside else ""
+    lines, names = [], []
+    for name, value in parameters.items():
+        described = _described(value)
+        if described is None:
+            lines.append(f"    {name!r}: {_literal(value)},")
+        elif described.startswith("array "):
+            names.append(name)
+            lines.append(f"    {name!r}: saved.{name},  # {described}")
+        else:
+            lines.append(f"    # {name!r}: {described}, which is not kept: give it again")
+    collection, where = config["collection"], "collection"
+    source = collection.get("source") or {}
+    imports = ["map_collection"]
+    if "path" in source and "taken" not in source and source.get("labels_from") != "memory":
+        imports.append("open_collection")
+        options = source.get("options") or {}
+        given = "".join(f", {name}={_literal(value)}" for name, value in options.items())
+        where = f"open_collection({source['path']!r}{given})"
+    saved = f"saved = Run.open('FOLDER OF THIS RUN').model()  # has {', '.join(names)}\n" if names else ""
+    imports += ["Run"] if names else []
+    comment = "" if where != "collection" else "# collection: the items, which were made in Python\n"
+    inside = "\n".join(lines)
+    scale = "standard" if scaled else "none"
+    return (
+        f"from somscope import {', '.join(sorted(imports, key=str.lower))}\n\n{comment}{saved}"
+        f"parameters = {{\n{inside}\n}}\n"
+        f"run = map_collection({where}, 'runs/again', {config['model']['name']!r}, parameters, scale={scale!r})\n"
+    )
+
+
+def _literal(value: Any) -> str:
+    """A value of config.json in Python: pairs are tuples there."""
+    return repr(tuple(value)) if isinstance(value, list) and len(value) == 2 else repr(value)

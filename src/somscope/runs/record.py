@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from somscope.maps.lattice import Lattice
 
 __all__ = [
+    "DESCRIBED",
     "assignments_table",
     "collection_record",
     "config_record",
@@ -38,6 +39,7 @@ __all__ = [
     "write_record",
 ]
 
+DESCRIBED = "described"  # the key of what stands in config.json for a value that JSON cannot hold
 THUMBNAIL_SIZE = 64  # pixels of the longest side
 TEXT_SIZE = 300  # characters
 _LOSSLESS_SIDE = 32  # pixels; below it PNG is as small as WebP and keeps every grey value
@@ -112,7 +114,10 @@ def collection_record(collection: Collection) -> dict[str, Any]:
 
 
 def jsonable(value: Any) -> Any:
-    """`value` as JSON can hold it: NumPy values as numbers and lists, NaN as null, anything else by its name."""
+    """`value` as JSON can hold it: NumPy values as numbers and lists, NaN as null.
+
+    Anything else, and a large array, becomes {DESCRIBED: what it is}, which cannot be taken for a value.
+    """
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
@@ -121,7 +126,7 @@ def jsonable(value: Any) -> Any:
         return jsonable(value.item())
     if isinstance(value, np.ndarray):
         if value.size > _JSON_VALUES:
-            return f"array {value.shape} {value.dtype}"
+            return {DESCRIBED: f"array {value.shape} {value.dtype}"}
         return jsonable(value.tolist())
     if isinstance(value, Mapping):
         return {str(key): jsonable(item) for key, item in value.items()}
@@ -130,8 +135,9 @@ def jsonable(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, Callable):  # type: ignore[arg-type]  # a decay given as a function
-        return f"{getattr(value, '__module__', '?')}.{getattr(value, '__qualname__', type(value).__name__)}"
-    return type(value).__name__
+        name = getattr(value, "__qualname__", type(value).__name__)
+        return {DESCRIBED: f"{getattr(value, '__module__', '?')}.{name}"}
+    return {DESCRIBED: type(value).__name__}
 
 
 def percentiles(distances: NDArray[Any], training_distances: NDArray[Any]) -> NDArray[np.float32]:
