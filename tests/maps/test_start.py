@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
+from sklearn.datasets import load_digits, load_iris, load_wine
 from sklearn.decomposition import PCA
 
 from somscope.errors import InputError
-from somscope.maps.defaults import choose_grid, choose_radius, parse_grid
+from somscope.maps.defaults import choose_grid, choose_radius, choose_units, parse_grid
 from somscope.maps.initialise import initial_prototypes, principal_plane
 from somscope.maps.lattice import Lattice
+from somscope.maps.som import SOM
 
 
 def example(n=400, d=6, seed=0):
@@ -138,3 +142,39 @@ def test_a_chosen_grid_fits_the_items_and_makes_a_lattice(n, first, second, shap
         assert lattice.n_units == pytest.approx(min(1600, 5 * n**0.5), rel=0.2)
     first_radius, last_radius = choose_radius(lattice)
     assert first_radius >= last_radius > 0
+
+
+@pytest.mark.parametrize(
+    ("n", "units", "why"),
+    [
+        (4, 2, "at most 9 units, and half as many as items, for 4 items"),
+        (30, 9, "at most 9 units"),
+        (150, 30, r"one unit for every 5 of 150 items, where 5 sqrt\(n\) = 61 would leave many units empty"),
+        (624, 124.8, "one unit for every 5"),
+        (2000, 5 * 2000**0.5, r"about 5 sqrt\(n\) units for 2000 items"),
+        (60_000, 5 * 60_000**0.5, r"about 5 sqrt\(n\) units"),
+        (10**6, 1600, r"at most 1600 units, which a person can read, where 5 sqrt\(n\) = 5000"),
+    ],
+)
+def test_the_number_of_units_names_the_rule_that_applied(n, units, why):
+    chosen, reason = choose_units(n)
+    assert chosen == pytest.approx(units)
+    assert re.match(why, reason)
+
+
+def test_small_collections_have_few_units_without_items():
+    wine = load_wine().data
+    for x in (
+        load_iris().data,
+        wine,
+        (wine - wine.mean(axis=0)) / wine.std(axis=0),
+        load_digits().data[:200],
+    ):
+        som = SOM(random_state=0).fit(x)
+        assert som.chosen_["grid"].startswith(
+            f"{som.lattice_.rows}x{som.lattice_.columns}: one unit for every 5"
+        )
+        dense = SOM(grid=(6, len(x) // 12), random_state=0).fit(x)
+        empty, before = (np.mean(one.hits_ == 0) for one in (som, dense))
+        assert empty < 0.15
+        assert empty < before  # half as many units as items, as Vesanto's rule nearly gives

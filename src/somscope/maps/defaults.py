@@ -13,10 +13,15 @@ __all__ = [
     "choose_grid",
     "choose_hat_radius",
     "choose_radius",
+    "choose_units",
     "parse_grid",
 ]
 
 _MOST_UNITS = 1600  # 40 x 40: more units than a person can read
+_ITEMS_PER_UNIT = (
+    5  # at least, on average: with 2, a tenth to a third of the units of small collections stay empty
+)
+_FEWEST_UNITS = 9  # fewer make no map, however few the items are
 _START_SHARE = 0.5  # the first radius, as a share of the longer side: the map first moves as a whole
 _LAST_RADIUS = 0.7  # near the knee of quantization against topographic error (docs/benchmarks.md)
 FALLING_PASSES = 15  # passes with a falling radius
@@ -52,12 +57,38 @@ def parse_grid(grid: object) -> tuple[int, int] | None:
     return rows, columns
 
 
+def choose_units(n_items: float) -> tuple[float, str]:
+    """About how many units for n items, and why: 5 sqrt(n) (Vesanto's rule), at most n / 5 and at most 1600.
+
+    Below 625 items Vesanto's rule leaves a unit fewer than five items, and many units none. The smallest collections
+    (below 45) have 9 units, but not more than half the items.
+    """
+    wanted = 5.0 * float(np.sqrt(n_items))
+    most = max(n_items / _ITEMS_PER_UNIT, min(_FEWEST_UNITS, n_items / 2), 1.0)
+    if wanted > most:
+        rule = (
+            f"one unit for every {_ITEMS_PER_UNIT} of"
+            if most == n_items / _ITEMS_PER_UNIT
+            else f"at most {_FEWEST_UNITS} units, and half as many as items, for"
+        )
+        return (
+            most,
+            f"{rule} {n_items:.0f} items, where 5 sqrt(n) = {wanted:.0f} would leave many units empty",
+        )
+    if wanted > _MOST_UNITS:
+        return _MOST_UNITS, (
+            f"at most {_MOST_UNITS} units, which a person can read, where 5 sqrt(n) = {wanted:.0f} for "
+            f"{n_items:.0f} items"
+        )
+    return wanted, f"about 5 sqrt(n) units for {n_items:.0f} items"
+
+
 def choose_grid(n_items: float, deviations: np.ndarray, shape: str, toroidal: bool) -> tuple[int, int]:
-    """Rows and columns for n items: about 5 sqrt(n) units (Vesanto's rule), at most half the items and 1600.
+    """Rows and columns for n items, with the number of units of `choose_units`.
 
     The sides are as long as the data's two principal deviations, within 1 to 2, with the longer side across.
     """
-    units = float(np.clip(5.0 * np.sqrt(n_items), 1, min(_MOST_UNITS, max(1.0, n_items / 2))))
+    units, _ = choose_units(n_items)
     first, second = float(deviations[0]), float(deviations[1])
     ratio = float(np.clip(first / second, 1.0, 2.0)) if second > 0 else 2.0
     height = np.sqrt(3.0) / 2.0 if shape == "hexagonal" else 1.0  # rows of a hexagonal lattice are closer

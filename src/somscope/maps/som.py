@@ -47,7 +47,7 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
 
     Parameters
     ----------
-    grid: "auto" (about 5 sqrt(n) units, sides by the data's shape), "20x20", (rows, columns), or a number for a chain.
+    grid: "auto" (see `defaults.choose_grid`), "20x20", (rows, columns), or a number of units for a chain.
     lattice: "rectangular" or "hexagonal"; toroidal joins opposite edges.
     neighbourhood: "gaussian", "cut-gaussian", "bubble", "epanechnikov", or "mexican-hat" (online only).
     radius: in lattice steps: "auto"; the last one, for example 0.5 (smaller: closer to the items, larger: better
