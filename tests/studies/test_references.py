@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from somscope.errors import RunError
-from somscope.studies.references import KMeansReference, MiniSomReference
+from somscope.studies.references import EncodedMiniSomReference, KMeansReference, MiniSomReference
 from studies.samples import CENTRES, blobs
 
 
@@ -51,3 +51,22 @@ def test_without_minisom_the_message_says_what_to_install(monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "minisom", None)
     with pytest.raises(RunError, match="pip install minisom"):
         MiniSomReference().fit(blobs())
+
+
+def test_minisom_on_codes_is_minisom_on_what_the_autoencoder_gives() -> None:
+    x = blobs(120)
+    small = {"hidden": (16,), "latent_dim": 2, "grid": (2, 2)}
+    model = EncodedMiniSomReference(**small, pretrain_epochs=60, device="cpu").fit(x)
+    codes = model.encode(x)
+    assert codes.shape == (120, 2)
+    alone = MiniSomReference(grid=(2, 2)).fit(codes)
+    np.testing.assert_array_equal(model.prototypes_, alone.prototypes_)
+    assert model.stop_reason_ == "completed"
+    assert model.seconds_ > 0
+
+    from somscope.models.ae_som import AESOM
+
+    encoder = AESOM((2, 2), 2, method="batch", hidden=(16,), pretrain_epochs=60, device="cpu", random_state=0)
+    np.testing.assert_array_equal(codes, encoder.fit(x).encode(x))
+    other = EncodedMiniSomReference(**small, pretrain_epochs=1, device="cpu").fit(x)
+    assert not np.allclose(other.encode(x), codes)

@@ -18,6 +18,9 @@ _REFERENCES = {
     "k-means": "somscope.studies.references:KMeansReference",
     "minisom": "somscope.studies.references:MiniSomReference",
     "som": "somscope.maps.som:SOM",
+    "sgd-som": "somscope.models.sgd_som:SGDSOM",
+    "ae-som": "somscope.models.ae_som:AESOM",
+    "ae+minisom": "somscope.studies.references:EncodedMiniSomReference",
     "desom": "somscope.models.desom:DESOM",
 }
 # What a run decides, and what does not change what is learned.

@@ -6,6 +6,7 @@ They take the same calls as our estimators: fit, then prototypes_ and lattice_ (
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from somscope.errors import RunError
 from somscope.maps.inputs import as_matrix
 from somscope.maps.lattice import Lattice
 
-__all__ = ["KMeansReference", "MiniSomReference"]
+__all__ = ["EncodedMiniSomReference", "KMeansReference", "MiniSomReference"]
 
 
 class KMeansReference:
@@ -85,3 +86,72 @@ class MiniSomReference:
         self.prototypes_ = som.get_weights().reshape(rows * columns, -1).astype(np.float32)
         self.lattice_ = Lattice(rows, columns)
         return self
+
+
+class EncodedMiniSomReference:
+    """The real MiniSom on the codes of an autoencoder that was trained before, the one of our AE-SOM.
+
+    grid, sigma, learning_rate, n_epochs: of `MiniSomReference`; pretrain_epochs, device, checkpoints, resume: of
+    `somscope.models.ae_som.AESOM`. Prototypes lie among the codes.
+    """
+
+    prototypes_: NDArray[np.floating]
+    lattice_: Lattice | None
+    stop_reason_: str
+    device_: str
+    seconds_: float
+
+    def __init__(
+        self,
+        grid: tuple[int, int] = (8, 8),
+        sigma: float = 1.0,
+        learning_rate: float = 0.5,
+        n_epochs: int = 1,
+        hidden: tuple[int, ...] = (500, 500, 2000),
+        latent_dim: int = 10,
+        pretrain_epochs: int = 200,
+        random_state: int = 0,
+        device: str = "auto",
+        checkpoints: Path | None = None,
+        resume: bool = False,
+    ) -> None:
+        self.grid = grid
+        self.sigma = sigma
+        self.learning_rate = learning_rate
+        self.n_epochs = n_epochs
+        self.hidden = hidden
+        self.latent_dim = latent_dim
+        self.pretrain_epochs = pretrain_epochs
+        self.random_state = random_state
+        self.device = device
+        self.checkpoints = checkpoints
+        self.resume = resume
+
+    def fit(self, X: Any) -> EncodedMiniSomReference:
+        """Train on (n, d) items; Ctrl-C during the autoencoder leaves stop_reason_ "interrupted"."""
+        from somscope.models.ae_som import AESOM
+
+        autoencoder = AESOM(
+            self.grid,
+            self.latent_dim,
+            method="batch",
+            hidden=self.hidden,
+            pretrain_epochs=self.pretrain_epochs,
+            random_state=self.random_state,
+            device=self.device,
+            checkpoints=self.checkpoints,
+            resume=self.resume,
+            verbose=False,
+        ).fit(X)
+        som = MiniSomReference(
+            self.grid, self.sigma, self.learning_rate, self.n_epochs, self.random_state
+        ).fit(autoencoder.encode(X))
+        self._autoencoder = autoencoder
+        self.prototypes_, self.lattice_ = som.prototypes_, som.lattice_
+        self.stop_reason_, self.device_ = autoencoder.stop_reason_, autoencoder.device_
+        self.seconds_ = autoencoder.seconds_
+        return self
+
+    def encode(self, X: Any) -> NDArray[np.float32]:
+        """(n, L) code of each item."""
+        return self._autoencoder.encode(X)
