@@ -47,13 +47,16 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
 
     Parameters
     ----------
-    grid: "auto" (see `defaults.choose_grid`), "20x20", (rows, columns), or a number of units for a chain.
+    grid: "auto" (about 5 sqrt(n) units, at most n / 5 and 1600, sides by the data's shape), "20x20", (rows, columns),
+        or a number of units for a chain.
     lattice: "rectangular" or "hexagonal"; toroidal joins opposite edges.
     neighbourhood: "gaussian", "cut-gaussian", "bubble", "epanechnikov", or "mexican-hat" (online only).
     radius: in lattice steps: "auto"; the last one, for example 0.5 (smaller: closer to the items, larger: better
-        ordered); or (first, last) for the classic schedule without the organising phase (see `organise`).
+        ordered); or (first, last) for the classic schedule without the organising phase (see `organise`). For the
+        mexican-hat "auto" is one radius for all steps, under which it cannot run away (`defaults.choose_hat_radius`).
     radius_decay: "exponential", "linear", "inverse", "asymptotic" or a function (t in 0..1, first, last) -> radius.
     algorithm: "batch" (all items in each pass) or "online" (item by item, with learning_rate and its decay).
+    learning_rate: (first, last) share of its way to an item that a unit goes in online training, at most 1.
     n_passes: looks at the whole collection; "auto" adds passes at the last radius until the error settles.
     init: "pca", "random", "k-means++" or an array (K, d).
     metric: "euclidean", "cosine" or "manhattan" (the batch rule takes means under all three).
@@ -71,11 +74,11 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
     Attributes
     ----------
     prototypes_ (K, d); lattice_; labels_ (n,) best unit of each training item, or its cluster with n_clusters;
-    hits_ (K,) items of each unit; u_matrix_ (rows, columns) mean distance of a unit's prototype to its neighbours';
-    inertia_ mean distance of the training items to their best units; radius_ (first, last); n_iter_ passes made;
-    stop_reason_; history_ {"pass", "radius", "quantization_error", "moved", "seconds"}; chosen_ {what: why} of
-    everything that was chosen from the data; unit_clusters_ (K,) with n_clusters; device_ "cpu" or "cuda", where it was
-    trained; n_features_in_.
+    hits_ (K,) items of each unit; u_matrix_ (rows, columns) mean distance of a prototype to those of its neighbours, in
+    the map's metric; inertia_ mean distance of the training items to their best units; radius_ (first, last); n_iter_
+    passes made; stop_reason_; history_ {"pass", "radius", "quantization_error", "moved", "seconds"}; chosen_
+    {what: why} of everything that was chosen from the data; unit_clusters_ (K,) with n_clusters; device_ "cpu" or
+    "cuda", where it was trained; n_features_in_.
 
     >>> som = SOM(grid=(10, 10), lattice="hexagonal").fit(X)
     >>> som.predict(X)
