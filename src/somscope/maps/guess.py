@@ -13,9 +13,9 @@ Without a pass before, the lowest of rough bounds over half of the units will do
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from somscope.maps.compiled import compiled
 from somscope.maps.kernels import FAST, LANE, order_by_unit, shaped_item, squared_exact, squared_rough
 
 __all__ = ["lowest_bound", "nearest_from_guess", "order_by_guess"]
@@ -32,7 +32,7 @@ def order_by_guess(guess: NDArray[np.int32], n_units: int) -> tuple[NDArray[np.i
     return order, starts
 
 
-@njit(nogil=True, fastmath=FAST, cache=True)
+@compiled(nogil=True, fastmath=FAST)
 def nearest_from_guess(  # type: ignore[no-untyped-def]
     x, row_scale, column_scale, scale, order, starts, ends, centred, across, prototypes, slack,
     lo, hi, units, distances, evaluated,
@@ -139,7 +139,7 @@ def nearest_from_guess(  # type: ignore[no-untyped-def]
     evaluated[0] = count
 
 
-@njit(nogil=True, fastmath=FAST, cache=True)
+@compiled(nogil=True, fastmath=FAST)
 def lowest_bound(left, bound, lo, hi, chunk, units):  # type: ignore[no-untyped-def]
     """units[i] = the column of the lowest bound of item i, for the items lo..hi; arguments as in `nearest_bounded`."""
     n_lanes = bound.shape[1] // LANE

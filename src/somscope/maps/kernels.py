@@ -7,7 +7,8 @@ side by side; a range's result never depends on where it was cut, so neither doe
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from somscope.maps.compiled import compiled
 
 __all__ = [
     "FAST",
@@ -33,7 +34,7 @@ FAST = {"nnan", "nsz", "arcp", "contract", "reassoc"}
 _FAR = np.float32(3e38)
 
 
-@njit(nogil=True, fastmath=FAST, cache=True)
+@compiled(nogil=True, fastmath=FAST)
 def squared_exact(x, m):  # type: ignore[no-untyped-def]
     total = np.float64(0.0)
     for j in range(x.shape[0]):
@@ -42,7 +43,7 @@ def squared_exact(x, m):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(nogil=True, fastmath=FAST, cache=True)
+@compiled(nogil=True, fastmath=FAST)
 def squared_rough(x, m):  # type: ignore[no-untyped-def]
     total = x.dtype.type(0.0)
     for j in range(x.shape[0]):
@@ -51,7 +52,7 @@ def squared_rough(x, m):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(nogil=True, fastmath=FAST, cache=True)
+@compiled(nogil=True, fastmath=FAST)
 def shaped_item(x, row, row_scale, column_scale, buffer):  # type: ignore[no-untyped-def]
     """Item `row` as the search sees it: scaled by its row's factor (cosine) and its columns' (feature weights)."""
     if row_scale is None and column_scale is None:
@@ -66,7 +67,7 @@ def shaped_item(x, row, row_scale, column_scale, buffer):  # type: ignore[no-unt
     return buffer
 
 
-@njit(nogil=True, fastmath=FAST, cache=True)
+@compiled(nogil=True, fastmath=FAST)
 def left_sides(codes, squared, left, lo, hi):  # type: ignore[no-untyped-def]
     """left = (code, what is left of the norm, 1) for the first left.shape[1] - 2 coordinates of the items lo..hi."""
     width = left.shape[1] - 2
@@ -81,7 +82,7 @@ def left_sides(codes, squared, left, lo, hi):  # type: ignore[no-untyped-def]
         left[i, width + 1] = 1.0
 
 
-@njit(nogil=True, fastmath=FAST, cache=True)
+@compiled(nogil=True, fastmath=FAST)
 def project(x, row_scale, column_scale, centre, scale, basis, codes, squared, lo, hi):  # type: ignore[no-untyped-def]
     """squared = |scale (T(x) - centre)|^2 and, with a basis (d, r), codes (n, r + 2) as `left_sides` for all r."""
     chunk = 256
@@ -106,7 +107,7 @@ def project(x, row_scale, column_scale, centre, scale, basis, codes, squared, lo
         left_sides(codes, squared, codes, lo, hi)
 
 
-@njit(nogil=True, fastmath=FAST, cache=True)
+@compiled(nogil=True, fastmath=FAST)
 def nearest_bounded(  # type: ignore[no-untyped-def]
     x, row_scale, column_scale, centre, scale, left, squared, bound, prototypes, slack, second,
     lo, hi, chunk, units, distances, evaluated,
@@ -222,7 +223,7 @@ def nearest_bounded(  # type: ignore[no-untyped-def]
     evaluated[0] = count
 
 
-@njit(nogil=True, fastmath={"nsz", "arcp", "contract", "reassoc"}, cache=True)
+@compiled(nogil=True, fastmath={"nsz", "arcp", "contract", "reassoc"})
 def nearest_any(x, prototypes, weights, manhattan, second, lo, hi, units, distances):  # type: ignore[no-untyped-def]
     """Nearest prototypes of the items lo..hi by measuring every one, for what the bound does not cover.
 
@@ -270,7 +271,7 @@ def nearest_any(x, prototypes, weights, manhattan, second, lo, hi, units, distan
             distances[i, 1] = d2
 
 
-@njit(nogil=True, fastmath=FAST, cache=True)
+@compiled(nogil=True, fastmath=FAST)
 def nearest_sparse(  # type: ignore[no-untyped-def]
     pointers, indices, values, row_scale, column_squared, transposed, norms, second, lo, hi, units, distances
 ):
@@ -306,7 +307,7 @@ def nearest_sparse(  # type: ignore[no-untyped-def]
             distances[i, 1] = max(d2 + own, 0.0)
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def order_by_unit(units, n_units, order, starts):  # type: ignore[no-untyped-def]
     """Counting sort: `order` lists the items of unit 0, then of unit 1, ..., each in item order; starts: (K + 1,)."""
     for k in range(n_units + 1):
@@ -321,7 +322,7 @@ def order_by_unit(units, n_units, order, starts):  # type: ignore[no-untyped-def
         cursor[units[i]] += 1
 
 
-@njit(nogil=True, fastmath={"nsz", "contract"}, cache=True)
+@compiled(nogil=True, fastmath={"nsz", "contract"})
 def sum_by_unit(x, weights, order, starts, missing, sums, totals, lo, hi):  # type: ignore[no-untyped-def]
     """sums[k] += sum of w_i x_i and totals[k] += sum of w_i over the items of each unit k in lo..hi, in float64.
 
@@ -345,7 +346,7 @@ def sum_by_unit(x, weights, order, starts, missing, sums, totals, lo, hi):  # ty
                 totals[k, 0] += weight
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def sum_sparse_by_unit(pointers, indices, values, weights, order, starts, sums, totals, lo, hi):  # type: ignore[no-untyped-def]
     """`sum_by_unit` for the rows of a CSR matrix; weights: (n,) factor of each row, in its values and in the totals."""
     for k in range(lo, hi):
@@ -356,7 +357,7 @@ def sum_sparse_by_unit(pointers, indices, values, weights, order, starts, sums, 
                 sums[k, indices[q]] += weights[i] * np.float64(values[q])
 
 
-@njit(nogil=True, fastmath=FAST, cache=True)
+@compiled(nogil=True, fastmath=FAST)
 def online_steps(  # type: ignore[no-untyped-def]
     x, weights, order, prototypes, squared_lattice, shape, radii, rates, column_squared, manhattan
 ):
@@ -408,7 +409,7 @@ def online_steps(  # type: ignore[no-untyped-def]
     return met
 
 
-@njit(nogil=True, fastmath={"reassoc"}, cache=True)
+@compiled(nogil=True, fastmath={"reassoc"})
 def count_gaps(x, lo, hi, found):  # type: ignore[no-untyped-def]
     """found[0] += NaNs, found[1] += infinities in the rows lo..hi; found[2], found[3]: where the last one lies."""
     for i in range(lo, hi):
