@@ -10,11 +10,11 @@ import resource
 import numpy as np
 import pytest
 import torch
-from training.toys import Autoencoder, Rivals, blobs
 
 from somscope.errors import RunError
 from somscope.training import Phase, TrainingOptions, train
 from somscope.training.checkpoint import checkpoints_in, read_checkpoint
+from training.toys import Autoencoder, Rivals, blobs
 
 
 def run(folder, data=None, task=None, steps=12, batch_size=64, resume=True, **options):
@@ -107,7 +107,9 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_can_be_used(folder,
 
 def test_sizes_that_a_file_only_declares_are_not_allocated(folder):
     newest = checkpoints_in(folder)[-1]
-    header = json.dumps({"module.0.0.weight": {"dtype": "F32", "shape": [2**20, 2**20], "data_offsets": [0, 2**42]}})
+    header = json.dumps(
+        {"module.0.0.weight": {"dtype": "F32", "shape": [2**20, 2**20], "data_offsets": [0, 2**42]}}
+    )
     content = len(header).to_bytes(8, "little") + header.encode() + b"\0" * 64
     (newest / "state.safetensors").write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()
@@ -120,7 +122,7 @@ def test_another_model_is_refused(folder):
     with pytest.raises(RunError, match=r"task was 'Autoencoder' and is 'Rivals'"):
         run(folder, task=Rivals())
     deeper = Autoencoder(middle=(torch.nn.Linear(3, 3),))
-    with pytest.raises(RunError, match="of another model: .* absent"):
+    with pytest.raises(RunError, match=r"of another model: .* absent"):
         run(folder, task=deeper)
     wider = Autoencoder()
     wider.module[2] = torch.nn.Linear(3, 20)
@@ -129,7 +131,7 @@ def test_another_model_is_refused(folder):
 
 
 def test_other_settings_are_refused(folder):
-    with pytest.raises(RunError, match="phases 0 batch_size was 64 and is 32$"):
+    with pytest.raises(RunError, match=r"phases 0 batch_size was 64 and is 32$"):
         run(folder, batch_size=32)
     with pytest.raises(RunError, match="seed was 0 and is 5"):
         run(folder, seed=5)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Bar", "progress_bar"]
 
+_FIXED = 64  # characters of the bar, the steps and the times; what losses do not fit beside them are left out
+
 
 class Bar:
     """What the loop tells of its progress; without a `progress` it shows nothing."""
@@ -30,8 +32,11 @@ class Bar:
     def show(self, step: int, row: Mapping[str, Any]) -> None:
         """Show the steps done and a row of the history."""
         if self._progress is not None and self._task is not None:
-            numbers = {n: v for n, v in row.items() if n not in ("phase", "step", "epoch")}
-            losses = " ".join(f"{name} {value:.4g}" for name, value in numbers.items())
+            room = self._progress.console.width - len(row["phase"]) - _FIXED
+            numbers = [f"{n} {v:.4g}" for n, v in row.items() if n not in ("phase", "step", "epoch")]
+            losses = ""
+            while numbers and len(losses) + len(numbers[0]) < room:
+                losses += numbers.pop(0) + " "
             self._progress.update(self._task, completed=step, losses=losses)
 
 
