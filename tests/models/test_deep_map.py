@@ -72,7 +72,8 @@ def test_what_a_fitted_map_answers(fitted, blobs):
     assert fitted.score(items) == -fitted.quantization_error(items)
     assert fitted.prototypes_.shape == (n_units, codes.shape[1])
     assert fitted.decoded_prototypes_.shape == (n_units, 20)
-    np.testing.assert_array_equal(fitted.decode(fitted.prototypes_), fitted.decoded_prototypes_)
+    decoded = fitted.module_.decode_prototypes(torch.from_numpy(fitted.prototypes_))
+    np.testing.assert_array_equal(decoded.numpy(), fitted.decoded_prototypes_)
     assert fitted.u_matrix_.shape == (2, 3)
     assert fitted.label_units(items, labels).shares.shape == (n_units, 6)
     assert len(fitted.get_feature_names_out()) == n_units

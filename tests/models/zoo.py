@@ -5,6 +5,7 @@ from __future__ import annotations
 from somscope.models.ae_som import AESOM
 from somscope.models.desom import DESOM
 from somscope.models.sgd_som import SGDSOM
+from somscope.models.som_vae import SOMVAE
 
 QUICK = {"grid": (1, 3), "device": "cpu", "verbose": False, "random_state": 0}
 NET = {"latent_dim": 2, "hidden": (8,), **QUICK}
@@ -16,5 +17,6 @@ ZOO = {
         **{"n_steps": 50, "learning_rate": 0.1, "temperature": (2.0, 0.5), **QUICK, **o}
     ),
     "ae-som": lambda **o: AESOM(**{"n_steps": 50, "pretrain_epochs": 10, "learning_rate": 0.05, **NET, **o}),
+    "som-vae": lambda **o: SOMVAE(**{"n_epochs": 15, "learning_rate": 0.02, **NET, **o}),
     "ae-som batch": lambda **o: AESOM(**{"method": "batch", "pretrain_epochs": 3, **NET, **o}),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -27,8 +27,6 @@ from somscope.models.tasks import organised
 from somscope.training import Phase, TrainingOptions, train
 
 __all__ = ["DeepMap"]
-
-_BLOCK = 2048  # items that are encoded together
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.float32]
@@ -113,7 +111,8 @@ class DeepMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, B
             devices=[]
         ):  # PyTorch's own first weights come from the global random state
             module = self._module(generator)
-        trained = train(self._phases(module, items, generator), items, self._options(seed))
+        phases = self._phases(module, items, generator)
+        trained = train(phases, self._arranged(items), self._options(seed))
         self.module_ = module.requires_grad_(False).eval()
         self.n_iter_, self.stop_reason_, self.history_ = trained.n_steps, trained.stop_reason, trained.history
         self.seconds_ = trained.seconds
@@ -170,7 +169,7 @@ class DeepMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, B
             raise InputError(
                 f"Z has {codes.shape[1]} columns; codes of this map: {self.prototypes_.shape[1]}"
             )
-        return self._decoded(codes)
+        return self._in_blocks(self.module_.decode, codes)
 
     def quantization_error(self, X: Any) -> float:
         """Mean distance of the items' codes to their best prototypes."""
@@ -236,6 +235,10 @@ class DeepMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, B
     def _n_features_out(self) -> int:
         return self.lattice_.n_units
 
+    def _arranged(self, items: NDArray[Any]) -> NDArray[Any]:
+        """The items as they are trained on: (n, d), or (sequences, steps, d)."""
+        return items
+
     def _image_shape(self, known: ImageShape | None) -> ImageShape | None:
         """The shape of the items as images; models that need one say so."""
         return known
@@ -263,7 +266,7 @@ class DeepMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, B
     def _describe(self) -> None:
         """What follows from the module: prototypes, their decoded form, U-matrix."""
         self.prototypes_ = self.module_.prototypes.detach().cpu().numpy().copy()
-        self.decoded_prototypes_ = self._decoded(self.prototypes_)
+        self.decoded_prototypes_ = self._in_blocks(self.module_.decode_prototypes, self.prototypes_)
         self.u_matrix_ = u_matrix(self.prototypes_, self.lattice_)
 
     def _nearest(self, items: NDArray[Any], k: int) -> tuple[NDArray[np.int64], Floats]:
@@ -280,10 +283,10 @@ class DeepMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, B
 
     def _codes(self, items: NDArray[Any]) -> Iterator[torch.Tensor]:
         """The codes of the items, block by block, on the module's device."""
-        device = self.module_.prototypes.device
+        device, size = self.module_.prototypes.device, self.module_.block
         with torch.inference_mode():
-            for start in range(0, len(items), _BLOCK):
-                rows = items[start : start + _BLOCK]
+            for start in range(0, len(items), size):
+                rows = items[start : start + size]
                 block = torch.from_numpy(rows if rows.flags.writeable else rows.copy()).to(device)
                 block = block.float().div_(255.0) if block.dtype == torch.uint8 else block
                 yield self.module_.encode(block)
@@ -292,11 +295,11 @@ class DeepMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, B
         for codes in self._codes(items):
             yield codes.cpu().numpy()
 
-    def _decoded(self, codes: Codes) -> Codes:
-        device = self.module_.prototypes.device
+    def _in_blocks(self, decode: Callable[[torch.Tensor], torch.Tensor], codes: Codes) -> Codes:
+        device, size = self.module_.prototypes.device, self.module_.block
         with torch.inference_mode():
             parts = [
-                self.module_.decode(torch.from_numpy(codes[start : start + _BLOCK]).to(device)).cpu().numpy()
-                for start in range(0, len(codes), _BLOCK)
+                decode(torch.from_numpy(codes[start : start + size]).to(device)).cpu().numpy()
+                for start in range(0, len(codes), size)
             ]
         return np.concatenate(parts)

@@ -12,7 +12,7 @@ from somscope.errors import check_choice
 from somscope.maps.lattice import Lattice
 from somscope.objectives.som import neighbourhood_weights, som_loss, squared_distances
 
-__all__ = ["DISTANCES", "DeepMapModule", "SOMModule", "lattice_distances"]
+__all__ = ["DISTANCES", "DeepMapModule", "SOMModule", "lattice_distances", "neighbour_table"]
 
 DISTANCES = ("manhattan", "euclidean", "legacy")
 
@@ -37,14 +37,28 @@ def lattice_distances(lattice: Lattice, distance: str) -> Tensor:
     return torch.from_numpy(squared.astype(np.float32))
 
 
+def neighbour_table(lattice: Lattice) -> Tensor:
+    """(K, m) int64 neighbours of each unit over sides, -1 where the lattice ends; m = 4, or 6 if hexagonal."""
+    hexagonal = lattice.shape == "hexagonal"
+    edges = lattice.edges("hexagonal" if hexagonal else "4")
+    near: list[list[int]] = [[] for _ in range(lattice.n_units)]
+    for a, b in edges.tolist():
+        near[a].append(b)
+        near[b].append(a)
+    width = 6 if hexagonal else 4
+    return torch.tensor([units + [-1] * (width - len(units)) for units in near], dtype=torch.int64)
+
+
 class DeepMapModule(nn.Module, ABC):
     """Prototypes (K, L) on a lattice among the codes of an encoder.
 
     counts: (K,) how often each unit was the best one lately. units: (b,) best units of the last batch.
+    block: items that can be encoded together in little memory.
     """
 
     counts: Tensor
     units: Tensor
+    block: int = 2048
 
     def __init__(self, lattice: Lattice, latent_dim: int) -> None:
         super().__init__()
@@ -60,6 +74,10 @@ class DeepMapModule(nn.Module, ABC):
     @abstractmethod
     def decode(self, codes: Tensor) -> Tensor:
         """(b, L) codes -> (b, d) items, flattened."""
+
+    def decode_prototypes(self, prototypes: Tensor) -> Tensor:
+        """(K, L) prototypes -> (K, d) items, flattened."""
+        return self.decode(prototypes)
 
     def squared_distances(self, codes: Tensor) -> Tensor:
         """(b, L) -> (b, K) squared distance of each code to each prototype."""

@@ -119,7 +119,7 @@ def all_codes(module: DeepMapModule, feed: Feed) -> Tensor:
     """(n, L) float32 codes of all items, on the module's device."""
     training = module.training
     module.eval()
-    codes = torch.cat([module.encode(batch.items) for batch in feed.batches(2048)])
+    codes = torch.cat([module.encode(batch.items) for batch in feed.batches(module.block)])
     module.train(training)
     return codes
 
