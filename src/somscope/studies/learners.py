@@ -21,6 +21,7 @@ _REFERENCES = {
     "sgd-som": "somscope.models.sgd_som:SGDSOM",
     "ae-som": "somscope.models.ae_som:AESOM",
     "ae+minisom": "somscope.studies.references:EncodedMiniSomReference",
+    "som-vae": "somscope.models.som_vae:SOMVAE",
     "desom": "somscope.models.desom:DESOM",
 }
 # What a run decides, and what does not change what is learned.
