@@ -194,6 +194,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     monkeypatch.setattr(features_module, "LARGE_BYTES", 1000)
     monkeypatch.setattr(features_module, "_BLOCK_BYTES", 8192)
     monkeypatch.setattr(measuring, "MEASURED_ITEMS", 200)
+    monkeypatch.setattr(measuring, "DENSITY_ITEMS", 200)
     asked: list[int] = []
     real = features_module.feature_matrix
 
@@ -254,3 +255,39 @@ def test_a_file_of_the_usual_size_is_held(tmp_path: Path) -> None:
     run = mapping.map_collection(open_collection(tmp_path / "x.npy"), tmp_path / "run", parameters=SMALL)
     assert run.config["left_out"] == []
     assert run.metrics["sample_size"] == 120
+
+
+def test_density_and_topographic_function(tmp_path: Path) -> None:
+    """Against loops: items within a radius of each prototype; neighbours of the one kind that are not of the other."""
+    run = mapping.map_collection(blobs(), tmp_path / "run", parameters=SMALL)
+    x, m = blobs().features, run.model().prototypes_
+    apart = np.sort(np.linalg.norm(x[:, None] - x, axis=2), axis=1)
+    radius = np.median(apart[:, int(np.ceil(0.2013 * 120)) - 1])
+    expected = [sum(np.linalg.norm(row - prototype) <= radius for row in x) for prototype in m]
+    units = run.units()
+    assert units is not None
+    assert units["density"].to_pylist() == expected
+    assert units["hits"].to_pylist() == run.model().hits_.tolist()
+    table = run.assignments()
+    joined = {
+        frozenset(pair)
+        for pair in zip(table["unit"].to_pylist(), table["second_unit"].to_pylist(), strict=True)
+    }
+    wrong = 0
+    for a in range(12):
+        for b in range(12):
+            rows, columns = abs(a // 4 - b // 4), abs(a % 4 - b % 4)
+            wrong += frozenset((a, b)) in joined and max(rows, columns) > 1
+            wrong += rows + columns == 1 and frozenset((a, b)) not in joined
+    assert run.metrics["topographic_function"] == pytest.approx(wrong / 12)
+    assert (run.path / "figures" / "p_matrix.png").is_file()
+    assert "P-matrix" in (run.path / "report.html").read_text(encoding="utf-8")
+
+
+def test_columns_without_any_value_are_named(tmp_path: Path) -> None:
+    features = blobs().features
+    features[:, 1] = np.nan
+    with pytest.raises(InputError, match="no item has a value in column 'b'"):
+        mapping.map_collection(
+            Collection("t", "vectors", features, feature_names=("a", "b", "c")), tmp_path / "r"
+        )

@@ -27,17 +27,20 @@ from somscope.runs import (
     assignments_table,
     best_units,
     config_record,
+    density,
     feature_matrix,
     history_table,
     is_large,
     items_table,
+    mappable,
     measure_run,
     new_run,
+    units_table,
     vocabulary_table,
-    without_unknown,
     write_record,
 )
 from somscope.runs.jsonfile import write_object
+from somscope.runs.measuring import MOST_UNITS
 from somscope.runs.run import MODELS, model_class
 
 if TYPE_CHECKING:
@@ -77,7 +80,7 @@ def map_collection(
     """
     check_choice("model", model_name, MODELS)
     check_choice("scale", scale, SCALES)
-    collection = without_unknown(collection)
+    collection = mappable(collection)
     with new_run(path, overwrite) as folder:
         scaled = _is_scaled(collection, scale)
         weights = _standard_weights(collection) if scaled else None
@@ -139,6 +142,7 @@ def _finish(
 ) -> None:
     """Place, measure, draw and report; whatever of it cannot be done is left out and recorded."""
     metrics: dict[str, float] = {}
+    dense: NDArray[np.int64] | None = None
     placed = steps.do("assignments", lambda: best_units(model, collection))
     if placed is not None:
         units, distances = placed
@@ -149,6 +153,10 @@ def _finish(
         metrics, skipped = measured or ({}, [])
         for what, why in skipped:
             steps.leave_out(what, why)
+        if model.lattice_.n_units <= MOST_UNITS:
+            dense = steps.do(
+                "P-matrix", lambda: density(distance, collection, model.lattice_, model.prototypes_)
+            )
     items = steps.do("thumbnails", lambda: items_table(collection))
     with no_interrupt():
         write_record(
@@ -158,12 +166,13 @@ def _finish(
             assignments=None if placed is None else assignments_table(collection, units, distances),
             items=items_table(collection, shown=False) if items is None else items,
             history=history_table(model.history_),
+            units=None if placed is None else units_table(units, model.u_matrix_, dense),
             vocabulary=vocabulary_table(collection),
         )
     if placed is None:
         steps.leave_out("figures and report", "they need the assignments", "error")
     else:
-        figures_of = map_figures(model, collection, units, distances, distance)
+        figures_of = map_figures(model, collection, units, distances, distance, dense)
         steps.do("figures", lambda: _draw(folder / "figures", figures_of, steps))
         with no_interrupt():
             write_object(folder / "config.json", record())  # the report says what was left out
@@ -245,11 +254,12 @@ def map_figures(
     units: NDArray[Any],
     distances: NDArray[Any],
     distance: MapDistance | None = None,
+    density: NDArray[np.integer] | None = None,
 ) -> dict[str, Callable[[], Figure]]:
     """The name of each figure of a map -> a function that draws it.
 
     units, distances: (n, 2) best and second units and their distances ((n, 1) on a map of one unit). distance: of the
-    map, for the units in the legends.
+    map, for the units in the legends. density: (K,) the P-matrix.
     """
     lattice, first = model.lattice_, units[:, 0]
     distance = MapDistance() if distance is None else distance
@@ -273,6 +283,8 @@ def map_figures(
         drawn["label_pies"] = lambda: figures.label_pies_figure(lattice, counts, names)
     if getattr(model, "unit_clusters_", None) is not None:
         drawn["clusters"] = lambda: figures.unit_clusters_figure(lattice, model.unit_clusters_)
+    if density is not None:
+        drawn["p_matrix"] = lambda: figures.p_matrix_figure(lattice, density)
     if units.shape[1] > 1:
         drawn["errors"] = lambda: figures.error_layers_figure(
             lattice, first, units[:, 1], distances[:, 0], unit=distance.items

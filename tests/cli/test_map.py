@@ -152,9 +152,12 @@ def test_default_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        (("--grid", "axb"), 'grid=\'axb\' is not understood; allowed: "auto", "20x20"'),
-        (("--grid", "2x3x4"), "grid='2x3x4' is not understood"),
-        (("--grid", "0x3"), "rows and columns must be at least 1"),
+        (
+            ("--grid", "axb"),
+            "--grid 'axb': expected ROWSxCOLUMNS such as 20x20, a number of units for a chain, or auto",
+        ),
+        (("--grid", "2x3x4"), "--grid '2x3x4': expected ROWSxCOLUMNS"),
+        (("--grid", "0x3"), "--grid '0x3': expected ROWSxCOLUMNS"),
         (("--radius", "five"), "--radius 'five': expected the last radius such as 0.5, START:END"),
         (("--radius", "-1:0.5"), "radius"),
         (("--lattice", "cubic"), "'rectangular', 'hexagonal'"),
@@ -164,10 +167,10 @@ def test_default_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         (("--seed", "-1"), "Invalid value for '--seed'"),
         (("--columns", "a,,b"), "expected names separated by commas"),
         (("--columns", "a,nothing"), "'nothing'"),
-        (("--label-column", "nothing"), "'nothing'"),
+        (("--label-column", "nothing"), "--label-column names 'nothing'"),
         (("--columns", "a,kind"), "text in"),
         (("--device", "abacus"), "'auto', 'cpu', 'cuda'"),
-        (("--clusters", "100"), "100"),
+        (("--clusters", "100"), "--clusters=100"),
         (("--grid", "3x3", "--lattice", "hexagonal", "--toroidal"), "even number of rows"),
     ],
 )
@@ -180,6 +183,34 @@ def test_wrong_options(tmp_path: Path, options: tuple[str, ...], match: str) -> 
 def test_no_data() -> None:
     refused("map", match="Missing argument 'DATA'")
     refused("map", "no-such-thing", match="no-such-thing")
+
+
+def test_what_is_spelt_nearly_right_is_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "holiday.csv").write_text("a\n1\n2\n")
+    monkeypatch.chdir(tmp_path)
+    refused("map", "fashion-mnst", match="did you mean 'fashion-mnist'?")
+    refused("map", "holidays.csv", match="did you mean 'holiday.csv'?")
+    refused("map", "../nowhere-at-all", match="'../nowhere-at-all' is neither")
+
+
+def test_options_of_readers(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "two.npz", first=rng.random((30, 3)), second=rng.random((30, 4)))
+    (tmp_path / "labels.txt").write_text("\n".join("xy"[i % 2] for i in range(30)))
+    refused("map", tmp_path / "two.npz", "-o", tmp_path / "run", match="choose one by --key")
+    arguments = ("--grid", "2x2", "--passes", 1, "-o", tmp_path / "run", "--overwrite")
+    result = invoke(
+        "map", tmp_path / "two.npz", "--key", "second", "--labels", tmp_path / "labels.txt", *arguments
+    )
+    assert result.exit_code == 0, result.output
+    assert Run.open(tmp_path / "run").config["collection"]["n_features"] == 4
+    assert Run.open(tmp_path / "run").config["collection"]["label_names"] == ["x", "y"]
+    make_texts(tmp_path / "lines.txt")
+    assert invoke("map", tmp_path / "lines.txt", "--max-words", 5, *arguments).exit_code == 0
+    assert Run.open(tmp_path / "run").config["collection"]["n_features"] == 5
+    photos = make_photos(tmp_path / "photos", 8)
+    assert invoke("map", photos, "--subfolders", "ignore", *arguments).exit_code == 0
+    assert Run.open(tmp_path / "run").config["collection"]["label_names"] == []
 
 
 def test_empty_folder(tmp_path: Path) -> None:
@@ -237,8 +268,16 @@ def test_missing_and_infinite_values(tmp_path: Path) -> None:
     )
     result = invoke("map", tmp_path / "gaps.csv", "-o", tmp_path / "run", "--grid", "2x3")
     assert result.exit_code == 0, result.output
+    assert "30 vectors, 2 features, no labels, 1 missing values (1.7%)" in result.output
+    assert "Missing values" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     (tmp_path / "inf.csv").write_text("a,b\n1,2\ninf,3\n")
-    refused("map", tmp_path / "inf.csv", "-o", tmp_path / "run2", match="infinite")
+    refused(
+        "map", tmp_path / "inf.csv", "-o", tmp_path / "run2", match="infinite values at item 1 column 'a'"
+    )
+    (tmp_path / "one.csv").write_text("a,b\n1,2\n")
+    refused(
+        "map", tmp_path / "one.csv", "-o", tmp_path / "run2", match="one has 1 item: a map needs at least 2"
+    )
 
 
 def test_existing_folder_that_is_no_run_survives_overwrite(tmp_path: Path) -> None:
@@ -377,7 +416,7 @@ def test_a_full_disk(tmp_path: Path, size: str, code: int) -> None:
 
 def test_settings_are_recorded_as_json(photo_run: Path) -> None:
     config = json.loads((photo_run / "config.json").read_text())
-    assert config["model"]["parameters"]["grid"] == [3, 4]
+    assert config["model"]["parameters"]["grid"] == "3x4"
     assert config["model"]["name"] == "som"
     assert config["collection"]["source"]
 

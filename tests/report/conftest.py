@@ -36,6 +36,9 @@ class MemoryRun:
     def items(self) -> pa.Table:
         return self.tables["items"]
 
+    def units(self) -> pa.Table | None:
+        return self.tables.get("units")
+
     def history(self) -> pa.Table:
         return self.tables["history"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import typer
@@ -16,6 +17,8 @@ EXIT_ERROR = 2  # as for a wrong option
 EXIT_INCOMPLETE = 1  # the trained map is there, but a part of its run is not
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells expect
 _ARGV = "somscope.argv"
+# Parameters of a map that are set by options of another name.
+_SET_BY = {"n_clusters": "--clusters", "n_passes": "--passes", "random_state": "--seed"}
 
 
 class SomscopeGroup(TyperGroup):
@@ -33,11 +36,26 @@ class SomscopeGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except SomscopeError as error:
-            say_error(str(error))
+            say_error(as_typed(str(error), self.commands.get(str(ctx.invoked_subcommand))))
             raise typer.Exit(EXIT_ERROR) from error
         except KeyboardInterrupt as error:
             say_note("interrupted: nothing was written; run the same command again to start anew")
             raise typer.Exit(EXIT_INTERRUPTED) from error
+
+
+def as_typed(message: str, command: Any) -> str:
+    """A message in which parameters are called as the options of the command line that set them."""
+    options = [part for part in getattr(command, "params", ()) if part.param_type_name == "option"]
+    typed = {part.name: part.opts[0] for part in options} | _SET_BY
+
+    def joined(found: re.Match[str]) -> str:  # text_column: no word of English is written so
+        return str(typed.get(found[0], found[0]))
+
+    def alone(found: re.Match[str]) -> str:  # key, columns: only where they are named as what to give
+        return f"{found[1]} {typed.get(found[2], found[2])}"
+
+    message = re.sub(r"\b[a-z]+(?:_[a-z]+)+\b", joined, message)
+    return re.sub(r"\b(by|give) ([a-z]+)\b", alone, message)
 
 
 def command_line(context: typer.Context) -> list[str]:

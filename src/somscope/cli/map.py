@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from somscope.cli.group import command_line
-from somscope.cli.options import default_run, parse_columns, parse_radius
+from somscope.cli.options import check_grid, default_run, parse_columns, parse_radius
 
 __all__ = ["map_command"]
 
@@ -96,6 +96,25 @@ def map_command(
         str | None,
         typer.Option(help="Resize images to these pixels: 64, or HEIGHTxWIDTH.", rich_help_panel=_DATA),
     ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="A file of labels: text with one a line, .npy or IDX.", rich_help_panel=_DATA),
+    ] = None,
+    subfolders: Annotated[
+        Literal["labels", "ignore"] | None,
+        typer.Option(
+            help="What subfolders of images are: labels (the default), or nothing.", rich_help_panel=_DATA
+        ),
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(help="The array of a .npz file to map.", rich_help_panel=_DATA)
+    ] = None,
+    max_words: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Most frequent words of texts that count; by default 10,000.", rich_help_panel=_DATA
+        ),
+    ] = None,
     limit: Annotated[
         int | None,
         typer.Option(min=1, help="Map only so many items, drawn with the seed.", rich_help_panel=_DATA),
@@ -114,10 +133,8 @@ def map_command(
 
     `somscope map table.csv --columns a,b,c --label-column kind`
     """
-    from somscope.maps.defaults import parse_grid
-
     parameters: dict[str, Any] = {
-        "grid": parse_grid(grid) or "auto",
+        "grid": check_grid(grid),
         "lattice": lattice,
         "toroidal": toroidal,
         "algorithm": algorithm,
@@ -135,6 +152,10 @@ def map_command(
         "id_column": id_column,
         "text_column": text_column,
         "image_size": image_size,
+        "labels": labels,
+        "subfolders": subfolders,
+        "key": key,
+        "max_words": max_words,
         "limit": limit,
         "seed": seed if limit is not None else None,
     }

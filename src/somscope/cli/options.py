@@ -8,7 +8,20 @@ from pathlib import Path
 
 from somscope.errors import InputError
 
-__all__ = ["default_run", "parse_columns", "parse_radius"]
+__all__ = ["check_grid", "default_run", "parse_columns", "parse_radius"]
+
+
+def check_grid(text: str) -> str:
+    """The text if it says how many units; InputError in the words of the command line otherwise."""
+    from somscope.maps.defaults import parse_grid
+
+    try:
+        parse_grid(text)
+    except InputError:
+        raise InputError(
+            f"--grid {text!r}: expected ROWSxCOLUMNS such as 20x20, a number of units for a chain, or auto"
+        ) from None
+    return text
 
 
 def parse_radius(text: str) -> str | float | tuple[float, float]:

@@ -110,6 +110,9 @@ def _items(collection: dict[str, Any]) -> str:
     text = f"{collection['n_items']:,} {_kind(collection)}"
     labels = len(collection.get("label_names") or ())
     text += f", {labels} labels" if labels else ", no labels"
+    if missing := collection.get("n_missing"):
+        share = missing / (collection["n_items"] * collection["n_features"])
+        text += f", {missing:,} missing values ({share:.1%})"
     skipped = len(collection["skipped"])
     return f"{text}, {skipped} skipped" if skipped else text
 

@@ -121,9 +121,17 @@ def _reader(source: Any, options: dict[str, Any]) -> tuple[Reader, str | None]:
     if not path.exists():
         raise DataError(
             f"{text!r} is neither a file, nor a folder, nor the name of a data set ({', '.join(NAMED)})"
-            f"{closest(text.partition(':')[0], NAMED)}"
+            f"{closest(text.partition(':')[0], [*NAMED, *_beside(path)])}"
         )
     return _file_reader(path, options), where
+
+
+def _beside(path: Path) -> list[str]:
+    """What lies in the folder in which `path` was looked for, written as `path` was."""
+    try:
+        return [str(path.parent / name.name) for name in path.parent.iterdir()]
+    except OSError:
+        return []
 
 
 def _as_it_is(collection: Collection) -> Collection:

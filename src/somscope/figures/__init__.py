@@ -7,6 +7,7 @@ from somscope.figures.class_counts import count_classes
 from somscope.figures.classes import class_map_figure
 from somscope.figures.clusters import unit_clusters_figure
 from somscope.figures.curves import training_curves_figure
+from somscope.figures.density import p_matrix_figure
 from somscope.figures.errors import error_layers_figure
 from somscope.figures.hits import hits_figure
 from somscope.figures.pictures import prototype_pictures_figure
@@ -25,6 +26,7 @@ __all__ = [
     "expanded_u_matrix_figure",
     "hits_figure",
     "label_pies_figure",
+    "p_matrix_figure",
     "prototype_pictures_figure",
     "save_figure",
     "training_curves_figure",

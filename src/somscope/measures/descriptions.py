@@ -65,6 +65,16 @@ DESCRIPTIONS: dict[str, Description] = {
         None,
         "Bauer & Pawelzik (1992)",
     ),
+    "topographic_function": Description(
+        "Topographic function at 0",
+        "How many neighbours a unit has, on average, that are neighbours on the map but not in the data or the other "
+        "way round; 0 is best.",
+        "units",
+        "lower",
+        0.0,
+        None,
+        "Villmann et al. (1997)",
+    ),
     "distortion": Description(
         "Distortion",
         "Mean squared distance of an item to its unit and that unit's surroundings, near units counting most: "

@@ -16,7 +16,15 @@ from somscope.report.safe_json import short
 from somscope.report.summary import MapSummary
 from somscope.runs.distance import MapDistance
 
-__all__ = ["class_layer", "cluster_layer", "component_layers", "picture_layer", "value_layers", "word_layer"]
+__all__ = [
+    "class_layer",
+    "cluster_layer",
+    "component_layers",
+    "density_layer",
+    "picture_layer",
+    "value_layers",
+    "word_layer",
+]
 
 _MOST_PLANES = 48
 _MOST_PLANE_VALUES = 150_000
@@ -78,6 +86,19 @@ def _values(
         "unit": unit,
         "text": text,
     }
+
+
+def density_layer(density: NDArray[np.floating]) -> dict[str, Any]:
+    """The P-matrix."""
+    return _values(
+        "p-matrix",
+        "P-matrix",
+        density,
+        "items within the Pareto radius of the prototype",
+        "How dense the items lie around each prototype: bright units stand in the midst of many that are alike. "
+        "Of a large collection a random sample is counted.",
+        low=0.0,
+    )
 
 
 def picture_layer(key: str, title: str, sheet: str, text: str) -> dict[str, Any]:

@@ -189,6 +189,9 @@ def _map_data(
         shown.insert(1 if shown[0]["type"] == "value" else len(shown) - 4, layers.class_layer(summary))
     if clusters is not None:
         shown.append(layers.cluster_layer(clusters))
+    units = run.units()
+    if units is not None and not units["density"].null_count:
+        shown.append(layers.density_layer(units["density"].to_numpy().astype(np.float64)))
     return {
         "kind": collection["kind"],
         "rows": lattice.rows,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from somscope.runs.assign import assign_collection, conform, open_like
 from somscope.runs.distance import MapDistance
-from somscope.runs.features import FeatureBlocks, best_units, feature_matrix, is_large, without_unknown
-from somscope.runs.measuring import measure_run
+from somscope.runs.features import FeatureBlocks, best_units, feature_matrix, is_large, mappable
+from somscope.runs.measuring import density, measure_run
 from somscope.runs.record import (
     assignments_table,
     config_record,
     history_table,
     items_table,
     percentiles,
+    units_table,
     write_record,
 )
 from somscope.runs.run import FORMAT, Run
@@ -31,16 +32,18 @@ __all__ = [
     "check_target",
     "config_record",
     "conform",
+    "density",
     "feature_matrix",
     "history_table",
     "is_large",
     "items_table",
+    "mappable",
     "measure_run",
     "new_file",
     "new_run",
     "open_like",
     "percentiles",
+    "units_table",
     "vocabulary_table",
-    "without_unknown",
     "write_record",
 ]

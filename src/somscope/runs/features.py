@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,19 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from somscope.data.collection import Collection, Features, Skipped
+from somscope.errors import InputError
 
-__all__ = ["LARGE_BYTES", "FeatureBlocks", "best_units", "feature_matrix", "is_large", "without_unknown"]
+__all__ = [
+    "LARGE_BYTES",
+    "FeatureBlocks",
+    "Gaps",
+    "best_units",
+    "feature_matrix",
+    "find_gaps",
+    "is_large",
+    "mappable",
+    "without_unknown",
+]
 
 LARGE_BYTES = (
     2**30
@@ -63,14 +74,55 @@ def best_units(model: Any, collection: Collection) -> tuple[NDArray[np.int64], N
     return np.concatenate([units for units, _ in parts]), np.concatenate([far for _, far in parts])
 
 
-def without_unknown(collection: Collection) -> Collection:
-    """The collection without the items all of whose features are missing (NaN), which no unit is near to: they are
-    named among the skipped. A large collection stays as it is, and such items are then an error of the map."""
+@dataclass(frozen=True)
+class Gaps:
+    """Missing values (NaN): how many, and which items (n,) and which features (d,) have nothing else."""
+
+    count: int
+    items: NDArray[np.bool_]
+    features: NDArray[np.bool_]
+
+
+def find_gaps(collection: Collection) -> Gaps:
+    """The missing values of a collection; images and sparse features have none."""
     features = collection.features
-    if issparse(features) or features.dtype.kind != "f" or is_large(collection):
+    items, columns = np.zeros(collection.n_items, np.bool_), np.zeros(collection.n_features, np.bool_)
+    if issparse(features) or features.dtype.kind != "f":
+        return Gaps(0, items, columns)
+    count, start = 0, 0
+    columns[:] = True
+    for block in FeatureBlocks(collection):
+        missing = np.isnan(block)
+        count += int(missing.sum())
+        items[start : start + len(block)] = missing.all(axis=1)
+        columns &= missing.all(axis=0)
+        start += len(block)
+    return Gaps(count, items, columns)
+
+
+def without_unknown(collection: Collection, gaps: Gaps | None = None) -> Collection:
+    """The collection without the items all of whose features are missing, which are near to no unit; they are named
+    among the skipped. A large collection stays as it is, and such items are then an error of the map."""
+    empty = (find_gaps(collection) if gaps is None else gaps).items
+    if not empty.any() or empty.all() or is_large(collection):
         return collection
-    unknown = np.concatenate([np.isnan(block).all(axis=1) for block in FeatureBlocks(collection)])
-    if not unknown.any() or unknown.all():
-        return collection
-    named = tuple(Skipped(str(item), "no value in any feature") for item in collection.ids[unknown])
-    return replace(collection.take(~unknown), skipped=collection.skipped + named)
+    named = tuple(Skipped(str(item), "no value in any feature") for item in collection.ids[empty])
+    return replace(collection.take(~empty), skipped=collection.skipped + named)
+
+
+def mappable(collection: Collection) -> Collection:
+    """`without_unknown`; InputError for features of which no item has a value, and for fewer than two items."""
+    gaps = find_gaps(collection)
+    if gaps.features.any() and not gaps.items.all():
+        columns = np.flatnonzero(gaps.features).tolist()
+        names = [
+            repr(collection.feature_names[i]) if collection.feature_names else str(i) for i in columns[:5]
+        ]
+        raise InputError(
+            f"{collection.name}: no item has a value in column {', '.join(names)}"
+            f"{f' and {len(columns) - 5} more' if len(columns) > 5 else ''}: choose other columns"
+        )
+    collection = without_unknown(collection, gaps)
+    if collection.n_items < 2:
+        raise InputError(f"{collection.name} has 1 item: a map needs at least 2 different ones")
+    return collection

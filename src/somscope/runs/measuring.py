@@ -9,14 +9,24 @@ from numpy.typing import NDArray
 
 from somscope.data.collection import Collection
 from somscope.maps.lattice import Lattice
-from somscope.measures import agreement, dead_units, measure_map, unit_perplexity
+from somscope.measures import (
+    agreement,
+    dead_units,
+    measure_map,
+    p_matrix,
+    pareto_radius,
+    topographic_function,
+    unit_perplexity,
+)
 from somscope.runs.distance import MapDistance
 from somscope.runs.features import LARGE_BYTES, feature_matrix, is_large
 
-__all__ = ["MEASURED_ITEMS", "MOST_UNITS", "measure_run"]
+__all__ = ["MEASURED_ITEMS", "MOST_UNITS", "density", "measure_run"]
 
 MOST_UNITS = 5000  # beyond it, measures that hold a number for each pair of units (K x K) are left out
 MEASURED_ITEMS = 100_000  # of a large collection, a random sample for the measures that need the features
+DENSITY_ITEMS = 10_000  # of any collection, a random sample for the P-matrix
+_DENSITY_WORK = 2e10  # items x units x features that the P-matrix may take
 
 Units = NDArray[Any]
 
@@ -43,7 +53,7 @@ def measure_run(
         )
         left_out.append(("the measures over all pairs of units, such as the topographic product", why))
     else:
-        rows = _sample(collection.n_items) if large else np.arange(collection.n_items)
+        rows = _sample(collection.n_items, MEASURED_ITEMS) if large else np.arange(collection.n_items)
         if len(rows) < collection.n_items:
             what = f"all but a random sample of {len(rows):,} items, in the measures that need the features"
             left_out.append((what, f"the features take more than {LARGE_BYTES / 2**30:g} GiB"))
@@ -55,17 +65,37 @@ def measure_run(
             units[rows, 1] if units.shape[1] > 1 else None,
             labels=None if collection.labels is None else collection.labels[rows],
         )
+        if units.shape[1] > 1:
+            sides = "hexagonal" if lattice.shape == "hexagonal" else "4"
+            steps = lattice.steps(), lattice.adjacency(sides)
+            function = topographic_function(units[:, 0], units[:, 1], *steps)
+            metrics["topographic_function"] = float(function.values[function.k == 0][0])
     metrics["quantization_error"] = float(np.mean(distances[:, 0], dtype=np.float64))
     if large or many:
         metrics |= _from_units(lattice, units, collection.labels)
     return metrics, left_out
 
 
-def _sample(n_items: int) -> Units:
-    """At most MEASURED_ITEMS row numbers, in their order; the same ones in every run."""
-    if n_items <= MEASURED_ITEMS:
+def density(
+    distance: MapDistance, collection: Collection, lattice: Lattice, prototypes: NDArray[np.floating]
+) -> NDArray[np.int64]:
+    """(K,) the P-matrix: how many of at most 10,000 random items lie within the Pareto radius of each prototype.
+
+    Distances are Euclidean between the rows as the map sees them. With many units or features the sample is smaller, so
+    that it takes about a second.
+    """
+    most = int(np.clip(_DENSITY_WORK // max(1, prototypes.size), 1000, DENSITY_ITEMS))
+    rows = _sample(collection.n_items, most)
+    seen = distance.shaped(feature_matrix(collection, rows))
+    radius = pareto_radius(seen, sample_size=2000)
+    return p_matrix(seen, distance.shaped(prototypes), (lattice.rows, lattice.columns), radius).reshape(-1)
+
+
+def _sample(n_items: int, most: int) -> Units:
+    """At most so many row numbers, in their order; the same ones in every run."""
+    if n_items <= most:
         return np.arange(n_items)
-    return np.sort(np.random.default_rng(0).choice(n_items, MEASURED_ITEMS, replace=False))
+    return np.sort(np.random.default_rng(0).choice(n_items, most, replace=False))
 
 
 def _from_units(lattice: Lattice, units: Units, labels: Units | None) -> dict[str, float]:

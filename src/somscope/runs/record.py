@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 import somscope
 from somscope.progress import track
+from somscope.runs.features import find_gaps
 from somscope.runs.jsonfile import write_object
 from somscope.runs.run import FORMAT
 
@@ -36,6 +37,7 @@ __all__ = [
     "jsonable",
     "label_texts",
     "percentiles",
+    "units_table",
     "write_record",
 ]
 
@@ -104,6 +106,7 @@ def collection_record(collection: Collection) -> dict[str, Any]:
         "kind": collection.kind,
         "n_items": collection.n_items,
         "n_features": collection.n_features,
+        "n_missing": find_gaps(collection).count,
         "image_shape": collection.image_shape,
         "feature_names": collection.feature_names,
         "label_names": collection.label_names,
@@ -171,6 +174,26 @@ def assignments_table(
             "second_unit": pa.array(np.asarray(second).astype(np.int32)),
             "percentile": pa.array(percentiles(first, reference)),
             "label": pa.array(label_texts(collection), pa.string()),
+        }
+    )
+
+
+def units_table(
+    units: NDArray[Any], u_matrix: NDArray[np.floating], density: NDArray[np.integer] | None
+) -> pa.Table:
+    """One row per unit: unit, hits, u_matrix, and density (the P-matrix, null where it was left out).
+
+    units: (n, 1 or 2) best units of the items; u_matrix: (rows, columns); density: (K,).
+    """
+    import pyarrow as pa
+
+    n_units = u_matrix.size
+    return pa.table(
+        {
+            "unit": pa.array(np.arange(n_units, dtype=np.int32)),
+            "hits": pa.array(np.bincount(units[:, 0], minlength=n_units)),
+            "u_matrix": pa.array(np.asarray(u_matrix, dtype=np.float64).reshape(-1)),
+            "density": pa.nulls(n_units, pa.int64()) if density is None else pa.array(density, pa.int64()),
         }
     )
 
@@ -244,18 +267,20 @@ def write_record(
     assignments: pa.Table | None,
     items: pa.Table,
     history: pa.Table,
+    units: pa.Table | None = None,
     vocabulary: pa.Table | None = None,
 ) -> None:
     """Write the JSON files and the tables of a run; a measure without a value is written as null.
 
-    assignments: None where the config says that they were left out. vocabulary: of a run of texts, see
+    assignments, units: None where the config says that they were left out. vocabulary: of a run of texts, see
     `somscope.runs.words`.
     """
     import pyarrow.parquet as pq
 
     write_object(folder / "config.json", dict(config))
     write_object(folder / "metrics.json", {name: jsonable(value) for name, value in metrics.items()})
-    tables = {"assignments": assignments, "items": items, "history": history, "vocabulary": vocabulary}
+    tables = {"assignments": assignments, "items": items, "history": history}
+    tables |= {"units": units, "vocabulary": vocabulary}
     for name, table in tables.items():
         if table is not None:
             pq.write_table(table, folder / f"{name}.parquet", compression="zstd")

@@ -139,6 +139,12 @@ class Run:
         """One row per pass over the data: pass, radius and what else the training recorded."""
         return self._table("history.parquet", ("pass",))
 
+    def units(self) -> pa.Table | None:
+        """unit, hits, u_matrix and density (the P-matrix, or null) of each unit; None in a run without assignments."""
+        if not (self.path / "units.parquet").is_file():
+            return None
+        return self._table("units.parquet", ("unit", "hits", "u_matrix", "density"), self.lattice.n_units)
+
     def vocabulary(self) -> pa.Table | None:
         """word and idf of a run of texts, in the order of its features; None without words."""
         if not (self.path / "vocabulary.parquet").is_file():
