@@ -165,8 +165,8 @@ DESOM_TABLES = Study(
         "scikit-learn's default of that time was geometric, so it stands beside ours; SOM-VAE's is arithmetic.",
         "sgd-som is the paper's kerasom, ae-som its AE+kerasom; `legacy` repeats the authors' code, `default` mends "
         "its lattice distance and shuffles, `batch` trains the map of the codes by the batch rule.",
-        "The numbers of SOM-VAE are its authors', which the paper prints beside its own: trained on 45,000 images of the "
-        "training part, scored on 10,000 others of it.",
+        "The numbers of SOM-VAE are its authors', which the paper prints beside its own: trained on 45,000 images of "
+        "the training part, scored on 10,000 others of it.",
         "Accuracy: k-means with as many clusters as classes on the prototypes, then clusters matched to classes.",
         "The authors do not state how MiniSom was set: `wide` is how their code calls it elsewhere (sigma 7, "
         "learning rate 0.5, one epoch), `default` is MiniSom's own sigma of 1.",
