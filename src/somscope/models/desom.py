@@ -237,6 +237,9 @@ class DESOM(DeepMap):
         for name in ("gamma", "order"):
             check_number(name, getattr(self, name), zero=True)
         check_choice("finish", self.finish, FINISHES)
+        self._check_sizes()
+
+    def _check_sizes(self) -> None:
         check_sizes("hidden", self.hidden)
 
     def _net(self, generator: torch.Generator | None) -> Net:
