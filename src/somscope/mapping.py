@@ -264,7 +264,7 @@ def map_figures(
     lattice, first = model.lattice_, units[:, 0]
     distance = MapDistance() if distance is None else distance
     drawn: dict[str, Callable[[], Figure]] = {
-        "u_matrix": lambda: figures.u_matrix_figure(lattice, model.u_matrix_, unit=distance.prototypes),
+        "u_matrix": lambda: figures.u_matrix_figure(lattice, model.u_matrix_, unit=distance.items),
         "hits": lambda: figures.hits_figure(lattice, np.bincount(first, minlength=lattice.n_units)),
     }
     if collection.image_shape is not None:

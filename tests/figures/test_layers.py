@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from somscope import figures
 from somscope.errors import InputError
 from somscope.figures.classes import majority
-from somscope.figures.errors import mean_distance, topographic_error_pairs
+from somscope.figures.errors import topographic_error_pairs
 from somscope.figures.palette import class_colours
 from somscope.figures.pictures import mosaic
 from somscope.figures.pies import pie_slices
@@ -217,11 +217,6 @@ def test_error_lines_are_capped_and_the_subtitle_says_so():
     figure = figures.error_layers_figure(lattice, units, second, distances)
     said = " ".join(text.get_text() for text in figure.axes[0].texts).replace("\n", " ")
     assert "the 150 most frequent of 1,9" in said
-
-
-def test_mean_distance_refuses_different_lengths():
-    with pytest.raises(InputError, match=r"\(3,\) and distances \(2,\)"):
-        mean_distance(Lattice(2, 2), [0, 1, 2], [1.0, 2.0])
 
 
 def test_unit_clusters(lattice, draw):

@@ -11,6 +11,7 @@ from somscope.report import render_report
 from somscope.report.members import most_listed, most_per_unit
 from somscope.report.summary import summarise
 from somscope.report.words import distinctive_terms, standing_out, top_terms
+from somscope.runs import MapDistance
 
 
 @pytest.mark.parametrize(
@@ -20,7 +21,7 @@ def test_units_against_a_loop(make_run, lattice):
     x = np.random.default_rng(0).normal(size=(60, 5))
     run = make_run(lattice, "vectors", x, labels=[None if i % 7 == 0 else f"c{i % 3}" for i in range(60)])
     prototypes = run.attributes["prototypes_"]
-    summary = summarise(run, prototypes, None)
+    summary = summarise(run, prototypes, None, MapDistance())
     near = lattice.adjacency()
     for unit in range(lattice.n_units):
         own = [i for i in range(60) if summary.units[i] == unit]
@@ -47,20 +48,29 @@ def test_units_against_a_loop(make_run, lattice):
 def test_labels_that_the_collection_does_not_name_are_kept(make_run):
     run = make_run(Lattice(2, 2), "vectors", np.eye(4), labels=["b", "a", None, "b"])
     run.config["collection"]["label_names"] = ["b"]
-    assert summarise(run, run.attributes["prototypes_"], None).class_names == ("b", "a")
+    assert summarise(run, run.attributes["prototypes_"], None, MapDistance()).class_names == ("b", "a")
 
 
-def test_feature_weights_count_in_the_distances_between_prototypes(make_run):
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [("euclidean", np.sqrt(36 + 1)), ("manhattan", 12.5), ("cosine", 1 - 12.5 / np.sqrt(4.25 * 37))],
+)
+def test_prototypes_are_apart_by_the_distance_of_the_map(make_run, metric, expected):
     run = make_run(Lattice(1, 2), "vectors", np.eye(2))
-    prototypes, weights = np.array([[0.0, 0.0], [3.0, 2.0]]), [4.0, 0.25]
-    assert summarise(run, prototypes, None, weights).edge_distances == pytest.approx([np.sqrt(36 + 1)])
+    prototypes = np.array([[0.0, 0.0], [3.0, 2.0]]) + (metric == "cosine") * np.array(
+        [[1.0, 1.0], [0.0, 0.0]]
+    )
+    distance = MapDistance(metric, np.array([4.0, 0.25]))
+    summary = summarise(run, prototypes, None, distance)
+    assert summary.edge_distances == pytest.approx([expected])
+    assert summary.u_matrix == pytest.approx([expected, expected])
 
 
 def test_only_listed_items_are_decoded(make_picture_run, monkeypatch):
     """A thumbnail that cannot be read does no harm where its item is not listed."""
     monkeypatch.setattr("somscope.report.members.most_per_unit", lambda hits: 4)
     run = make_picture_run(Lattice(1, 2), n=100)
-    summary = summarise(run, run.attributes["prototypes_"], None)
+    summary = summarise(run, run.attributes["prototypes_"], None, MapDistance())
     hidden = next(i for i in range(100) if i not in set(most_listed(summary).tolist()))
     items = run.tables["items"].to_pylist()
     items[hidden]["thumbnail"] = b"broken"

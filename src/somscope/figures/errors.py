@@ -8,26 +8,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
-from somscope.errors import InputError
 from somscope.figures.cells import edge_displacements
 from somscope.figures.units import colour_bar, draw_units, map_figure, with_unit
 from somscope.maps.lattice import Lattice
+from somscope.measures import mean_per_unit
 
-__all__ = ["error_layers_figure", "mean_distance", "topographic_error_pairs"]
+__all__ = ["error_layers_figure", "topographic_error_pairs"]
 
 _MOST_PAIRS = 150
-
-
-def mean_distance(lattice: Lattice, units: ArrayLike, distances: ArrayLike) -> NDArray[np.float64]:
-    """(K,) mean distance of each unit's items to its prototype; NaN for a unit without items."""
-    unit, distance = np.asarray(units, dtype=np.int64), np.asarray(distances, dtype=np.float64)
-    if unit.shape != distance.shape or unit.ndim != 1:
-        raise InputError(
-            f"units have shape {unit.shape} and distances {distance.shape}; allowed: (n,) and (n,)"
-        )
-    count = np.bincount(unit, minlength=lattice.n_units)
-    total = np.bincount(unit, distance, minlength=lattice.n_units)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def topographic_error_pairs(
@@ -70,7 +58,7 @@ def error_layers_figure(
     if len(pairs) > _MOST_PAIRS:
         note += f"; lines: the {_MOST_PAIRS} most frequent of {len(pairs):,} pairs"
     figure, axes = map_figure(lattice, "Errors", note, below=0.6 + 0.5 * (lattice.rows == 1))
-    cells = draw_units(axes, lattice, mean_distance(lattice, units, distances))
+    cells = draw_units(axes, lattice, mean_per_unit(distances, units, lattice.n_units))
     colour_bar(figure, axes, cells, with_unit("quantization error: mean distance to the prototype", unit))
     if len(pairs):
         pairs, count = pairs[:_MOST_PAIRS], count[:_MOST_PAIRS]

@@ -14,7 +14,7 @@ from somscope.measures.clustering import (
 from somscope.measures.density import p_matrix, pareto_radius, u_star_matrix
 from somscope.measures.descriptions import DESCRIPTIONS, Description
 from somscope.measures.function import TopographicFunction, topographic_function
-from somscope.measures.matrices import edge_distances, u_matrix, u_matrix_expanded
+from somscope.measures.matrices import edge_distances, u_matrix
 from somscope.measures.preservation import neighbourhood_preservation, trust_and_preservation, trustworthiness
 from somscope.measures.product import topographic_product
 from somscope.measures.quantization import (
@@ -71,7 +71,6 @@ __all__ = [
     "trust_and_preservation",
     "trustworthiness",
     "u_matrix",
-    "u_matrix_expanded",
     "u_star_matrix",
     "unit_entropy",
     "unit_perplexity",

@@ -48,7 +48,7 @@ def value_layers(summary: MapSummary, lattice: Lattice, distance: MapDistance) -
             "u-matrix",
             "U-matrix",
             summary.u_matrix,
-            f"mean distance to the neighbouring prototypes ({distance.prototypes})",
+            f"mean distance to the neighbouring prototypes ({distance.items})",
             "Bright ridges part groups of units that differ; dark valleys hold units that are alike.",
         ),
         _values(

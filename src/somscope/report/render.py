@@ -69,7 +69,7 @@ def render_report(run: RunLike, max_bytes: int = MAX_BYTES) -> str:
         )
     weights = getattr(model, "feature_weights", None)
     distance = MapDistance.of(run.config, weights)
-    summary = summarise(run, prototypes, getattr(model, "u_matrix_", None), weights)
+    summary = summarise(run, prototypes, getattr(model, "u_matrix_", None), distance)
     items = run.items()
     if items.num_rows != len(summary.ids):
         raise RunError(f"items have {items.num_rows} rows and assignments {len(summary.ids)}")

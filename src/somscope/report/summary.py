@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from somscope.figures.class_counts import count_classes
-from somscope.figures.errors import mean_distance
-from somscope.maps.lattice import Lattice
+from somscope.maps.distances import paired_distances
+from somscope.maps.units import u_matrix as unit_distances
+from somscope.measures import mean_per_unit
 from somscope.report.run_like import RunLike
+from somscope.runs.distance import MapDistance
 
-__all__ = ["MapSummary", "neighbour_distances", "summarise"]
+__all__ = ["MapSummary", "summarise"]
 
 _ROOM = 20_000_000  # prototype values compared at once (160 MB)
 
@@ -24,7 +26,7 @@ class MapSummary:
     order: (n,) items by unit, nearest first within a unit; starts: (K + 1,) where each unit's items begin in it.
     labels: (n,) class index or -1. counts: (K, C) items per class. mean_distance: (K,) NaN for an empty unit.
     topographic_error: (K,) share of a unit's items whose second unit is not its neighbour, NaN for an empty unit.
-    edges: (E, 2) neighbouring units and edge_distances: (E,) the Euclidean distance of their prototypes.
+    edges: (E, 2) neighbouring units and edge_distances: (E,) the distance of their prototypes.
     """
 
     ids: list[str]
@@ -55,34 +57,15 @@ class MapSummary:
         return np.where(self.hits > 0, self.order[first] if len(self.order) else -1, -1)
 
 
-def neighbour_distances(
-    lattice: Lattice, prototypes: NDArray[np.floating], weights: NDArray[np.floating] | None = None
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """(E, 2) pairs of neighbouring units and (E,) the Euclidean distance of their prototypes (K, d).
-
-    weights: (d,) of the squared differences.
-    """
-    edges = lattice.edges()
-    distances = np.empty(len(edges))
-    step = max(1, _ROOM // max(prototypes.shape[1], 1))
-    for start in range(0, len(edges), step):
-        part = edges[start : start + step]
-        difference = prototypes[part[:, 0]].astype(np.float64) - prototypes[part[:, 1]]
-        weighted = difference if weights is None else difference * weights
-        distances[start : start + step] = np.sqrt(np.einsum("ed,ed->e", weighted, difference))
-    return edges, distances
-
-
 def summarise(
     run: RunLike,
     prototypes: NDArray[np.floating],
     u_matrix: NDArray[np.floating] | None,
-    feature_weights: ArrayLike | None = None,
+    distance: MapDistance,
 ) -> MapSummary:
     """Count, average and sort the assignments of a run.
 
-    u_matrix: (rows, columns) or (K,); without one, the mean of a unit's neighbour distances is taken.
-    feature_weights: (d,) of the squared differences, as the map has them; None weighs all alike.
+    u_matrix: (rows, columns) or (K,); made from the prototypes where the model has none. distance: of the map.
     """
     table, lattice = run.assignments(), run.lattice
     units = table["unit"].to_numpy().astype(np.int64)
@@ -92,14 +75,17 @@ def summarise(
         table["label"].to_pylist(), tuple(run.config["collection"].get("label_names") or ())
     )
     hits = np.bincount(units, minlength=lattice.n_units)
-    weights = None if feature_weights is None else np.asarray(feature_weights, dtype=np.float64)
-    edges, between = neighbour_distances(lattice, prototypes, weights)
+    own = distance.metric, distance.weights
+    edges = lattice.edges()
+    between = np.empty(len(edges))
+    step = max(1, _ROOM // max(prototypes.shape[1], 1))
+    for start in range(0, len(edges), step):
+        ends = edges[start : start + step]
+        between[start : start + step] = paired_distances(prototypes[ends[:, 0]], prototypes[ends[:, 1]], *own)
     apart = (second >= 0) & ~lattice.are_neighbours(units, second)
     errors = np.bincount(units, apart, minlength=lattice.n_units)
     if u_matrix is None:
-        ends, twice = edges.T.reshape(-1), np.concatenate([between, between])
-        degree = np.bincount(ends, minlength=lattice.n_units)
-        u_matrix = np.bincount(ends, twice, minlength=lattice.n_units) / np.maximum(degree, 1)
+        u_matrix = unit_distances(prototypes, lattice, distance.weights, distance.metric)
     return MapSummary(
         ids=table["id"].to_pylist(),
         units=units,
@@ -112,7 +98,7 @@ def summarise(
         starts=np.concatenate([[0], np.cumsum(hits)]),
         hits=hits,
         counts=count_classes(lattice, units, labels, len(names)),
-        mean_distance=mean_distance(lattice, units, distances),
+        mean_distance=mean_per_unit(distances, units, lattice.n_units),
         topographic_error=np.where(hits > 0, errors / np.maximum(hits, 1), np.nan),
         edges=edges,
         edge_distances=between,

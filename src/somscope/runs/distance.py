@@ -40,18 +40,10 @@ class MapDistance:
 
     @property
     def items(self) -> str:
-        """The unit of the distance from an item to a prototype."""
+        """The unit of the distance between items and prototypes, and between prototypes (the U-matrix)."""
         if self.metric == "cosine":
             return "1 - cosine"
         return f"sum of absolute differences, {self._unit}" if self.metric == "manhattan" else self._unit
-
-    @property
-    def prototypes(self) -> str:
-        """The unit of the distance between prototypes, which the U-matrix takes as Euclidean under every metric."""
-        if self.metric == "euclidean":
-            return self._unit
-        weighted = "" if self.weights is None else "weighted "
-        return f"{weighted}Euclidean distance"
 
     @property
     def measured(self) -> str:
