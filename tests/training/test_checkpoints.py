@@ -118,6 +118,15 @@ def test_sizes_that_a_file_only_declares_are_not_allocated(folder):
         run(folder)
 
 
+def test_what_a_killed_process_left_is_removed(folder):
+    (folder / ".step-000000016.partial").mkdir()
+    (folder / ".step-000000016.partial" / "state.json").touch()
+    (folder / ".metrics.123.partial.jsonl").touch()
+    (folder / ".gitignore").touch()  # not ours
+    run(folder)
+    assert [p.name for p in folder.glob(".*")] == [".gitignore"]
+
+
 def test_another_model_is_refused(folder):
     with pytest.raises(RunError, match=r"task was 'Autoencoder' and is 'Rivals'"):
         run(folder, task=Rivals())

@@ -39,5 +39,6 @@ def test_a_killed_training_ends_bit_identical(tmp_path):
     assert (killed / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
     assert (killed / "history.parquet").read_bytes() == (whole / "history.parquet").read_bytes()
     assert pq.read_table(whole / "history.parquet")["step"].to_pylist()[-1] == 67
+    assert not list(killed.glob(".*"))  # nothing is left of what the killed processes did not finish
     rows = [json.loads(line) for line in (whole / "metrics.jsonl").read_text().splitlines()]
     assert [r["step"] for r in rows if r["phase"] == "joint"] == [*range(29, 68, 2)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,9 +12,10 @@ from typing import Any
 
 from torch import Tensor
 
+from somscope.atomic import flush_folder, flush_to_disk
 from somscope.errors import RunError
 
-__all__ = ["Checkpoint", "checkpoints_in", "read_checkpoint", "write_checkpoint"]
+__all__ = ["Checkpoint", "checkpoints_in", "read_checkpoint", "remove_leftovers", "write_checkpoint"]
 
 _FORMAT = 1
 _LARGEST_JSON = 64 * 2**20  # bytes; the history of ten million steps takes about that
@@ -71,18 +71,27 @@ def write_checkpoint(
         folder.mkdir(parents=True, exist_ok=True)
         _remove(partial)
         partial.mkdir()
-        _write(partial / "state.safetensors", content)
-        _write(partial / "state.json", signed)
-        _flush_folder(partial)
+        (partial / "state.safetensors").write_bytes(content)
+        (partial / "state.json").write_bytes(signed)
+        flush_to_disk(partial)
         _remove(path)
         partial.rename(path)
-        _flush_folder(folder)
+        flush_folder(folder)
         for old in checkpoints_in(folder)[:-_KEPT]:
             _remove(old)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
         raise RunError(f"{path} was not written: {error.strerror or error}") from error
     return path
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a process that was killed did not finish to write."""
+    for path in folder.glob(".*"):
+        if path.is_dir() and path.name.startswith(".step-"):
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.is_file() and ".partial" in path.suffixes:
+            path.unlink(missing_ok=True)
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -130,13 +139,6 @@ def _canonical(facts: Mapping[str, Any]) -> bytes:
     return json.dumps(facts, allow_nan=False).encode()
 
 
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def _remove(folder: Path) -> None:
     """Remove a folder, under another name, so that a process that dies in between leaves no half checkpoint."""
     if folder.exists():
@@ -144,11 +146,3 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(doomed, ignore_errors=True)
         folder.rename(doomed)
         shutil.rmtree(doomed)
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

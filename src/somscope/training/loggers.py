@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from somscope.atomic import whole_file
 from somscope.errors import InputError
 
 __all__ = ["JsonLines", "Logger", "Loggers", "TensorBoardLogger", "WandbLogger"]
@@ -32,9 +32,8 @@ class JsonLines:
 
     def __init__(self, path: Path, rows: Sequence[Mapping[str, Any]] = ()) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_text("".join(_line(row) for row in rows), encoding="utf-8")
-        os.replace(partial, path)
+        with whole_file(path) as partial:
+            partial.write_text("".join(_line(row) for row in rows), encoding="utf-8")
         self._file = path.open("a", encoding="utf-8")
 
     def log(self, phase: str, step: int, values: Mapping[str, float]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
@@ -13,8 +12,15 @@ import numpy as np
 import torch
 
 import somscope
+from somscope.atomic import whole_file
 from somscope.errors import RunError
-from somscope.training.checkpoint import Checkpoint, checkpoints_in, read_checkpoint, write_checkpoint
+from somscope.training.checkpoint import (
+    Checkpoint,
+    checkpoints_in,
+    read_checkpoint,
+    remove_leftovers,
+    write_checkpoint,
+)
 from somscope.training.engine import Engine
 from somscope.training.fabric import Runtime
 from somscope.training.feed import Data, Feed
@@ -67,6 +73,8 @@ class Saver:
                 f"{folder} holds checkpoints of a training; resume=True goes on with it; choose another folder or "
                 "remove this one to begin a new training"
             )
+        if runtime.rank == 0:
+            remove_leftovers(folder)
 
     def newest(self) -> Checkpoint | None:
         """The checkpoint to go on from, if there is one.
@@ -165,10 +173,9 @@ class Saver:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        partial = self.folder / ".history.parquet.partial"
         columns = {name: np.asarray(values) for name, values in history.columns().items()}
-        pq.write_table(pa.table(columns), partial, compression="zstd")
-        os.replace(partial, self.folder / "history.parquet")
+        with whole_file(self.folder / "history.parquet") as partial:
+            pq.write_table(pa.table(columns), partial, compression="zstd")
 
 
 def _settings(
