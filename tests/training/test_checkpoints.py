@@ -39,6 +39,18 @@ def test_a_folder_holds_safetensors_json_and_the_history(folder):
     assert names == {"metrics.jsonl", "history.parquet", *states}
 
 
+def test_checkpoints_are_written_by_the_clock(tmp_path, monkeypatch):
+    clock = iter(range(0, 10_000, 20))  # seconds: 20 pass between two looks
+    monkeypatch.setattr("somscope.training.saver.monotonic", lambda: next(clock))
+    written = []
+    monkeypatch.setattr(
+        "somscope.training.saver.write_checkpoint", lambda folder, step, *_: written.append(step)
+    )
+    phase = Phase("joint", Autoencoder(), n_steps=20)
+    train([phase], blobs(), TrainingOptions("cpu", checkpoints=tmp_path, checkpoint_minutes=1, log_steps=2))
+    assert written == [6, 12, 18, 20]  # after the third look, at rows only, and at the end
+
+
 def truncate(path):
     path.write_bytes(path.read_bytes()[:-7])
 
