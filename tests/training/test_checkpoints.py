@@ -189,6 +189,13 @@ def test_a_new_training_does_not_write_over_another(folder):
     assert read_checkpoint(checkpoints_in(folder)[-1]).facts["position"]["done"] == 12
 
 
+def test_a_folder_that_cannot_be_written_is_an_error_before_the_training(tmp_path):
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "inside"):
+        with pytest.raises(RunError, match="cannot hold checkpoints"):
+            run(place, resume=False)
+
+
 def test_resuming_without_a_checkpoint_begins_and_says_so(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         _, trained = run(tmp_path / "none")

@@ -68,7 +68,6 @@ def write_checkpoint(
             hashlib.sha256(described).hexdigest().encode(),
             described,
         )
-        folder.mkdir(parents=True, exist_ok=True)
         _remove(partial)
         partial.mkdir()
         (partial / "state.safetensors").write_bytes(content)

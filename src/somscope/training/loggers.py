@@ -31,7 +31,6 @@ class JsonLines:
     """
 
     def __init__(self, path: Path, rows: Sequence[Mapping[str, Any]] = ()) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as partial:
             partial.write_text("".join(_line(row) for row in rows), encoding="utf-8")
         self._file = path.open("a", encoding="utf-8")

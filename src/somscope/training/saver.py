@@ -50,7 +50,7 @@ _log = logging.getLogger(__name__)
 class Saver:
     """Checkpoints of one training in a folder.
 
-    Raises RunError if the folder holds checkpoints that the training is not to go on from.
+    Raises RunError if the folder cannot be written, or holds checkpoints that the training is not to go on from.
     """
 
     def __init__(
@@ -74,7 +74,13 @@ class Saver:
                 "remove this one to begin a new training"
             )
         if runtime.rank == 0:
-            remove_leftovers(folder)
+            try:  # now, and not after hours of training
+                folder.mkdir(parents=True, exist_ok=True)
+                remove_leftovers(folder)
+                (folder / ".partial").touch()
+                (folder / ".partial").unlink()
+            except OSError as error:
+                raise RunError(f"{folder} cannot hold checkpoints: {error.strerror or error}") from error
 
     def newest(self) -> Checkpoint | None:
         """The checkpoint to go on from, if there is one.
