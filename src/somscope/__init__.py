@@ -17,11 +17,23 @@ if TYPE_CHECKING:
     from somscope.maps.lattice import Lattice as Lattice
     from somscope.maps.neighbourhood import neighbourhood as neighbourhood
     from somscope.maps.som import SOM as SOM
+    from somscope.models.ae_som import AESOM as AESOM
+    from somscope.models.conv_desom import ConvDESOM as ConvDESOM
+    from somscope.models.desom import DESOM as DESOM
+    from somscope.models.dpsom import DPSOM as DPSOM
+    from somscope.models.sgd_som import SGDSOM as SGDSOM
+    from somscope.models.som_vae import SOMVAE as SOMVAE
     from somscope.runs import Run as Run
     from somscope.runs import assign_collection as assign_collection
 
 # Public name -> module that holds it; imported on first use so that `somscope --help` does not load torch.
 _PUBLIC = {
+    "AESOM": "somscope.models.ae_som",
+    "ConvDESOM": "somscope.models.conv_desom",
+    "DESOM": "somscope.models.desom",
+    "DPSOM": "somscope.models.dpsom",
+    "SGDSOM": "somscope.models.sgd_som",
+    "SOMVAE": "somscope.models.som_vae",
     "SOM": "somscope.maps.som",
     "SOMClassifier": "somscope.maps.classifier",
     "Collection": "somscope.data",
@@ -36,8 +48,14 @@ _PUBLIC = {
 }
 
 __all__ = [
+    "AESOM",
+    "DESOM",
+    "DPSOM",
+    "SGDSOM",
     "SOM",
+    "SOMVAE",
     "Collection",
+    "ConvDESOM",
     "Lattice",
     "Run",
     "SOMClassifier",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from somscope.models.ae_som import AESOM
 from somscope.models.desom import DESOM
+from somscope.models.dpsom import DPSOM
 from somscope.models.sgd_som import SGDSOM
 from somscope.models.som_vae import SOMVAE
 
@@ -18,5 +19,16 @@ ZOO = {
     ),
     "ae-som": lambda **o: AESOM(**{"n_steps": 50, "pretrain_epochs": 10, "learning_rate": 0.05, **NET, **o}),
     "som-vae": lambda **o: SOMVAE(**{"n_epochs": 15, "learning_rate": 0.02, **NET, **o}),
+    "dpsom": lambda **o: DPSOM(
+        **{
+            "pretrain_epochs": 5,
+            "som_epochs": 2,
+            "n_epochs": 5,
+            "learning_rate": 0.02,
+            "batch_size": 32,
+            **NET,
+            **o,
+        }
+    ),
     "ae-som batch": lambda **o: AESOM(**{"method": "batch", "pretrain_epochs": 3, **NET, **o}),
 }

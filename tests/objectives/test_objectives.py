@@ -17,7 +17,7 @@ from somscope.objectives.clustering import (
 )
 from somscope.objectives.losses import weighted
 from somscope.objectives.quantized import commitment_loss, neighbour_loss, smoothness_loss, transition_loss
-from somscope.objectives.reconstruction import bernoulli_loss, squared_error
+from somscope.objectives.reconstruction import bernoulli_loss, gaussian_loss, squared_error
 from somscope.objectives.som import neighbourhood_weights, order_loss, som_loss, squared_distances
 from somscope.objectives.variational import standard_normal_kl
 
@@ -105,6 +105,12 @@ def test_bernoulli_loss_is_a_sum_over_pixels(draw):
             p = 1 / (1 + math.exp(-float(logits[i, j])))
             wanted -= float(x[i, j]) * math.log(p) + (1 - float(x[i, j])) * math.log(1 - p)
     near(bernoulli_loss(logits, x), wanted / 3)
+
+
+def test_gaussian_loss_is_the_density_less_a_constant(draw):
+    means, x = draw(3, 4), draw(3, 4)
+    density = torch.distributions.Normal(means, 1.0).log_prob(x).sum(1)
+    near(gaussian_loss(means, x), (-density).mean() - 2 * math.log(2 * math.pi))
 
 
 def test_the_terms_of_som_vae(draw):

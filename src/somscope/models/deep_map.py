@@ -49,6 +49,9 @@ class DeepMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, B
     """
 
     model_name: ClassVar[str]
+    _own_fitted: ClassVar[
+        tuple[str, ...]
+    ] = ()  # fitted attributes of this model alone that its file has to keep
 
     grid: Any
     lattice: str
@@ -107,12 +110,11 @@ class DeepMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, B
         self.lattice_ = self._lattice(items, different)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         generator = torch.Generator().manual_seed(seed)
-        with torch.random.fork_rng(
-            devices=[]
-        ):  # PyTorch's own first weights come from the global random state
+        arranged = self._arranged(items)
+        with torch.random.fork_rng(devices=[]):  # PyTorch draws first weights of its own
             module = self._module(generator)
         phases = self._phases(module, items, generator)
-        trained = train(phases, self._arranged(items), self._options(seed))
+        trained = train(phases, arranged, self._options(seed))
         self.module_ = module.requires_grad_(False).eval()
         self.n_iter_, self.stop_reason_, self.history_ = trained.n_steps, trained.stop_reason, trained.history
         self.seconds_ = trained.seconds
@@ -236,7 +238,10 @@ class DeepMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, B
         return self.lattice_.n_units
 
     def _arranged(self, items: NDArray[Any]) -> NDArray[Any]:
-        """The items as they are trained on: (n, d), or (sequences, steps, d)."""
+        """The items (n, d) as they are trained on: the same, or (sequences, steps, d). Called before there is a module.
+
+        Raises InputError for items that this model cannot take.
+        """
         return items
 
     def _image_shape(self, known: ImageShape | None) -> ImageShape | None:

@@ -63,7 +63,7 @@ def save_deep_map(model: DeepMap, folder: Path) -> Path:
             "toroidal": lattice.toroidal,
         },
         "image_shape": model.image_shape_,
-        "fitted": {name: getattr(model, name) for name in _PLAIN},
+        "fitted": {name: getattr(model, name) for name in (*_PLAIN, *model._own_fitted)},
         "feature_names": [str(name) for name in getattr(model, "feature_names_in_", [])],
     }
     return write_model(folder, model.model_name, description, arrays)
@@ -90,7 +90,7 @@ def _restored(cls: type[Map], description: dict[str, Any], arrays: Arrays) -> Ma
         }
     )
     model._check_choices()
-    for name in _PLAIN:
+    for name in (*_PLAIN, *cls._own_fitted):
         setattr(model, name, description["fitted"][name])
     model.history_ = {
         name: [math.nan if value is None else value for value in values]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["bernoulli_loss", "squared_error"]
+__all__ = ["bernoulli_loss", "gaussian_loss", "squared_error"]
 
 
 def squared_error(reconstructed: Tensor, items: Tensor) -> Tensor:
@@ -23,3 +23,9 @@ def bernoulli_loss(logits: Tensor, items: Tensor) -> Tensor:
     wide = torch.promote_types(logits.dtype, torch.float32)
     total = functional.binary_cross_entropy_with_logits(logits.to(wide), items.to(wide), reduction="sum")
     return total / len(items)
+
+
+def gaussian_loss(means: Tensor, items: Tensor) -> Tensor:
+    """(b, ...), (b, ...) -> (): mean over items of 1/2 sum_j (x' - x)^2, -log N(x; x', I) in nats less a constant."""
+    wide = torch.promote_types(means.dtype, torch.float32)
+    return 0.5 * functional.mse_loss(means.to(wide), items.to(wide), reduction="sum") / len(items)

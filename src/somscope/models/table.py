@@ -1,0 +1,29 @@
+"""The models by name: the one table that a new model is added to."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from somscope.errors import check_choice
+
+__all__ = ["MODELS", "model_class"]
+
+MODELS = {
+    "som": "somscope.maps.som:SOM",
+    "sgd-som": "somscope.models.sgd_som:SGDSOM",
+    "ae-som": "somscope.models.ae_som:AESOM",
+    "desom": "somscope.models.desom:DESOM",
+    "conv-desom": "somscope.models.conv_desom:ConvDESOM",
+    "som-vae": "somscope.models.som_vae:SOMVAE",
+    "dpsom": "somscope.models.dpsom:DPSOM",
+}
+
+
+def model_class(name: str) -> type[Any]:
+    """The class of the model called `name`; imported only now, because it loads torch. InputError for another name."""
+    check_choice("model", name, MODELS)
+    module, _, attribute = MODELS[name].partition(":")
+    found = getattr(import_module(module), attribute)
+    assert isinstance(found, type)
+    return found
