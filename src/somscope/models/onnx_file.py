@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from somscope.atomic import whole_file
 from somscope.errors import InputError
 from somscope.models.module import DeepMapModule
 
@@ -40,12 +40,8 @@ def export_onnx(module: DeepMapModule, n_features: int, path: Path) -> Path:
         )
     assert program is not None
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with whole_file(path) as partial:
         program.save(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
     return path
 
 
