@@ -126,7 +126,7 @@ def test_many_blocks_and_threads_give_the_same(make_example, monkeypatch):
     e = make_example(n=97)
     whole = trust_and_preservation(e.x, e.best, e.lattice.distances(), 4)
     monkeypatch.setattr("somscope.measures._arrays._BLOCK_BYTES", 97 * 8 * 10)
-    monkeypatch.setattr("somscope.measures._threads.thread_count", lambda: 3)
+    monkeypatch.setattr("somscope.measures._threads.n_threads", lambda: 3)
     assert trust_and_preservation(e.x, e.best, e.lattice.distances(), 4) == whole
 
 

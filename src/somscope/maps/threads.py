@@ -14,17 +14,12 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["cuts", "n_threads", "one_blas_thread", "over_ranges", "parts"]
+from somscope.threads import n_threads
+
+__all__ = ["cuts", "one_blas_thread", "over_ranges", "parts"]
 
 _ONE_THREAD = 2e5  # multiplications that are done before a second thread has begun
 _EVEN = 2e8  # below this, threads end at about the same time with one range each
-
-
-def n_threads() -> int:
-    """Threads that a map may use: those of PyTorch (`torch.set_num_threads`, or OMP_NUM_THREADS)."""
-    import torch
-
-    return int(torch.get_num_threads())
 
 
 @cache

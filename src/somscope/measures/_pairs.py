@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from somscope.errors import InputError
 from somscope.measures._arrays import Features, block_rows, has_missing
 from somscope.measures._threads import SpreadRows
 
+_HELD_BYTES = 128 * 2**20  # of distances that are kept for the rows to come
 _EXACT_ITEMS = 2048  # up to here float64; above, float32 (relative error of a squared distance about 1e-6)
 _GRID = (
     2.0**-38
@@ -58,33 +61,60 @@ class PairDistances:
         """How many rows make one block."""
         return block_rows(self.n_items * np.dtype(self.dtype).itemsize)
 
+    def blocks(self, spread: SpreadRows) -> Iterator[tuple[int, NDArray[Any]]]:
+        """Blocks of all distances in order: the first item of a block, and its (rows, n) distances to all items.
+
+        The distance from i to j is that from j to i, and is computed once: the part of a block that belongs to later
+        rows too is kept for them, as far as `_HELD_BYTES` reach (all of it up to about 11,000 items in float32).
+        spread: of `row_threads`, for what the matrix product leaves to do. A block is overwritten by the next.
+        """
+        starts = range(0, self.n_items, self.block_rows())
+        ahead = _tiles_ahead(len(starts), self.block_rows() ** 2 * np.dtype(self.dtype).itemsize)
+        tiles: dict[tuple[int, int], NDArray[Any]] = {}
+        for here, start in enumerate(starts):
+            stop = min(self.n_items, start + starts.step)
+            block = np.empty((stop - start, self.n_items), dtype=self.dtype)
+            unknown = max(0, here - ahead) * starts.step
+            if unknown:
+                block[:, :unknown] = self._products(slice(start, stop), slice(0, unknown))
+            for before in range(max(0, here - ahead), here):
+                block[:, starts[before] : starts[before] + starts.step] = tiles.pop((before, here)).T
+            block[:, start:] = self._products(slice(start, stop), slice(start, None))
+            for later in range(here + 1, min(len(starts), here + ahead + 1)):
+                tiles[here, later] = block[:, starts[later] : starts[later] + starts.step].copy()
+            self._finish(block, start, 0, spread)
+            yield start, block
+
     def block(self, start: int, stop: int, spread: SpreadRows, first: int = 0) -> NDArray[Any]:
         """(stop - start, n - first) squared distances of items start..stop-1 to items first..n-1, 0 to themselves.
 
         spread: of `row_threads`, for what the matrix product leaves to do.
         """
-        rows, columns = slice(start, stop), slice(first, None)
-        squared: NDArray[Any]
-        if self.missing:
-            squared = self._missing_block(rows, columns)
-        elif sparse.issparse(self._rows):
-            squared = ((-2.0 * self._rows[rows]) @ self._columns)[:, columns].toarray()
-        else:
-            squared = (-2.0 * self._rows[rows]) @ self._columns[:, columns]
+        squared = self._products(slice(start, stop), slice(first, None))
+        self._finish(squared, start, first, spread)
+        return squared
 
+    def _products(self, rows: slice, columns: slice) -> NDArray[Any]:
+        """-2 times the inner products, which `_finish` makes distances (where values are missing, the distances)."""
+        if self.missing:
+            return self._missing_block(rows, columns)
+        if sparse.issparse(self._rows):
+            return np.asarray(((-2.0 * self._rows[rows]) @ self._columns[:, columns]).toarray())
+        return np.asarray((-2.0 * self._rows[rows]) @ self._columns[:, columns])
+
+    def _finish(self, squared: NDArray[Any], start: int, first: int, spread: SpreadRows) -> None:
         def finish(begin: int, end: int) -> None:
             part = squared[begin:end]
             if not self.missing:
-                part += self._norms[columns]
+                part += self._norms[first:]
                 part += self._norms[start + begin : start + end, None]
             if self.dtype is np.float64:
                 self._snap(part)
             np.maximum(part, 0.0, out=part)
 
         spread(finish, len(squared))
-        diagonal = np.arange(max(start, first), stop)
+        diagonal = np.arange(max(start, first), start + len(squared))
         squared[diagonal - start, diagonal - first] = 0.0
-        return squared
 
     def _missing_block(self, rows: slice, columns: slice) -> NDArray[Any]:
         a, b = self._rows[rows], self._rows[columns]
@@ -101,6 +131,14 @@ class PairDistances:
         if grid > 0:
             np.rint(squared / grid, out=squared)
             squared *= grid
+
+
+def _tiles_ahead(blocks: int, tile_bytes: int) -> int:
+    """For how many of the blocks to come a block may keep its distances, when so many bytes make one tile of two."""
+    room = _HELD_BYTES // tile_bytes
+    if (blocks // 2) * (blocks - blocks // 2) <= room:  # the most that are held, after half of the blocks
+        return blocks
+    return (math.isqrt(8 * room + 1) - 1) // 2  # w blocks ahead hold w (w + 1) / 2 tiles at a time
 
 
 def _centred(features: NDArray[Any], dtype: Any) -> NDArray[Any]:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeAlias
 
-__all__ = ["SpreadRows", "row_threads", "thread_count"]
+from somscope.threads import n_threads
+
+__all__ = ["SpreadRows", "row_threads"]
+
+_MOST = 8  # threads: each holds a block of work in memory
 
 SpreadRows: TypeAlias = "Callable[[Callable[[int, int], None], int], None]"
-
-
-def thread_count() -> int:
-    """Cores this process may use, at most 8; OMP_NUM_THREADS lowers it, as it does for the matrix products."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    asked = os.environ.get("OMP_NUM_THREADS", "").strip()
-    return max(1, min(cores, 8, int(asked) if asked.isdigit() and int(asked) else cores))
 
 
 @contextmanager
@@ -26,7 +22,7 @@ def row_threads() -> Iterator[SpreadRows]:
 
     `work` must write its results into arrays by row, so that the outcome does not depend on the number of threads.
     """
-    threads = thread_count()
+    threads = min(_MOST, n_threads())
     with ThreadPoolExecutor(threads) as pool:
 
         def spread(work: Callable[[int, int], None], n_rows: int) -> None:

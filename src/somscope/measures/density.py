@@ -34,7 +34,7 @@ def pareto_radius(
     """The radius at which the median sphere around an item holds `share` of the items (itself included).
 
     It is the median over items of the distance to the ceil(share n)-th nearest, exact up to `sample_size` items; of
-    more, a random sample is used. In units of the features. Work O(n^2 d), memory O(n d) + about 64 MiB.
+    more, a random sample is used. In units of the features. Work O(n^2 d), memory O(n d) + about 192 MiB.
     Raises InputError for a share outside 0 to 1 or a sample below 2.
     Source: Ultsch (2005), "Pareto density estimation: a density estimation for knowledge discovery".
     """
@@ -47,10 +47,8 @@ def pareto_radius(
     n = x.shape[0]
     place = int(np.ceil(share * n - 1e-9)) - 1
     distances, reach = PairDistances(x), np.empty(n)
-    step = distances.block_rows()
     with row_threads() as spread:
-        for start in range(0, n, step):
-            block = distances.block(start, min(n, start + step), spread)
+        for start, block in distances.blocks(spread):
 
             def work(first: int, last: int, start: int = start, block: Any = block) -> None:
                 reach[start + first : start + last] = np.partition(block[first:last], place, axis=1)[:, place]

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from somscope.errors import InputError
 from somscope.measures._arrays import Floats, Units, as_count, as_features, as_matrix, as_units, block_rows
 from somscope.measures._pairs import PairDistances
-from somscope.measures._ranks import RankedRows, ragged
+from somscope.measures._ranks import nearest, ragged, ranks
 from somscope.measures._threads import row_threads
 from somscope.measures._ties import expected_excess, tie_groups
 
@@ -34,7 +34,7 @@ def trustworthiness(
     data. Ties: the expected value over all orders (see the module), Venna & Kaski's treatment.
 
     features: (n, d) dense, dense with NaN, or CSR. best: (n,) unit of each item. lattice_distances: (K, K) in steps.
-    n_neighbours: k, 1 <= k < n / 2. Work O(n^2 (d + log n)), memory O(n d) + about 64 MiB.
+    n_neighbours: k, 1 <= k < n / 2. Work O(n^2 (d + log n)), memory O(n d) + about 192 MiB.
     Raises InputError for shapes that do not fit, fewer than 3 items, or k out of range (the message says which).
     Source: Venna & Kaski (2001), "Neighborhood preservation in nonlinear projection methods".
     """
@@ -74,18 +74,16 @@ def _measure(
     places = _MapPlaces(units, lattice[np.ix_(used, used)], k)
     distances = PairDistances(x[places.order])
     lost_trust, lost_keep = np.zeros(n), np.zeros(n)
-    step, part = distances.block_rows(), block_rows(_BYTES_PER_PAIR * n)
+    part = block_rows(_BYTES_PER_PAIR * n)
     with row_threads() as spread:
-        for start in range(0, n, step):
-            block = distances.block(start, min(n, start + step), spread)
-            block[
-                np.arange(len(block)), np.arange(start, start + len(block))
-            ] = -1.0  # itself first, before all ties
+        for start, block in distances.blocks(spread):
+            own = np.arange(len(block))
+            block[own, start + own] = -1.0  # itself first, before all ties
 
             def work(first: int, last: int, start: int = start, block: NDArray[Any] = block) -> None:
                 for at in range(first, last, part):
                     end = min(last, at + part)
-                    rows, data = np.arange(start + at, start + end), RankedRows(block[at:end])
+                    rows, data = np.arange(start + at, start + end), block[at:end]
                     if trust:
                         lost_trust[rows] = places.lost_trust(rows, data)
                     if keep:
@@ -120,21 +118,21 @@ class _MapPlaces:
         self.near_start = np.cumsum(self.n_near) - self.n_near
         self.total_excess = float((n - 1 - k) * (n - k) / 2)  # sum over all ranks of max(rank - k, 0)
 
-    def lost_trust(self, rows: Units, data: RankedRows) -> Floats:
+    def lost_trust(self, rows: Units, data: NDArray[Any]) -> Floats:
         """(rows,) sum over the items near on the map of the excess of their rank in the data over k."""
         units = self.unit[rows]
         place, row = ragged(self.near_start[units], self.n_near[units])
         near = self.near[place]
         item, pair = ragged(self.first[near], self.count[near])
         row, chance = row[pair], self.chance[place][pair]
-        closer, ties = data.ranks(row, item)
+        closer, ties = ranks(data, row, item)
         # The item itself is one of the closer ones; its own excess is 0.
         lost = np.bincount(row, chance * expected_excess(closer - 1, ties, self.k), minlength=len(rows))
         return np.asarray(lost + self.base[units] * self.total_excess)
 
-    def lost_preservation(self, rows: Units, data: RankedRows) -> Floats:
+    def lost_preservation(self, rows: Units, data: NDArray[Any]) -> Floats:
         """(rows,) sum over the k nearest items in the data of the excess of their rank on the map over k."""
-        row, item, last = data.nearest(self.k + 1)
+        row, item, last = nearest(data, self.k + 1)
         other = item != rows[row]
         row, item, last = row[other], item[other], last[other]
         tied = np.bincount(row, last, minlength=len(rows))
