@@ -17,7 +17,6 @@ from somscope import figures
 from somscope.atomic import no_interrupt, whole_file
 from somscope.data.collection import Collection
 from somscope.errors import InputError, check_choice, closest
-from somscope.maps.threads import n_threads
 from somscope.report import write_report
 from somscope.runs import (
     FeatureBlocks,
@@ -42,6 +41,7 @@ from somscope.runs import (
 from somscope.runs.jsonfile import write_object
 from somscope.runs.measuring import MOST_UNITS
 from somscope.runs.run import MODELS, model_class
+from somscope.threads import n_threads
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -153,7 +153,8 @@ def _finish(
         metrics, skipped = measured or ({}, [])
         for what, why in skipped:
             steps.leave_out(what, why)
-        if model.lattice_.n_units <= MOST_UNITS:
+        # Most texts have few words in common: nearly all lie within the Pareto radius of every prototype.
+        if model.lattice_.n_units <= MOST_UNITS and collection.kind != "text":
             dense = steps.do(
                 "P-matrix", lambda: density(distance, collection, model.lattice_, model.prototypes_)
             )

@@ -219,6 +219,25 @@ def test_error_lines_are_capped_and_the_subtitle_says_so():
     assert "the 150 most frequent of 1,9" in said
 
 
+def test_a_legend_of_equal_lines_says_it_once():
+    figure = figures.error_layers_figure(Lattice(1, 5), [0, 1], [2, 4], [1.0, 1.0])
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["1 item"]
+    figure = figures.error_layers_figure(Lattice(1, 5), [0, 0, 1], [2, 2, 4], [1.0, 1.0, 1.0])
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["2 items", "1 item"]
+
+
+def test_a_pie_of_one_class_has_no_line_in_it():
+    figure = figures.label_pies_figure(Lattice(1, 2), np.array([[4, 0], [1, 1]]), ["a", "b"])
+    assert figure.axes[0].collections[0].get_linewidths().tolist() == [0.0, 0.3, 0.3]
+
+
+def test_p_matrix(lattice, draw):
+    density = np.arange(lattice.n_units)
+    figure = figures.p_matrix_figure(lattice, density)
+    np.testing.assert_array_equal(main_cells(figure, lattice).get_array(), density)
+    draw(figure)
+
+
 def test_unit_clusters(lattice, draw):
     clusters = np.arange(lattice.n_units) // 3
     figure = figures.unit_clusters_figure(lattice, clusters)

@@ -15,6 +15,7 @@ from somscope.report.wording import (
     number,
     repeat_command,
     repeat_python,
+    setting,
     source_rows,
 )
 from somscope.runs import MapDistance
@@ -53,8 +54,20 @@ def test_choices_are_parted_into_value_and_reason():
 
 
 def test_what_was_left_open_is_not_listed():
-    source = {"reader": "csv", "id_column": None, "options": {}, "limit": 0, "columns": ["a"]}
-    assert source_rows(source) == {"reader": "csv", "limit": "0", "columns": "['a']"}
+    source = {
+        "reader": "csv",
+        "id_column": None,
+        "options": {"limit": 9, "seed": 1},
+        "limit": 0,
+        "columns": ["a"],
+    }
+    assert source_rows(source) == {"reader": "csv", "limit": "0", "columns": "['a']", "seed": "1"}
+
+
+def test_settings_are_short_and_never_more_exact_than_anybody_reads():
+    assert setting([1.5258795338142315, 0.8]) == "[1.526, 0.8]"
+    assert setting({"described": "array (9000,) float64"}) == "array (9000,) float64"
+    assert setting("auto") == "automatic"
 
 
 def test_measures_have_the_unit_of_the_distance():

@@ -17,6 +17,6 @@ def p_matrix_figure(lattice: Lattice, density: ArrayLike) -> Figure:
     density: (K,) or (rows, columns), for example from `somscope.measures.p_matrix`.
     """
     figure, axes = map_figure(lattice, "P-matrix")
-    cells = draw_units(axes, lattice, density, low=0.0)
+    cells = draw_units(axes, lattice, density)
     colour_bar(figure, axes, cells, "items within the Pareto radius of the prototype")
     return figure

@@ -83,9 +83,13 @@ def error_layers_figure(
             ),
             autolim=False,
         )
+        ends = sorted({int(count.max()), int(count.min())}, reverse=True)
         figure.legend(
-            [Line2D([], [], color="#d55e00", linewidth=3), Line2D([], [], color="#d55e00", linewidth=0.8)],
-            [f"{count.max()} items", f"{count.min()} item{'s' if count.min() > 1 else ''}"],
+            [
+                Line2D([], [], color="#d55e00", linewidth=0.4 + 2.6 * np.sqrt(number / count.max()))
+                for number in ends
+            ],
+            [f"{number:,} item{'s' if number > 1 else ''}" for number in ends],
             title="best to second unit, not neighbours",
             loc="outside lower left",
             ncols=2,

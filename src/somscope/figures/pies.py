@@ -60,7 +60,8 @@ def label_pies_figure(
         f"the largest pie holds {counts.sum(axis=1).max():,} items" if sized else "all pies drawn in one size"
     )
     figure, axes = map_figure(lattice, "Labels per unit", note, beside=2.2)
-    slices, _, group = pie_slices(lattice, counts, sized)
+    slices, unit, group = pie_slices(lattice, counts, sized)
+    whole = ((counts > 0).sum(axis=1) == 1)[unit]
     hatches = (
         np.array([class_hatch(i) for i in range(len(class_names))])[group] if len(group) else np.array([])
     )
@@ -71,7 +72,7 @@ def label_pies_figure(
                 list(slices[which]),
                 facecolors=class_colours(group[which]),
                 edgecolors="white",
-                linewidths=0.3,
+                linewidths=np.where(whole[which], 0.0, 0.3),  # the only slice of a pie has no sides
                 hatch=str(hatch) or None,
             ),
             autolim=False,

@@ -97,7 +97,6 @@ def density_layer(density: NDArray[np.floating]) -> dict[str, Any]:
         "items within the Pareto radius of the prototype",
         "How dense the items lie around each prototype: bright units stand in the midst of many that are alike. "
         "Of a large collection a random sample is counted.",
-        low=0.0,
     )
 
 

@@ -201,6 +201,7 @@ def _map_data(
         "positions": short(lattice.positions, 8),
         "hits": summary.hits.tolist(),
         "error": short(summary.mean_distance),
+        "distanceUnit": distance.items,
         "classNames": list(summary.class_names),
         "classColours": list(CLASS_COLOURS),
         "counts": [_sparse(row) for row in summary.counts],
@@ -257,7 +258,6 @@ def _page_values(
             {name: history[name].to_pylist() for name in history.column_names}, distance.items
         ),
         "left_out": left_out(config),
-        "distance_unit": distance.items,
         "chosen": wording.chosen_rows(config.get("chosen") or {}),
         "repeat_command": wording.repeat_command(config),
         "repeat_python": wording.repeat_python(config),

@@ -76,6 +76,8 @@ def setting(value: Any) -> str:
     described = _described(value)
     if described is not None:
         return described
+    if isinstance(value, list) and all(isinstance(part, float) for part in value):
+        value = [float(f"{part:.4g}") for part in value]
     text = "automatic" if value == "auto" else value if isinstance(value, str) else repr(value)
     return text if len(text) <= 300 else text[:299] + "…"
 
@@ -87,7 +89,9 @@ def _described(value: Any) -> str | None:
 
 def source_rows(source: Mapping[str, Any]) -> dict[str, str]:
     """How the collection was read: what was given, without what was left open."""
-    return {str(name): setting(value) for name, value in source.items() if value not in (None, {}, [], "")}
+    options = {name: value for name, value in (source.get("options") or {}).items() if name not in source}
+    said = {name: value for name, value in source.items() if name != "options"} | options
+    return {str(name): setting(value) for name, value in said.items() if value not in (None, {}, [], "")}
 
 
 def chosen_rows(chosen: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -12,7 +12,7 @@ from scipy.sparse import issparse
 
 __all__ = ["MapDistance"]
 
-_PLAIN = {"images": "pixel values from 0 to 1", "text": "TF-IDF weights"}
+_PLAIN = {"images": "pixels from 0 to 1", "text": "TF-IDF weights"}
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,17 @@ class MapDistance:
         """The unit of the distance between items and prototypes, and between prototypes (the U-matrix)."""
         if self.metric == "cosine":
             return "1 - cosine"
-        return f"sum of absolute differences, {self._unit}" if self.metric == "manhattan" else self._unit
+        return f"sum of absolute differences, {self._unit}" if self.metric == "manhattan" else self._euclidean
 
     @property
     def measured(self) -> str:
         """The unit of the measures that are Euclidean by definition: they are taken between `shaped` rows."""
-        return "Euclidean distance of directions, 0 to 2" if self.metric == "cosine" else self._unit
+        return "Euclidean distance of directions, 0 to 2" if self.metric == "cosine" else self._euclidean
+
+    @property
+    def _euclidean(self) -> str:
+        plain = self._unit  # of pixels it must be said how their differences are joined
+        return f"Euclidean, {plain}" if plain in _PLAIN.values() else plain
 
     @property
     def _unit(self) -> str:

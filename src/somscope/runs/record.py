@@ -223,8 +223,12 @@ def items_table(collection: Collection, progress: bool | None = None, *, shown: 
     if collection.kind == "images":
         columns["thumbnail"] = pa.array(_thumbnails(collection, progress), pa.binary())
     elif collection.kind == "text" and collection.texts is not None:
-        columns["text"] = pa.array([str(text)[:TEXT_SIZE] for text in collection.texts], pa.string())
+        columns["text"] = pa.array([_start(str(text)) for text in collection.texts], pa.string())
     return pa.table(columns)
+
+
+def _start(text: str) -> str:
+    return text if len(text) <= TEXT_SIZE else text[: TEXT_SIZE - 1] + "…"
 
 
 def _thumbnails(collection: Collection, progress: bool | None) -> list[bytes]:

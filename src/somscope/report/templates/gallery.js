@@ -92,7 +92,7 @@ function portraits(map, urls, unit) {
   const facts = make("dl", { class: "facts pair" });
   const fact = (name, value) => facts.append(make("dt", { text: name }), make("dd", { text: value }));
   fact("Members", format(map.hits[unit]));
-  fact("Mean distance", format(map.error[unit]));
+  fact("Mean distance", `${format(map.error[unit])} (${map.distanceUnit})`);
   box.append(make("div", { class: "grow" }, facts, ...labelBars(map, unit)));
   return box;
 }
@@ -115,7 +115,7 @@ function featuresOf(map, unit) {
   }
   const head = make("tr", {}, make("th", { scope: "col", text: "Feature" }),
     make("th", { scope: "col", class: "number", text: "Prototype" }),
-    make("th", { scope: "col", class: "number", text: "From the map's mean (standard deviations)" }));
+    make("th", { scope: "col", class: "number", text: "Deviations", title: "From the mean over the map, in standard deviations over the map" }));
   return [make("h3", { text: "What sets it apart" }),
     make("div", { class: "table" }, make("table", {}, make("thead", {}, head), body))];
 }
@@ -132,7 +132,7 @@ function neighbourButtons(map, urls, unit, select) {
       picture.setAttribute("aria-hidden", "true");
       button.append(picture);
     }
-    button.append(make("span", { text: `Unit ${other}, distance ${format(distance)}` }));
+    button.append(make("span", { text: `Unit ${other} at ${format(distance)}` }));
     button.addEventListener("click", () => select(other));
     box.append(button);
   }

@@ -94,6 +94,15 @@ function drawPicture(context, sheet, image, unit, x, y, side) {
   context.drawImage(image, sx, sy, sheet.w, sheet.h, x - w / 2, y - h / 2, w, h);
 }
 
+// A word over the lines of the lattice, which a rim in the colour of the cells keeps away from its letters.
+function drawWord(context, word, x, y, width) {
+  context.strokeStyle = css("--page");
+  context.lineWidth = 3;
+  context.lineJoin = "round";
+  context.strokeText(word, x, y, width);
+  context.fillText(word, x, y, width);
+}
+
 // Up to three words in each cell that is large enough.
 function drawWordLists(context, map, layer, g) {
   const lines = g.step >= 58 ? 3 : 2;
@@ -104,7 +113,7 @@ function drawWordLists(context, map, layer, g) {
     words.forEach((word, i) => {
       const line = y + (i - (words.length - 1) / 2) * 13;
       context.fillStyle = inks[i ? 1 : 0];
-      context.fillText(word, x, line, g.step - 6);
+      drawWord(context, word, x, line, g.step - 6);
     });
   }
 }
@@ -126,7 +135,7 @@ function drawWords(context, map, layer, g) {
     x = Math.max(half, Math.min(g.width - half, x));
     if (taken.some((t) => Math.abs(t.x - x) < t.half + half && Math.abs(t.y - y) < 14)) continue;
     taken.push({ x, y, half });
-    context.fillText(word, x, y);
+    drawWord(context, word, x, y);
   }
 }
 
@@ -197,7 +206,6 @@ function drawLayer(canvas, map, layer, g, images) {
       context.fillText(String(layer.classes[unit]), x, y);
     }
   }
-  if (layer.type === "word") drawWords(context, map, layer, g);
   if (layer.lines) drawLines(context, map, layer, g);
 }
 

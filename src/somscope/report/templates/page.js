@@ -28,6 +28,7 @@
     g = room();
     drawLayer(canvas, map, state.layer, g, images);
     outline(canvas, map, g, state.unit, neighboursOf(map, state.unit).map(([other]) => other));
+    if (state.layer.type === "word") drawWords(canvas.getContext("2d"), map, state.layer, g); // over the outlines
   }
 
   function valueText(unit) {
