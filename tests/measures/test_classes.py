@@ -91,3 +91,30 @@ def test_order_of_items_and_symmetry_of_the_lattice(make_example, seed, share):
 def test_input_that_cannot_be_used(labels, share, message):
     with pytest.raises(InputError, match=message):
         class_scatter_index(labels, [0, 1], Lattice(1, 2).adjacency(), share)
+
+
+def test_label_numbers_may_be_huge():
+    """The cost follows the items: a table of classes x units would not fit into any memory."""
+    lattice = Lattice(5, 6)
+    rng = np.random.default_rng(0)
+    labels, best = rng.integers(0, 4, 200), rng.integers(0, 30, 200)
+    huge = np.array([3, 7, 10**12, 2**62])[labels]
+    for share in (0.0, 0.2):
+        expected = class_scatter_index(labels, best, lattice.adjacency(), share)
+        assert class_scatter_index(huge, best, lattice.adjacency(), share) == expected
+    with pytest.raises(
+        InputError, match="label 4611686018427387904 is no class number; allowed: 0 to 99,999,999"
+    ):
+        class_components(huge, best, lattice.adjacency())
+
+
+def test_a_class_for_every_item_takes_memory_by_items():
+    import tracemalloc
+
+    n, lattice = 20_000, Lattice(60, 60)
+    adjacency = lattice.adjacency()
+    tracemalloc.start()
+    assert class_scatter_index(np.arange(n), np.arange(n) % 3600, adjacency) == 1.0
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 200e6, "a table of 20,000 classes x 3,600 units has 576 MB"

@@ -163,3 +163,30 @@ def test_the_average_must_be_named():
 def test_input_that_cannot_be_used(measure, y, c, message):
     with pytest.raises(InputError, match=message):
         measure(y, c)
+
+
+def test_a_class_for_every_item_takes_memory_by_items():
+    import tracemalloc
+
+    labels, clusters = np.arange(20_000), np.arange(20_000) % 4_000
+    tracemalloc.start()
+    found = purity(labels, clusters), accuracy(labels, clusters), homogeneity(labels, clusters)
+    (
+        completeness(labels, clusters),
+        nmi(labels, clusters, average="geometric"),
+        adjusted_rand_index(labels, clusters),
+    )
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found == (0.2, 0.2, pytest.approx(math.log(4_000) / math.log(20_000)))
+    assert peak < 20e6, "the table of 20,000 classes x 4,000 clusters has 640 MB"
+
+
+@given(st.integers(0, 1000), st.integers(1, 12), st.integers(1, 12))
+def test_accuracy_is_the_best_assignment(seed, classes, clusters):
+    from scipy.optimize import linear_sum_assignment
+
+    rng = np.random.default_rng(seed)
+    y, c = rng.integers(0, classes, 60), rng.integers(0, clusters, 60)
+    table = contingency(y, c)
+    assert accuracy(y, c) == table[linear_sum_assignment(table, maximize=True)].sum() / 60

@@ -128,6 +128,14 @@ def as_labels(name: str, labels: ArrayLike, n_items: int | None = None) -> Units
     return array
 
 
+def compact(values: Units) -> Units:
+    """The same values (0 or more) numbered from 0 without gaps; linear in n while they are not much larger than n."""
+    if values.max() > 4 * len(values) + 1024:
+        return np.unique(values, return_inverse=True)[1]
+    used = np.bincount(values) > 0
+    return (np.cumsum(used) - 1)[values]
+
+
 def as_distances(distances: ArrayLike, n_items: int | None = None) -> Floats:
     """(n,) finite, non-negative float64."""
     array = _numbers("distances", distances)

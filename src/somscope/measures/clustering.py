@@ -1,6 +1,7 @@
 """Agreement between a clustering and labels. Items without a label (-1) are left out of every measure here.
 
-Each measure reads the contingency table, so after one pass over the items its cost does not depend on their number.
+Each measure reads the contingency table (without its zeros), so after one pass over the items its cost does not depend
+on their number.
 """
 
 from __future__ import annotations
@@ -8,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
-from scipy.optimize import linear_sum_assignment
+from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
 from somscope.errors import InputError, check_choice
-from somscope.measures._arrays import Floats, Units, as_labels
+from somscope.measures._arrays import Floats, Units, as_labels, compact
 
 __all__ = [
     "AVERAGES",
@@ -34,6 +35,11 @@ def contingency(labels: ArrayLike, clusters: ArrayLike) -> Units:
     labels: (n,) class of each item, -1 for none (left out). clusters: (n,) cluster (or unit) of each item, 0 or more.
     Raises InputError for lengths that differ, a negative cluster, or no labelled item.
     """
+    return np.asarray(_table(labels, clusters).toarray())
+
+
+def _table(labels: ArrayLike, clusters: ArrayLike) -> sparse.csr_array:
+    """The contingency table with no room for its zeros: labels may be as many as items. Errors as in `contingency`."""
     y = as_labels("labels", labels)
     c = as_labels("clusters", clusters, len(y))
     if c.min() < 0:
@@ -41,22 +47,15 @@ def contingency(labels: ArrayLike, clusters: ArrayLike) -> Units:
     known = y >= 0
     if not known.any():
         raise InputError("no item has a label (all are -1)")
-    y, c = _compact(y[known]), _compact(c[known])
-    width = int(c.max()) + 1
-    return np.bincount(y * width + c, minlength=(int(y.max()) + 1) * width).reshape(-1, width)
-
-
-def _compact(values: Units) -> Units:
-    """The same values numbered from 0 without gaps; linear in n while the values are not much larger than n."""
-    if values.max() > 4 * len(values) + 1024:
-        return np.unique(values, return_inverse=True)[1]
-    used = np.bincount(values) > 0
-    return (np.cumsum(used) - 1)[values]
+    ones = np.ones(int(known.sum()), dtype=np.int64)
+    return sparse.csr_array(
+        (ones, (compact(y[known]), compact(c[known])))
+    )  # which adds up what falls together
 
 
 def purity(labels: ArrayLike, clusters: ArrayLike) -> float:
     """Share of items that have the most frequent label of their cluster: sum_c max_y n_yc / n. Chance to 1."""
-    table = contingency(labels, clusters)
+    table = _table(labels, clusters)
     return float(table.max(axis=0).sum() / table.sum())
 
 
@@ -66,9 +65,15 @@ def accuracy(labels: ArrayLike, clusters: ArrayLike) -> float:
     With more clusters than labels (or fewer) the ones left over match nothing and count as wrong.
     Source: Yang et al. (2010), "Image clustering using local discriminant models and global integration".
     """
-    table = contingency(labels, clusters)
-    rows, columns = linear_sum_assignment(table, maximize=True)
-    return float(table[rows, columns].sum() / table.sum())
+    table = _table(labels, clusters)
+    # Each cluster may also match nothing (a class of its own, without items), so that all clusters can be matched; as
+    # no edge may weigh 0, all weigh 1 more.
+    n, n_clusters = table.sum(), table.shape[1]
+    edges = table.T.tocsr()
+    edges.data += 1
+    graph = sparse.hstack([edges, sparse.eye_array(n_clusters, dtype=np.int64)], format="csr")
+    rows, columns = min_weight_full_bipartite_matching(graph, maximize=True)
+    return float((graph[rows, columns].sum() - n_clusters) / n)
 
 
 def nmi(labels: ArrayLike, clusters: ArrayLike, *, average: str) -> float:
@@ -79,7 +84,7 @@ def nmi(labels: ArrayLike, clusters: ArrayLike, *, average: str) -> float:
     Source: Strehl & Ghosh (2002), "Cluster ensembles" (geometric); Vinh, Epps & Bailey (2010) (all).
     """
     check_choice("average", average, AVERAGES)
-    table = contingency(labels, clusters)
+    table = _table(labels, clusters)
     if table.shape == (1, 1):
         return 1.0
     shared, of_labels, of_clusters = _information(table)
@@ -94,7 +99,7 @@ def homogeneity(labels: ArrayLike, clusters: ArrayLike) -> float:
 
     Source: Rosenberg & Hirschberg (2007), "V-measure".
     """
-    shared, of_labels, _ = _information(contingency(labels, clusters))
+    shared, of_labels, _ = _information(_table(labels, clusters))
     return float(min(1.0, shared / of_labels)) if of_labels else 1.0
 
 
@@ -103,7 +108,7 @@ def completeness(labels: ArrayLike, clusters: ArrayLike) -> float:
 
     Source: Rosenberg & Hirschberg (2007), "V-measure".
     """
-    shared, _, of_clusters = _information(contingency(labels, clusters))
+    shared, _, of_clusters = _information(_table(labels, clusters))
     return float(min(1.0, shared / of_clusters)) if of_clusters else 1.0
 
 
@@ -112,9 +117,9 @@ def adjusted_rand_index(labels: ArrayLike, clusters: ArrayLike) -> float:
 
     Source: Hubert & Arabie (1985), "Comparing partitions".
     """
-    table = contingency(labels, clusters).astype(np.float64)
+    table = _table(labels, clusters).astype(np.float64)
     n = table.sum()
-    together = _pairs(table).sum()
+    together = _pairs(table.data).sum()
     in_class, in_cluster = _pairs(table.sum(axis=1)).sum(), _pairs(table.sum(axis=0)).sum()
     expected = in_class * in_cluster / max(_pairs(n), 1.0)
     most = (in_class + in_cluster) / 2.0
@@ -128,7 +133,7 @@ def adjusted_mutual_information(labels: ArrayLike, clusters: ArrayLike) -> float
     """
     from sklearn.metrics.cluster import expected_mutual_information
 
-    table = contingency(labels, clusters)
+    table = _table(labels, clusters)
     if 1 in table.shape:
         return 1.0 if table.shape == (1, 1) else 0.0
     shared, of_labels, of_clusters = _information(table)
@@ -146,12 +151,12 @@ def _pairs(count: Floats) -> Floats:
     return np.asarray(count * (count - 1.0) / 2.0)
 
 
-def _information(table: Units) -> tuple[float, float, float]:
+def _information(table: sparse.csr_array) -> tuple[float, float, float]:
     """I(y; c), H(y), H(c) in nats."""
     n = table.sum()
     rows, columns = table.sum(axis=1), table.sum(axis=0)
-    y, c = np.nonzero(table)
-    joint = table[y, c]
+    cells = table.tocoo()
+    y, c, joint = cells.row, cells.col, cells.data
     shared = (joint / n * (np.log(joint) + np.log(n) - np.log(rows[y]) - np.log(columns[c]))).sum()
     return max(0.0, float(shared)), _entropy(rows), _entropy(columns)
 
