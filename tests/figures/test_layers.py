@@ -228,7 +228,7 @@ def test_a_legend_of_equal_lines_says_it_once():
 
 def test_a_pie_of_one_class_has_no_line_in_it():
     figure = figures.label_pies_figure(Lattice(1, 2), np.array([[4, 0], [1, 1]]), ["a", "b"])
-    assert figure.axes[0].collections[0].get_linewidths().tolist() == [0.0, 0.3, 0.3]
+    assert figure.axes[0].collections[0].get_linewidths() == pytest.approx([0.0, 0.3, 0.3])
 
 
 def test_p_matrix(lattice, draw):
