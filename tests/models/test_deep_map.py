@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -52,6 +53,40 @@ def test_a_seed_makes_a_training_and_the_global_state_stays(make, blobs):
     assert np.array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
     assert np.array_equal(first.prototypes_, second.prototypes_)
     assert not np.array_equal(first.prototypes_, other.prototypes_)
+
+
+@MODELS
+@pytest.mark.parametrize("phase", [0, -1])
+def test_interrupted_and_resumed_is_never_interrupted(make, phase, blobs, tmp_path):
+    whole = make().fit(blobs[0])
+    model = make(checkpoints=tmp_path / "checkpoints")
+    phases = model._phases
+
+    def with_interrupt(*args):
+        made = phases(*args)
+        task = made[phase].task
+        losses = task.losses
+
+        def interrupted(batch, step):
+            if step == 3:
+                signal.raise_signal(signal.SIGINT)
+            return losses(batch, step)
+
+        task.losses = interrupted
+        return made
+
+    model._phases = with_interrupt
+    model.fit(blobs[0])
+    assert model.stop_reason_ == "interrupted"
+    assert model.n_iter_ < whole.n_iter_
+    assert np.isfinite(model.transform(blobs[0])).all()
+    assert model.prototypes_.any()
+    again = make(checkpoints=tmp_path / "checkpoints", resume=True).fit(blobs[0])
+    assert again.stop_reason_ == "completed"
+    assert again.n_iter_ == whole.n_iter_
+    for name, tensor in weights(whole).items():
+        assert torch.equal(tensor, weights(again)[name]), name
+    np.testing.assert_array_equal(again.labels_, whole.labels_)
 
 
 def test_what_a_fitted_map_answers(fitted, blobs):
