@@ -24,26 +24,21 @@ def ranks(distances: NDArray[Any], row: Units, column: Units) -> tuple[Units, Un
     distances: (rows, n). row: (m,) ascending. column: (m,).
     """
     values = distances[row, column]
-    order = np.lexsort(
-        (values, row)
-    )  # ascending within each row: one search then starts where the last ended
-    values = values[order]
     smaller, equal = np.empty(len(row), dtype=np.int64), np.ones(len(row), dtype=np.int64)
     ends = np.cumsum(np.bincount(row, minlength=len(distances))).tolist()
     start = 0
     for line, end in zip(distances, ends, strict=True):
         if end > start:
-            asked = values[start:end]
+            order = values[start:end].argsort()  # a search in order starts where the one before it ended
+            asked = values[start:end][order]
             ranked = line.compress(line <= asked[-1])
             ranked.sort()
             below = ranked.searchsorted(asked)
-            smaller[start:end] = below
             tied = (ranked.take(below + 1, mode="clip") == asked).nonzero()[0]
-            equal[start + tied] = ranked.searchsorted(asked[tied], "right") - below[tied]
+            smaller[start:end][order] = below
+            equal[start:end][order[tied]] = ranked.searchsorted(asked[tied], "right") - below[tied]
         start = end
-    result = np.empty((2, len(row)), dtype=np.int64)
-    result[:, order] = smaller, equal
-    return result[0], result[1]
+    return smaller, equal
 
 
 def nearest(distances: NDArray[Any], k: int) -> tuple[Units, Units, NDArray[np.bool_]]:
