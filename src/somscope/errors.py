@@ -39,11 +39,13 @@ def check_choice(name: str, value: object, allowed: Iterable[str]) -> None:
     """Raise InputError unless `value` is one of `allowed`; the message lists them all, and says which is closest."""
     options = list(allowed)
     if not isinstance(value, str) or value not in options:
-        raise InputError(f"{name}={value!r} is not known; allowed: {', '.join(options)}{closest(value, options)}")
+        raise InputError(
+            f"{name}={value!r} is not known; allowed: {', '.join(options)}{closest(value, options)}"
+        )
 
 
 def closest(value: object, allowed: Iterable[str]) -> str:
-    """"; did you mean 'mnist'?" for 'mnits': the end of a message; "" where nothing allowed is alike."""
+    """ "; did you mean 'mnist'?" for 'mnits': the end of a message; "" where nothing allowed is alike."""
     plain = {option.casefold(): option for option in allowed}
     found = get_close_matches(str(value).casefold(), plain, n=1)
     return f"; did you mean {plain[found[0]]!r}?" if found else ""

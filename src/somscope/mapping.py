@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -175,11 +176,20 @@ def _finish(
     else:
         figures_of = map_figures(model, collection, units, distances, distance, dense)
         steps.do("figures", lambda: _draw(folder / "figures", figures_of, steps))
-        with no_interrupt():
-            write_object(folder / "config.json", record())  # the report says what was left out
+        _record_again(folder, record, steps)  # the report says what was left out
         steps.do("report", lambda: write_report(Run.open(folder), folder / "report.html"))
+    _record_again(folder, record, steps)
+
+
+def _record_again(folder: Path, record: Callable[[], dict[str, Any]], steps: Steps) -> None:
+    """Write config.json anew; where the figures have filled the disk, they make room for it."""
     with no_interrupt():
-        write_object(folder / "config.json", record())
+        try:
+            write_object(folder / "config.json", record())
+        except OSError as error:
+            shutil.rmtree(folder / "figures", ignore_errors=True)
+            steps.failed("figures", error)
+            write_object(folder / "config.json", record())
 
 
 def _draw(folder: Path, drawings: Mapping[str, Callable[[], Figure]], steps: Steps) -> None:
