@@ -29,6 +29,18 @@ def test_an_even_filter_is_padded_as_tensorflow_pads():
         torch.testing.assert_close(out[0, f, i, j], wanted)
 
 
+def test_a_doubled_plane_is_never_made_and_nothing_changes():
+    decoder = image_decoder((12, 8, 3), 5, 4, generator()).double()
+    z = torch.randn(3, 5, generator=generator(), dtype=torch.float64)
+    planes = decoder[1](decoder[0](z))
+    for place, act in ((2, torch.relu), (4, torch.sigmoid)):
+        conv = decoder[place]
+        doubled = planes.repeat_interleave(2, 2).repeat_interleave(2, 3)
+        wide = nn.functional.pad(doubled, (1, 2, 1, 2))
+        planes = act(nn.functional.conv2d(wide, conv.weight, conv.bias))
+    torch.testing.assert_close(decoder(z).reshape(3, 12, 8, 3), planes.permute(0, 2, 3, 1))
+
+
 def test_first_weights_are_the_published_ones():
     net = image_encoder((28, 28, 1), 64, 256, generator())
     convolutions = [part for part in net if isinstance(part, nn.Conv2d)]

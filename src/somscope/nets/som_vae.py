@@ -33,6 +33,29 @@ class _SameConv(nn.Conv2d):
         return super().forward(nn.functional.pad(planes, (1, 2, 1, 2)))
 
 
+class _DoublingConv(_SameConv):
+    """Each pixel four times, then a convolution as `_SameConv`: the same sums, without the pixels that are repeated.
+
+    An output in an even row sees the rows above, own, own and below of the smaller plane, one in an odd row own, own,
+    below, below; so do columns. Each of the four kinds of output is then a convolution with a filter of 3x3, whose
+    weights are sums of the 4x4 ones: a bit more than half the products, on a quarter of the memory.
+    """
+
+    seen: Tensor
+
+    def __init__(self, n_in: int, n_out: int, generator: torch.Generator | None) -> None:
+        super().__init__(n_in, n_out, generator)
+        # (even or odd, place in the filter of 3, place in the filter of 4)
+        seen = [[[1, 0, 0, 0], [0, 1, 1, 0], [0, 0, 0, 1]], [[0, 0, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1]]]
+        self.register_buffer("seen", torch.tensor(seen, dtype=torch.float32), persistent=False)
+
+    def forward(self, planes: Tensor) -> Tensor:
+        kinds = torch.einsum("pca,qdb,oiab->opqicd", self.seen, self.seen, self.weight).flatten(0, 2)
+        assert self.bias is not None
+        out = nn.functional.conv2d(planes, kinds, self.bias.repeat_interleave(4), padding=1)
+        return nn.functional.pixel_shuffle(out, 2)
+
+
 class _Planes(nn.Module):
     """(b, H W C) -> (b, C, H, W)."""
 
@@ -84,8 +107,8 @@ def image_decoder(
     glorot_uniform(first, generator)
     return nn.Sequential(
         first, nn.Unflatten(1, code),
-        nn.Upsample(scale_factor=2, mode="nearest"), _SameConv(filters, filters, generator), nn.ReLU(),
-        nn.Upsample(scale_factor=2, mode="nearest"), _SameConv(filters, channels, generator), nn.Sigmoid(),
+        _DoublingConv(filters, filters, generator), nn.ReLU(),
+        _DoublingConv(filters, channels, generator), nn.Sigmoid(),
         _Items(),
     )  # fmt: skip
 
