@@ -83,7 +83,6 @@ def measures_to_time(x: np.ndarray, y: np.ndarray) -> dict[str, Callable[[], Any
         "unit_perplexity": lambda: M.unit_perplexity(best, k),
         "dead_units": lambda: M.dead_units(best, k),
         "u_matrix": lambda: M.u_matrix(m, near, shape),
-        "u_matrix_expanded": lambda: M.u_matrix_expanded(m, shape),
         "edge_distances": lambda: M.edge_distances(m, edges),
         "pareto_radius": lambda: M.pareto_radius(x),
         "p_matrix": lambda: M.p_matrix(x, m, shape, radius),
