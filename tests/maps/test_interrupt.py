@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from somscope.maps.items import DenseItems
 from somscope.maps.som import SOM
 
 
@@ -55,6 +56,7 @@ def test_an_interrupted_online_map_is_kept(monkeypatch, digits):
 SLOW = """
 import sys
 import numpy as np
+from somscope.maps.items import DenseItems
 from somscope.maps.som import SOM
 
 x = np.random.default_rng(0).random((3000, 50))
@@ -185,3 +187,31 @@ def stopped_at(stop, files, call, *given):
         call(*given)
     sys.settrace(before)
     return lines > stop
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_ctrl_c_while_items_are_placed_costs_neither_map_nor_labels(monkeypatch, digits, streamed, caplog):
+    """The search after the last pass is not part of the training, and must not lose it."""
+    from somscope.maps import fitting
+
+    train = fitting.train_batch
+
+    def press_after_training(*given):
+        trained = train(*given)
+        nearest = DenseItems.nearest
+
+        def pressed(self, *rest, **options):
+            signal.raise_signal(signal.SIGINT)
+            monkeypatch.setattr(DenseItems, "nearest", nearest)
+            return nearest(self, *rest, **options)
+
+        monkeypatch.setattr(DenseItems, "nearest", pressed)
+        return trained
+
+    monkeypatch.setattr(fitting, "train_batch", press_after_training)
+    som = SOM(grid=(5, 5), random_state=0)
+    interrupted = som.fit_blocks([digits]) if streamed else som.fit(digits)
+    monkeypatch.undo()
+    assert "Ctrl-C: the map is trained" in caplog.text
+    assert interrupted.hits_.sum() == len(digits)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import normalize
 
 from somscope.errors import InputError
+from somscope.interrupt import catch_interrupt
 from somscope.maps.batch import Schedule, Trained, sweep, train_batch
 from somscope.maps.blocks import BlockItems
 from somscope.maps.choices import (
@@ -46,6 +47,8 @@ __all__ = ["Learned", "describe", "fit_blocks", "fit_items", "given", "labels", 
 Floats = NDArray[np.float64]
 Learned = dict[str, Any]  # attribute of the map -> its value
 
+_PLACING = "the map is trained, and the items are being placed on it"  # which Ctrl-C must not cost
+
 
 @dataclass(frozen=True)
 class _Start:
@@ -73,10 +76,11 @@ def fit_items(som: SOM, x: Any, weight: Floats | None) -> Learned:
         placed.basis = placed.find_basis(start.lattice.n_units)
     trained = _train(som, start, placed, placed, x.dtype, generator)
     prototypes = trained.prototypes.astype(x.dtype)
-    units, distances = placed.nearest(prototypes)
-    learned = _learned(som, start, trained, prototypes, device, units[:, 0], weight)
-    if everything is not x:  # items of weight 0 have a unit, too
-        units, _ = som._items(everything, None).nearest(prototypes)
+    with catch_interrupt(_PLACING):
+        units, distances = placed.nearest(prototypes)
+        learned = _learned(som, start, trained, prototypes, device, units[:, 0], weight)
+        if everything is not x:  # items of weight 0 have a unit, too
+            units, _ = som._items(everything, None).nearest(prototypes)
     inertia = float(np.average(distances[:, 0], weights=weight))
     return {**learned, "inertia_": inertia, "labels_": labels(learned, units[:, 0])}
 
@@ -95,12 +99,13 @@ def fit_blocks(som: SOM, blocks: Iterable[Any], sample: NDArray[np.floating], n_
     prototypes = trained.prototypes.astype(sample.dtype)
     parts: list[NDArray[np.int32]] = []
     total = 0.0
-    for block in items.dense(len(prototypes)):
-        found, distances = block.nearest(prototypes)
-        parts.append(found[:, 0].copy())
-        total += float(distances.sum())
-    units = np.concatenate(parts)
-    learned = _learned(som, start, trained, prototypes, "cpu", units, None)
+    with catch_interrupt(_PLACING):
+        for block in items.dense(len(prototypes)):
+            found, distances = block.nearest(prototypes)
+            parts.append(found[:, 0].copy())
+            total += float(distances.sum())
+        units = np.concatenate(parts)
+        learned = _learned(som, start, trained, prototypes, "cpu", units, None)
     return {**learned, "inertia_": total / len(units), "labels_": labels(learned, units)}
 
 

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from somscope.errors import InputError, TrainingError
+from somscope.interrupt import Interrupt, catch_interrupt
 from somscope.training.batch_norm import global_batch_norm
 from somscope.training.checkpoint import Checkpoint
 from somscope.training.engine import Engine
 from somscope.training.fabric import Runtime
 from somscope.training.feed import Data, Feed
 from somscope.training.history import History
-from somscope.training.interrupt import Interrupt, catch_interrupt
 from somscope.training.loggers import JsonLines, Loggers
 from somscope.training.options import Trained, TrainingOptions
 from somscope.training.order import epoch_order, part_of
@@ -49,7 +49,7 @@ def train(phases: Sequence[Phase], data: Data, options: TrainingOptions | None =
     feed = Feed(data, runtime.device)
     with (
         forked_random(options.seed, runtime.rank, runtime.device) as generator,
-        catch_interrupt() as interrupt,
+        catch_interrupt("ending after this step, keeping what was learned") as interrupt,
         progress_bar(options.verbose if runtime.rank == 0 else False) as bar,
     ):
         engine = Engine(runtime, generator)
