@@ -37,6 +37,9 @@ _MODULES = {
 }
 
 
+_SETTLE = 0.3  # seconds until the threads of the product have stopped spinning, so that no training pays for them
+
+
 def find_tool(name: str) -> Tool:
     if name == "somscope":
         from benchmarks.som.ours import SOMSCOPE
@@ -134,6 +137,7 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
         if product is None:
             product = MatrixProduct(part if job["quick"] else items, job["rows"] * job["columns"], n_full)
         product.measure(2 if job["extrapolated"] else 3)
+        time.sleep(_SETTLE)
     assert product is not None
     answer["product_seconds"] = product.rounds  # one round after each training: also the one before the next
     answer["product_flops"] = product.flops

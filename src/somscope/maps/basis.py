@@ -45,7 +45,7 @@ def find_basis(sample: NDArray[np.floating], centre: NDArray[np.float64], n_unit
     unit = (centred * scale).astype(np.float32)
     if d <= _SMALL:
         with one_blas_thread():
-            _, vectors = np.linalg.eigh(unit.T.astype(np.float64) @ unit)
+            _, vectors = np.linalg.eigh((unit.T @ unit).astype(np.float64))
         return Basis(centre, scale, np.ascontiguousarray(vectors[:, ::-1][:, :width], dtype=np.float32))
     generator = np.random.default_rng(0)
     with one_blas_thread():

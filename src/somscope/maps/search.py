@@ -25,9 +25,10 @@ from somscope.maps.threads import cuts, one_blas_thread, over_ranges, parts
 
 __all__ = ["BoundedSearch"]
 
-_PROBE = 256  # items whose cost is measured to choose a width
+_PROBE = (128, 256)  # items whose cost is measured to choose a width, in small and large collections
+_WORTH = 4096  # items from which that pays
 _FURTHEST = 1e9  # in root mean square norms of the items; beyond it float32 neither bounds nor holds a square
-_PROBED = frozenset((1, 2, 4, 10, 25, 60))  # searches before which the width is probed: maps settle
+_PROBED = frozenset((1, 3, 10, 30, 60))  # searches before which the width is probed: maps settle
 _ROUGH = (
     8  # directions of a first guess, over every second unit: as good as more, at a fraction of their cost
 )
@@ -60,7 +61,7 @@ class BoundedSearch:
         self._codes = np.empty((len(x), n_directions + 2 if n_directions else 0), np.float32)
         self._squared = np.empty(len(x))
         with one_blas_thread():
-            over_ranges(self._project, cuts(len(x), parts(8.0 * x.size * max(1, self._codes.shape[1]))))
+            over_ranges(self._project, cuts(len(x), parts(float(x.size) * (8 + n_directions))))
         self._calls, self._width = 0, 0  # how often a width was asked for, and the last answer
         self._guesses = False  # whether a guess is cheaper than the bound alone
         self._doubtful = False  # whether that has just turned out wrong
@@ -149,7 +150,7 @@ class BoundedSearch:
             )  # fmt: skip
             counts.append(int(measured[0]))
 
-        ranges = parts(float(len(rows)) * prototypes.size)
+        ranges = parts(20.0 * len(rows) * prototypes.shape[1])  # a handful of units for each item
         inner = np.searchsorted(starts, np.linspace(0, len(rows), ranges + 1)[1:-1])
         over_ranges(run, [int(c) for c in np.unique([0, *inner, len(prototypes)])])
         return sum(counts) / len(rows)
@@ -251,7 +252,7 @@ class BoundedSearch:
         self._guesses = self._guesses and not second
         if self._last is not None and self._last.max() >= len(prototypes):
             self._last, self._guesses = None, False  # those of another map
-        if n < 16 * _PROBE:  # a small batch: the probe would cost as much as it saves
+        if n < _WORTH:  # a small batch: the probe would cost as much as it saves
             self._width, self._guesses = widths[min(1, len(widths) - 1)] if widths else 0, False
             return
         self._calls += 1
@@ -268,7 +269,7 @@ class BoundedSearch:
         """The width with the least work for an item, 0 for the features themselves, and that work."""
         n, d = self.x.shape
         # Spread over the collection, for it may be sorted; the probe's own answers are thrown away.
-        starts = np.linspace(0, n - 32, _PROBE // 32).astype(np.int64)
+        starts = np.linspace(0, n - 32, int(np.clip(n // 64, *_PROBE)) // 32).astype(np.int64)
         units = np.empty((n, 2 if second else 1), np.int32)
         distances = np.empty(units.shape)
         best, least = 0, np.inf

@@ -18,8 +18,8 @@ from somscope.threads import n_threads
 
 __all__ = ["cuts", "one_blas_thread", "over_ranges", "parts"]
 
-_ONE_THREAD = 2e5  # multiplications that are done before a second thread has begun
-_EVEN = 2e8  # below this, threads end at about the same time with one range each
+_ONE_THREAD = 8e6  # multiplications, about 0.2 ms: half of them must be worth waking a second thread (0.1 ms)
+_EVEN = 1e9  # below this, threads end at about the same time with one range each
 
 
 @cache
