@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -15,6 +15,7 @@ from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from somscope.errors import InputError
+from somscope.interrupt import catch_interrupt
 from somscope.maps.choices import lattice_for
 from somscope.maps.defaults import choose_radius
 from somscope.maps.initialise import principal_plane
@@ -24,19 +25,21 @@ from somscope.maps.units import UnitLabels, label_units, u_matrix
 from somscope.models.inputs import ImageShape, as_training_items, known_image_shape
 from somscope.models.module import DeepMapModule
 from somscope.models.tasks import organised
-from somscope.training import Phase, TrainingOptions, train
+from somscope.training import Phase, Trained, TrainingOptions, agreed, stored_seed, train
 
 __all__ = ["DeepMap"]
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.float32]
 
+_OF_THE_RUN = ("device", "precision", "random_state", "checkpoints", "resume", "training", "verbose")
+
 
 class DeepMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """A map whose prototypes lie among the codes of a network that is trained with it.
 
     A model derives from it and gives `_module`, `_phases` and its parameters. All of them have: grid, lattice,
-    toroidal, device, precision, random_state, checkpoints, resume, verbose.
+    toroidal, device, precision, random_state, checkpoints, resume, training, verbose.
 
     Attributes
     ----------
@@ -44,8 +47,8 @@ class DeepMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, B
     decoded_prototypes_ (K, d) as items; lattice_; labels_ (n,) best unit of each training item; hits_ (K,); u_matrix_
     (rows, columns); inertia_ mean distance of the training codes to their best prototypes; n_iter_ steps of training;
     stop_reason_ "completed" or "interrupted"; seconds_ of the training, those before a resume included; history_
-    columns of the training's log; chosen_ {what: why}; device_ and precision_ of the training; image_shape_ (H, W, C),
-    or None; n_features_in_.
+    columns of the training's log; warnings_ what went wrong without ending the training, such as a collapsed map;
+    chosen_ {what: why}; device_ and precision_ of the training; image_shape_ (H, W, C), or None; n_features_in_.
     """
 
     model_name: ClassVar[str]
@@ -61,6 +64,7 @@ class DeepMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, B
     random_state: Any
     checkpoints: str | Path | None
     resume: bool
+    training: Mapping[str, Any] | None
     verbose: bool | None
 
     module_: DeepMapModule
@@ -75,6 +79,7 @@ class DeepMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, B
     stop_reason_: str
     seconds_: float
     history_: dict[str, list[Any]]
+    warnings_: list[str]
     chosen_: dict[str, str]
     device_: str
     precision_: str
@@ -100,6 +105,7 @@ class DeepMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, B
         """Train on (n, d) numbers, images (n, H, W, C) uint8 (pixel / 255 is what the network sees) or a collection.
 
         y is ignored: labels never reach a loss. Ctrl-C keeps what was learned, with stop_reason_ "interrupted".
+        Resumed without a random_state, the seed is that of the checkpoint.
         Raises InputError for what cannot be mapped, and says what is allowed.
         """
         self._check_choices()
@@ -108,16 +114,22 @@ class DeepMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, B
         self.image_shape_ = self._image_shape(known_image_shape(X))
         self.chosen_ = {}
         self.lattice_ = self._lattice(items, different)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        seed = self._seed()
         generator = torch.Generator().manual_seed(seed)
         arranged = self._arranged(items)
         with torch.random.fork_rng(devices=[]):  # PyTorch draws first weights of its own
             module = self._module(generator)
         phases = self._phases(module, items, generator)
         trained = train(phases, arranged, self._options(seed))
+        with catch_interrupt("the map is trained, and the items are being placed on it"):
+            self._place(module, trained, items, seed)
+        return self
+
+    def _place(self, module: DeepMapModule, trained: Trained, items: NDArray[Any], seed: int) -> None:
+        """All that is known once the module is trained."""
         self.module_ = module.requires_grad_(False).eval()
         self.n_iter_, self.stop_reason_, self.history_ = trained.n_steps, trained.stop_reason, trained.history
-        self.seconds_ = trained.seconds
+        self.seconds_, self.warnings_ = trained.seconds, list(trained.warnings)
         self.device_, self.precision_ = trained.device, trained.precision
         radius = self._laid_at
         if radius is None and not self.module_.prototypes.any():  # interrupted before there was a map
@@ -130,7 +142,6 @@ class DeepMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, B
         self.labels_ = units[:, 0]
         self.hits_ = np.bincount(self.labels_, minlength=self.lattice_.n_units)
         self.inertia_ = float(distances.mean())
-        return self
 
     # Use
 
@@ -258,7 +269,17 @@ class DeepMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, B
             self.chosen_["grid"] = why
         return lattice
 
+    def _seed(self) -> int:
+        """Of all that the training draws, the same in all processes; a training that goes on keeps its own."""
+        seed = None
+        if self.random_state is None and self.resume and self.checkpoints is not None:
+            seed = stored_seed(Path(self.checkpoints))
+        if seed is None:
+            seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        return agreed(seed, self.device)
+
     def _options(self, seed: int) -> TrainingOptions:
+        settings = {n: v for n, v in self.get_params(deep=False).items() if n not in _OF_THE_RUN}
         return TrainingOptions(
             device=self.device,
             precision=self.precision,
@@ -266,6 +287,8 @@ class DeepMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, B
             checkpoints=None if self.checkpoints is None else Path(self.checkpoints),
             resume=self.resume,
             verbose=self.verbose,
+            settings={**settings, "grid": (self.lattice_.rows, self.lattice_.columns)},
+            **(self.training or {}),
         )
 
     def _describe(self) -> None:

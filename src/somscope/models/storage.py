@@ -25,6 +25,7 @@ _PLAIN = (
     "stop_reason_",
     "seconds_",
     "history_",
+    "warnings_",
     "chosen_",
     "inertia_",
     "device_",
@@ -47,7 +48,7 @@ def save_deep_map(model: DeepMap, folder: Path) -> Path:
     for name, value in model.get_params(deep=False).items():
         if callable(value):
             raise InputError(f"{name} is a function, which a file cannot hold; name a decay before saving")
-        if isinstance(value, np.random.RandomState):  # of no use to a model that is trained
+        if isinstance(value, np.random.RandomState) or name == "training":  # of no use to a trained model
             value = None
         parameters[name] = str(value) if isinstance(value, Path) else value
     arrays = {name: np.ascontiguousarray(getattr(model, name)) for name in _ARRAYS}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from somscope.errors import InputError, check_choice
+from somscope.models.table import MODELS
 from somscope.runs.record import jsonable
 from somscope.studies.declare import Entry
 
@@ -17,12 +18,7 @@ __all__ = ["build", "learner_classes", "learner_parameters", "what_differs"]
 _REFERENCES = {
     "k-means": "somscope.studies.references:KMeansReference",
     "minisom": "somscope.studies.references:MiniSomReference",
-    "som": "somscope.maps.som:SOM",
-    "sgd-som": "somscope.models.sgd_som:SGDSOM",
-    "ae-som": "somscope.models.ae_som:AESOM",
     "ae+minisom": "somscope.studies.references:EncodedMiniSomReference",
-    "som-vae": "somscope.models.som_vae:SOMVAE",
-    "desom": "somscope.models.desom:DESOM",
 }
 # What a run decides, and what does not change what is learned.
 _OF_THE_RUN = ("random_state", "device", "verbose", "checkpoints", "resume")
@@ -30,7 +26,7 @@ _OF_THE_RUN = ("random_state", "device", "verbose", "checkpoints", "resume")
 
 def learner_classes() -> dict[str, str]:
     """Name of each model -> "module:Class"."""
-    return dict(_REFERENCES)
+    return MODELS | _REFERENCES
 
 
 def _class_of(entry: Entry) -> type[Any]:
