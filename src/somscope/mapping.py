@@ -7,51 +7,60 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import issparse
 
 from somscope import figures
 from somscope.atomic import no_interrupt, whole_file
 from somscope.data.collection import Collection
 from somscope.errors import InputError, check_choice, closest
+from somscope.models.table import model_class
+from somscope.processes import n_processes, process_rank, wait_for_all
 from somscope.report import write_report
 from somscope.runs import (
     FeatureBlocks,
     MapDistance,
     Run,
+    Seen,
     Steps,
     assignments_table,
+    begin_checkpoints,
     best_units,
+    checkpoint_folder,
     config_record,
     density,
     feature_matrix,
     history_table,
+    is_deep,
     is_large,
     items_table,
     mappable,
+    may_replace,
     measure_run,
     new_run,
     units_table,
     vocabulary_table,
     write_record,
 )
+from somscope.runs.checkpoints import has_checkpoints
+from somscope.runs.features import shown_prototypes
 from somscope.runs.jsonfile import write_object
 from somscope.runs.measuring import MOST_UNITS
-from somscope.runs.run import MODELS, model_class
+from somscope.runs.run import unfinished
+from somscope.runs.scaling import SCALES, is_scaled, standard_weights, uneven_columns, with_weights
 from somscope.threads import n_threads
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from somscope.maps.som import SOM
+__all__ = ["map_collection", "map_figures"]
 
-__all__ = ["SCALES", "map_collection", "map_figures"]
-
-SCALES = ("auto", "none", "standard")
+_OF_THE_TRAINING = ("checkpoints", "resume")  # parameters that `map_collection` sets itself
 _log = logging.getLogger(__name__)
 
 
@@ -63,102 +72,149 @@ def map_collection(
     *,
     scale: str = "auto",
     overwrite: bool = False,
+    resume: bool = False,
     command: Sequence[str] = (),
 ) -> Run:
     """Train a map on a collection and write everything about it to the run folder `path`.
 
-    parameters: of the model, for example {"grid": (10, 10)}.
+    model_name: of `models.table.MODELS`. parameters: of the model, for example {"grid": (10, 10)}.
     scale: "standard" measures each feature in its standard deviations (by feature weights 1 / variance, so that
-        prototypes stay in the units of the data), "none" as it is; "auto" scales tables with named columns.
+        prototypes stay in the units of the data), "none" as it is; "auto" scales tables with named columns. Deep maps
+        take features as they are.
     overwrite: replace the run that is there. command: the command line, to be recorded.
+    resume: go on with a training that did not come to its end, from its checkpoints. A deep map has them in the folder
+        `path`.checkpoints until its run is whole.
 
     Features of more than 1 GiB are read in blocks for every pass, by the batch algorithm on the CPU.
 
     Ctrl-C during the training keeps the map learned so far; `run.config["stop_reason"]` is then "interrupted". What
     comes after the training (measures, figures, report) cannot lose it: a step that fails or is interrupted is left
-    out, and `run.config["left_out"]` says what and why.
+    out, and `run.config["left_out"]` says what and why. Labels reach measures, figures and report, never the training.
     Raises RunError if the folder cannot be written, InputError for wrong parameters.
     """
-    check_choice("model", model_name, MODELS)
     check_choice("scale", scale, SCALES)
+    made = model_class(model_name)
     collection = mappable(collection)
-    with new_run(path, overwrite) as folder:
-        scaled = _is_scaled(collection, scale)
-        weights = _standard_weights(collection) if scaled else None
-        settings = {"random_state": 0, **_with_weights(parameters or {}, weights)}  # a run can be repeated
-        made = model_class(model_name)
-        _check_names(model_name, made, settings)
-        model = made(**settings)
-        started = time.perf_counter()
-        _fit(model, collection)
-        seconds = time.perf_counter() - started
-        if model.stop_reason_ == "interrupted":
-            _log.warning("interrupted after pass %d: writing the map learned so far", model.n_iter_)
+    settings = {"random_state": 0, **(parameters or {})}  # a run can be repeated
+    _check_names(model_name, made, settings)
+    _check_processes(model_name, made)
+    if resume and not _has_checkpoints(made):
+        raise InputError(f"{model_name} writes no checkpoints, so that no training of it can be resumed")
+    scaled = _is_scaled(made, model_name, collection, scale)
+    if process_rank() > 0:  # trains its part of each batch; the first process does all the rest
+        _model(made, settings, checkpoint_folder(path), resume).fit(collection)
+        wait_for_all()
+        return Run.open(path)
+    with new_run(path, may_replace(path, overwrite, resume)) as folder:
+        if scaled:
+            settings = with_weights(settings, standard_weights(collection))
+        checkpoints = begin_checkpoints(path, overwrite, resume) if _has_checkpoints(made) else None
+        model, seconds = _trained(
+            _model(made, settings, checkpoints, resume), collection, checkpoints, folder
+        )
         with no_interrupt():
             model.save(folder)
-        chosen = dict(model.chosen_)
-        if scaled:
-            chosen["scale"] = "each column in its standard deviations"
+        asked = model.get_params(deep=False)
         steps = Steps(folder)
-
-        def record() -> dict[str, Any]:
-            return config_record(
-                collection,
-                model_name,
-                model.get_params(deep=False),
-                model.lattice_,
-                chosen=chosen,
-                stop_reason=model.stop_reason_,
-                passes=model.n_iter_,
-                seed=settings.get("random_state"),
-                seconds=seconds,
-                device=str(model.device_),
-                threads=n_threads(),
-                command=command,
-                left_out=steps.left_out,
-            )
-
-        distance = MapDistance(
-            settings.get("metric", "euclidean"), _as_weights(settings), collection.kind, scaled
+        record = partial(
+            config_record,
+            collection,
+            model_name,
+            {name: value for name, value in asked.items() if name not in _OF_THE_TRAINING},
+            model.lattice_,
+            chosen=model.chosen_ | ({"scale": "each column in its standard deviations"} if scaled else {}),
+            stop_reason=model.stop_reason_,
+            **{"steps" if is_deep(model) else "passes": model.n_iter_},
+            seed=settings["random_state"],
+            seconds=seconds,
+            device=str(model.device_),
+            precision=getattr(model, "precision_", None),
+            threads=n_threads(),
+            command=command,
+            warnings=_warnings(model, collection, scale),
+            left_out=steps.left_out,
         )
-        _finish(folder, model, collection, distance, steps, record)
-    return Run.open(path)
+        distance = MapDistance(
+            settings.get("metric", "euclidean"),
+            _as_weights(settings),
+            collection.kind,
+            scaled,
+            codes="latent_dim" in asked,
+        )
+        _finish(folder, Seen(model, distance, collection), steps, record)
+    run = Run.open(path)
+    if checkpoints is not None and not unfinished(run.config):
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    wait_for_all()
+    return run
 
 
-def _fit(model: SOM, collection: Collection) -> None:
-    """Train on all features at once, or in blocks where they are large and the algorithm and the device allow it."""
-    if is_large(collection) and model.algorithm == "batch" and model.device != "cuda":
+def _trained(model: Any, collection: Collection, checkpoints: Path | None, folder: Path) -> tuple[Any, float]:
+    """The fitted model, and the seconds that its training took, with those before it was resumed."""
+    started = time.perf_counter()
+    try:
+        _fit(model, collection)
+    finally:
+        if checkpoints is not None:
+            _keep_log(checkpoints, folder)
+            if not has_checkpoints(checkpoints):  # nothing that a training could go on from
+                shutil.rmtree(checkpoints, ignore_errors=True)
+    if checkpoints is not None:
+        model.set_params(checkpoints=None, resume=False)  # of this training, not of the model
+    elif model.stop_reason_ == "interrupted":
+        _log.warning("interrupted after pass %d: writing the map learned so far", model.n_iter_)
+    return model, max(time.perf_counter() - started, getattr(model, "seconds_", 0.0))
+
+
+def _warnings(model: Any, collection: Collection, scale: str) -> list[str]:
+    """What the training says that went wrong, and of a model without weights what it cannot make good."""
+    said = list(getattr(model, "warnings_", ()))
+    if is_deep(model) and is_scaled(collection, scale) and (uneven := uneven_columns(collection)):
+        said.append(uneven)
+    return said
+
+
+def _has_checkpoints(made: type[Any]) -> bool:
+    return "checkpoints" in inspect.signature(made).parameters
+
+
+def _model(made: type[Any], settings: Mapping[str, Any], checkpoints: Path | None, resume: bool) -> Any:
+    """The untrained model."""
+    return made(**settings, **({} if checkpoints is None else {"checkpoints": checkpoints, "resume": resume}))
+
+
+def _fit(model: Any, collection: Collection) -> None:
+    """Train on the collection, on all its features at once, or in blocks where they are large and the algorithm and the
+    device allow it."""
+    if is_deep(model):
+        model.fit(collection)
+    elif is_large(collection) and model.algorithm == "batch" and model.device != "cuda":
         model.fit_blocks(FeatureBlocks(collection))
     else:
         model.fit(feature_matrix(collection))
 
 
-def _finish(
-    folder: Path,
-    model: SOM,
-    collection: Collection,
-    distance: MapDistance,
-    steps: Steps,
-    record: Callable[[], dict[str, Any]],
-) -> None:
+def _keep_log(checkpoints: Path, folder: Path) -> None:
+    """Copy the log of the training into the run; without it the run has history.parquet."""
+    with suppress(OSError):
+        shutil.copy(checkpoints / "metrics.jsonl", folder / "metrics.jsonl")
+
+
+def _finish(folder: Path, seen: Seen, steps: Steps, record: Callable[[], dict[str, Any]]) -> None:
     """Place, measure, draw and report; whatever of it cannot be done is left out and recorded."""
+    model, collection = seen.model, seen.collection
     metrics: dict[str, float] = {}
     dense: NDArray[np.int64] | None = None
     placed = steps.do("assignments", lambda: best_units(model, collection))
     if placed is not None:
         units, distances = placed
-        measured = steps.do(
-            "measures",
-            lambda: measure_run(distance, collection, model.lattice_, model.prototypes_, units, distances),
-        )
+        measured = steps.do("measures", lambda: measure_run(seen, units, distances))
         metrics, skipped = measured or ({}, [])
         for what, why in skipped:
             steps.leave_out(what, why)
         # Most texts have few words in common: nearly all lie within the Pareto radius of every prototype.
-        if model.lattice_.n_units <= MOST_UNITS and collection.kind != "text":
-            dense = steps.do(
-                "P-matrix", lambda: density(distance, collection, model.lattice_, model.prototypes_)
-            )
+        if seen.lattice.n_units <= MOST_UNITS and (collection.kind != "text" or seen.distance.codes):
+            dense = steps.do("P-matrix", lambda: density(seen))
     items = steps.do("thumbnails", lambda: items_table(collection))
     with no_interrupt():
         write_record(
@@ -174,7 +230,7 @@ def _finish(
     if placed is None:
         steps.leave_out("figures and report", "they need the assignments", "error")
     else:
-        figures_of = map_figures(model, collection, units, distances, distance, dense)
+        figures_of = map_figures(model, collection, units, distances, seen.distance, dense)
         steps.do("figures", lambda: _draw(folder / "figures", figures_of, steps))
         _record_again(folder, record, steps)  # the report says what was left out
         steps.do("report", lambda: write_report(Run.open(folder), folder / "report.html"))
@@ -197,44 +253,21 @@ def _draw(folder: Path, drawings: Mapping[str, Callable[[], Figure]], steps: Ste
     folder.mkdir()
     for name, draw in drawings.items():
         try:
-            with whole_file(folder / f"{name}.png") as partial:
-                figures.save_figure(draw(), partial)
+            with whole_file(folder / f"{name}.png") as unfinished_file:
+                figures.save_figure(draw(), unfinished_file)
         except Exception as error:
             steps.failed(f"figure {name}", error)
 
 
-def _is_scaled(collection: Collection, scale: str) -> bool:
-    if scale == "auto":
-        return collection.kind == "vectors" and bool(collection.feature_names)
-    return scale == "standard"
-
-
-def _standard_weights(collection: Collection) -> NDArray[np.float64]:
-    """(d,) 1 / variance of each feature over its known values; 1 for a feature that is constant or never known."""
-    if issparse(collection.features):
-        raise InputError("scale='standard' needs dense features: sparse ones stay as they are")
-    count, total, squared = (np.zeros(collection.n_features) for _ in range(3))
-    for block in FeatureBlocks(collection):
-        known = np.isfinite(block)
-        count += known.sum(axis=0)
-        total += np.where(known, block, 0).sum(axis=0, dtype=np.float64)
-    mean = total / np.maximum(count, 1)
-    for block in FeatureBlocks(collection):  # a second reading: the squares of far-off values would cancel
-        squared += np.where(np.isfinite(block), (block - mean) ** 2, 0).sum(axis=0, dtype=np.float64)
-    variance = squared / np.maximum(count, 1)
-    # Rounding leaves a constant column with a variance of about (eps * mean)^2, which must not be blown up.
-    flat = variance <= (10 * np.finfo(block.dtype).eps * np.abs(mean)) ** 2
-    return np.where(flat, 1.0, 1.0 / np.where(flat, 1.0, variance))
-
-
-def _with_weights(parameters: Mapping[str, Any], weights: NDArray[np.float64] | None) -> dict[str, Any]:
-    if weights is None:
-        return dict(parameters)
-    if parameters.get("feature_weights") is not None:
-        raise InputError("feature_weights and scale='standard' exclude each other: give scale='none'")
-    if parameters.get("metric") == "manhattan":  # its weights multiply differences, not their squares
-        weights = np.sqrt(weights)
-    return {**parameters, "feature_weights": weights}
+def _is_scaled(made: type[Any], model_name: str, collection: Collection, scale: str) -> bool:
+    """Whether features are to be weighed; InputError where that is asked for and the model has no weights."""
+    if "feature_weights" in inspect.signature(made).parameters:
+        return is_scaled(collection, scale)
+    if scale == "standard":
+        raise InputError(
+            f"scale='standard' does not apply to {model_name}, which takes features as they are; allowed: auto, none"
+        )
+    return False
 
 
 def _as_weights(settings: Mapping[str, Any]) -> NDArray[np.float64] | None:
@@ -242,10 +275,10 @@ def _as_weights(settings: Mapping[str, Any]) -> NDArray[np.float64] | None:
     return None if given is None else np.asarray(given, dtype=np.float64)
 
 
-def _check_names(model_name: str, made: type[SOM], settings: Mapping[str, Any]) -> None:
+def _check_names(model_name: str, made: type[Any], settings: Mapping[str, Any]) -> None:
     """Raise InputError for parameters that the model does not have, and for functions, before a long training: a run
     folder cannot hold a function, since reading it must not execute anything."""
-    allowed = list(inspect.signature(made).parameters)
+    allowed = [name for name in inspect.signature(made).parameters if name not in _OF_THE_TRAINING]
     unknown = [name for name in settings if name not in allowed]
     if unknown:
         raise InputError(
@@ -255,12 +288,17 @@ def _check_names(model_name: str, made: type[SOM], settings: Mapping[str, Any]) 
     functions = [name for name, value in settings.items() if callable(value)]
     if functions:
         raise InputError(
-            f"{', '.join(functions)} is a function, which a run folder cannot hold: use a named one, or `SOM.fit`"
+            f"{', '.join(functions)} is a function, which a run folder cannot hold: use a named one, or the model's fit"
         )
 
 
+def _check_processes(model_name: str, made: type[Any]) -> None:
+    if n_processes() > 1 and not _has_checkpoints(made):
+        raise InputError(f"{model_name} is trained by one process: start it without torchrun")
+
+
 def map_figures(
-    model: SOM,
+    model: Any,
     collection: Collection,
     units: NDArray[Any],
     distances: NDArray[Any],
@@ -281,11 +319,11 @@ def map_figures(
     if collection.image_shape is not None:
         shape = collection.image_shape
         drawn["prototypes"] = lambda: figures.prototype_pictures_figure(
-            lattice, model.prototypes_.reshape(-1, *shape)
+            lattice, shown_prototypes(model).reshape(-1, *shape)
         )
     elif collection.kind == "vectors":
         drawn["component_planes"] = lambda: figures.component_planes_figure(
-            lattice, model.prototypes_, collection.feature_names
+            lattice, shown_prototypes(model), collection.feature_names
         )
     labels, names = collection.labels, collection.label_names
     if labels is not None and (labels >= 0).any():
@@ -300,6 +338,8 @@ def map_figures(
         drawn["errors"] = lambda: figures.error_layers_figure(
             lattice, first, units[:, 1], distances[:, 0], unit=distance.items
         )
-    if len(model.history_.get("pass", ())) > 0:
+    if hasattr(model, "transition_matrix_"):
+        drawn["transitions"] = lambda: figures.transitions_figure(lattice, model.transition_matrix_)
+    if any(len(column) for column in model.history_.values()):
         drawn["training"] = lambda: figures.training_curves_figure(model.history_, unit=distance.items)
     return drawn

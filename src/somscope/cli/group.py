@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
@@ -10,6 +11,7 @@ from typer.core import TyperGroup
 
 from somscope.cli.console import say_error, say_note
 from somscope.errors import SomscopeError
+from somscope.processes import n_processes, process_rank
 
 __all__ = ["EXIT_ERROR", "EXIT_INCOMPLETE", "EXIT_INTERRUPTED", "SomscopeGroup", "command_line"]
 
@@ -18,7 +20,15 @@ EXIT_INCOMPLETE = 1  # the trained map is there, but a part of its run is not
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells expect
 _ARGV = "somscope.argv"
 # Parameters of a map that are set by options of another name.
-_SET_BY = {"n_clusters": "--clusters", "n_passes": "--passes", "random_state": "--seed"}
+_SET_BY = {
+    "n_clusters": "--clusters",
+    "n_passes": "--passes",
+    "n_steps": "--steps",
+    "n_epochs": "--epochs",
+    "pretrain_epochs": "--pretrain",
+    "final_radius": "--radius",
+    "random_state": "--seed",
+}
 
 
 class SomscopeGroup(TyperGroup):
@@ -36,10 +46,12 @@ class SomscopeGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except SomscopeError as error:
-            say_error(as_typed(str(error), self.commands.get(str(ctx.invoked_subcommand))))
+            if process_rank() == 0:
+                say_error(as_typed(str(error), self.commands.get(str(ctx.invoked_subcommand))))
             raise typer.Exit(EXIT_ERROR) from error
         except KeyboardInterrupt as error:
-            say_note("interrupted: nothing was written; run the same command again to start anew")
+            if process_rank() == 0:
+                say_note("interrupted: nothing was written; run the same command again to start anew")
             raise typer.Exit(EXIT_INTERRUPTED) from error
 
 
@@ -59,5 +71,8 @@ def as_typed(message: str, command: Any) -> str:
 
 
 def command_line(context: typer.Context) -> list[str]:
-    """The arguments as they were typed, "somscope" first."""
-    return list(context.meta.get(_ARGV, []))
+    """The arguments as they were typed, "somscope" first, and before it how several processes were started."""
+    typed = list(context.meta.get(_ARGV, []))
+    if typed and n_processes() > 1:
+        return ["torchrun", "--nproc-per-node", os.environ["LOCAL_WORLD_SIZE"], "-m", *typed]
+    return typed

@@ -8,11 +8,15 @@ from typing import Annotated, Any, Literal
 import typer
 
 from somscope.cli.group import command_line
-from somscope.cli.options import check_grid, default_run, parse_columns, parse_radius
+from somscope.cli.options import check_grid, default_run, model_parameters, parse_columns, parse_radius
+from somscope.models.table import MODELS
+from somscope.processes import process_rank
 
 __all__ = ["map_command"]
 
 _MAP = "The map"
+_SOM = "Model som alone"
+_DEEP = "Deep maps"
 _DATA = "The data"
 
 
@@ -29,57 +33,105 @@ def map_command(
         Path | None, typer.Option("--out", "-o", help="The run folder to write; by default runs/NAME.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is there.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a training of a deep map that was not finished.")
+    ] = False,
+    model: Annotated[
+        str, typer.Option(help=f"What is trained: {', '.join(MODELS)}.", metavar="NAME", rich_help_panel=_MAP)
+    ] = "som",
     grid: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="ROWSxCOLUMNS units, a number (a chain), or auto: chosen from the data.",
+            help="ROWSxCOLUMNS units, a number (a chain), or auto: chosen from the data. By default auto, of deep maps "
+            "8x8.",
             rich_help_panel=_MAP,
         ),
-    ] = "auto",
+    ] = None,
     lattice: Annotated[
-        Literal["rectangular", "hexagonal"], typer.Option(help="How units lie.", rich_help_panel=_MAP)
-    ] = "rectangular",
+        Literal["rectangular", "hexagonal"] | None,
+        typer.Option(help="How units lie; by default rectangular.", rich_help_panel=_MAP),
+    ] = None,
     toroidal: Annotated[
-        bool, typer.Option("--toroidal", help="Join opposite edges of the map.", rich_help_panel=_MAP)
-    ] = False,
-    model: Annotated[Literal["som"], typer.Option(help="What is trained.", rich_help_panel=_MAP)] = "som",
-    algorithm: Annotated[
-        Literal["batch", "online"], typer.Option(help="How it is trained.", rich_help_panel=_MAP)
-    ] = "batch",
-    passes: Annotated[
-        int | None,
+        bool | None,
         typer.Option(
-            min=1, help="Passes over the data; by default chosen from the data.", rich_help_panel=_MAP
+            "--toroidal/--no-toroidal",
+            help="Join opposite edges of the map, as dpsom does by default.",
+            rich_help_panel=_MAP,
         ),
     ] = None,
     radius: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="Last neighbourhood radius in lattice steps, START:END for both ends, or auto.",
+            help="Last neighbourhood radius in lattice steps; of som also START:END for both ends, or auto.",
             rich_help_panel=_MAP,
         ),
-    ] = "auto",
-    metric: Annotated[
-        Literal["euclidean", "cosine", "manhattan"],
-        typer.Option(help="Distance between an item and a prototype.", rich_help_panel=_MAP),
-    ] = "euclidean",
-    scale: Annotated[
-        Literal["auto", "none", "standard"],
+    ] = None,
+    algorithm: Annotated[
+        Literal["batch", "online", "sgd"] | None,
         typer.Option(
-            help="standard: every column counts alike, whatever its unit; auto: that for tables, none otherwise.",
+            help="How the map is trained: of som batch (the default) or online, of ae-som sgd (the default) or batch.",
             rich_help_panel=_MAP,
         ),
-    ] = "auto",
-    clusters: Annotated[
-        int | None,
-        typer.Option(min=1, help="Also join the units into so many clusters.", rich_help_panel=_MAP),
     ] = None,
     seed: Annotated[
         int, typer.Option(min=0, help="The same seed gives the same map.", rich_help_panel=_MAP)
     ] = 0,
     device: Annotated[
-        Literal["auto", "cpu", "cuda"], typer.Option(help="Where it is trained.", rich_help_panel=_MAP)
+        Literal["auto", "cpu", "cuda"] | None,
+        typer.Option(help="Where it is trained; by default auto.", rich_help_panel=_MAP),
+    ] = None,
+    passes: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Passes over the data; by default chosen from the data.", rich_help_panel=_SOM
+        ),
+    ] = None,
+    metric: Annotated[
+        Literal["euclidean", "cosine", "manhattan"] | None,
+        typer.Option(
+            help="Distance between an item and a prototype; by default euclidean.", rich_help_panel=_SOM
+        ),
+    ] = None,
+    scale: Annotated[
+        Literal["auto", "none", "standard"],
+        typer.Option(
+            help="standard: every column counts alike, whatever its unit; auto: that for tables, none otherwise.",
+            rich_help_panel=_SOM,
+        ),
     ] = "auto",
+    clusters: Annotated[
+        int | None,
+        typer.Option(min=1, help="Also join the units into so many clusters.", rich_help_panel=_SOM),
+    ] = None,
+    latent_dim: Annotated[
+        int | None, typer.Option(help="Numbers in the code of an item.", rich_help_panel=_DEEP)
+    ] = None,
+    gamma: Annotated[
+        float | None,
+        typer.Option(help="Weight of the map's loss, of desom and conv-desom.", rich_help_panel=_DEEP),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            help="Steps of training, of sgd-som, ae-som and the desoms, which add a fifth for their finish.",
+            rich_help_panel=_DEEP,
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(help="Epochs of training, of som-vae and dpsom.", rich_help_panel=_DEEP),
+    ] = None,
+    pretrain: Annotated[
+        int | None,
+        typer.Option(help="Epochs of the autoencoder alone, before the map.", rich_help_panel=_DEEP),
+    ] = None,
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16"] | None,
+        typer.Option(
+            help="Of the network's products; bf16 is faster where the processor has it.",
+            rich_help_panel=_DEEP,
+        ),
+    ] = None,
     columns: Annotated[
         str | None, typer.Option(help="Columns of a table to map, such as a,b,c.", rich_help_panel=_DATA)
     ] = None,
@@ -123,7 +175,7 @@ def map_command(
     """Lay a collection out on a map, and write a report that shows it.
 
     Without options the size of the map, the radius and the number of passes are chosen from the data. Ctrl-C during
-    the training keeps the map learned so far.
+    the training keeps the map learned so far; the training of a deep map can then be gone on with.
 
     Examples:
 
@@ -132,20 +184,28 @@ def map_command(
     `somscope map fashion-mnist --grid 20x20 --lattice hexagonal`
 
     `somscope map table.csv --columns a,b,c --label-column kind`
+
+    `somscope map fashion-mnist --model desom --grid 8x8 -o runs/fashion`
     """
-    parameters: dict[str, Any] = {
-        "grid": check_grid(grid),
-        "lattice": lattice,
-        "toroidal": toroidal,
-        "algorithm": algorithm,
-        "n_passes": "auto" if passes is None else passes,
-        "radius": parse_radius(radius),
-        "metric": metric,
-        "n_clusters": clusters,
-        "random_state": seed,
-        "device": device,
-        "verbose": None,
-    }
+    parameters = model_parameters(
+        model,
+        grid=None if grid is None else check_grid(grid),
+        lattice=lattice,
+        toroidal=toroidal,
+        radius=None if radius is None else parse_radius(radius),
+        algorithm=algorithm,
+        device=device,
+        passes=passes,
+        metric=metric,
+        clusters=clusters,
+        latent_dim=latent_dim,
+        gamma=gamma,
+        steps=steps,
+        epochs=epochs,
+        pretrain=pretrain,
+        precision=precision,
+    )
+    parameters |= {"random_state": seed, "verbose": None}
     reading: dict[str, Any] = {
         "columns": parse_columns(columns),
         "label_column": label_column,
@@ -161,24 +221,31 @@ def map_command(
     }
     target = default_run(data) if out is None else out
 
-    from somscope.runs import check_target
+    from somscope.runs import check_checkpoints, check_target, may_replace
 
-    check_target(target, overwrite)
+    check_target(target, may_replace(target, overwrite, resume))
+    check_checkpoints(target, overwrite, resume)
 
-    from somscope.cli.summary import end
+    from somscope.cli.summary import end, interrupted
     from somscope.data import open_collection
     from somscope.mapping import map_collection
 
     collection = open_collection(
         data, **{name: value for name, value in reading.items() if value is not None}
     )
-    run = map_collection(
-        collection,
-        target,
-        model_name=model,
-        parameters=parameters,
-        scale=scale,
-        overwrite=overwrite,
-        command=command_line(context),
-    )
-    end(run)
+    try:
+        run = map_collection(
+            collection,
+            target,
+            model_name=model,
+            parameters=parameters,
+            scale=scale,
+            overwrite=overwrite,
+            resume=resume,
+            command=command_line(context),
+        )
+    except KeyboardInterrupt:
+        interrupted(target, command_line(context))
+        raise
+    if process_rank() == 0:
+        end(run)

@@ -3,12 +3,68 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import re
 from pathlib import Path
+from typing import Any
 
 from somscope.errors import InputError
+from somscope.models.table import model_class
 
-__all__ = ["check_grid", "default_run", "parse_columns", "parse_radius"]
+__all__ = ["check_grid", "default_run", "model_parameters", "parse_columns", "parse_radius"]
+
+# Options that set a parameter of another name; of several that one which the model has.
+_SETS = {
+    "radius": ("radius", "final_radius"),
+    "algorithm": ("algorithm", "method"),
+    "passes": ("n_passes",),
+    "clusters": ("n_clusters",),
+    "steps": ("n_steps",),
+    "epochs": ("n_epochs",),
+    "pretrain": ("pretrain_epochs",),
+}
+_FINISH = 5  # steps for each one of the finish, where a model has one: in DESOM's defaults 10,000 and 2,000
+_ONLY = {"gamma": ("desom", "conv-desom")}  # elsewhere a parameter of this name means something else
+
+
+def model_parameters(model: str, **options: Any) -> dict[str, Any]:
+    """The parameters of a model that were given as options; those that are None were not.
+
+    Raises InputError for a model that is not known, and for options that do not apply to it.
+    """
+    known = inspect.signature(model_class(model)).parameters
+    sets = {
+        option: next((name for name in _SETS.get(option, (option,)) if name in known), None)
+        for option in options
+        if model in _ONLY.get(option, (model,))
+    }
+    applied = {option: name for option, name in sets.items() if name is not None}
+    given = {option: value for option, value in options.items() if value is not None}
+    wrong = [option for option in given if option not in applied]
+    if wrong:
+        raise InputError(
+            f"{_flags(wrong)} {'does' if len(wrong) == 1 else 'do'} not apply to --model {model}; "
+            f"allowed: {_flags(applied)}"
+        )
+    if "method" in known:
+        _check_stages(model, given)
+    found = {applied[option]: value for option, value in given.items()}
+    if "n_steps" in found and "finish_steps" in known:
+        found["finish_steps"] = max(1, found["n_steps"] // _FINISH)
+    return found
+
+
+def _flags(options: Any) -> str:
+    return ", ".join(f"--{option.replace('_', '-')}" for option in options)
+
+
+def _check_stages(model: str, given: dict[str, Any]) -> None:
+    """Each of the two algorithms for a map of codes has an option of its own."""
+    batch = given.get("algorithm") == "batch"
+    if "radius" in given and not batch:
+        raise InputError(f"--radius of --model {model} needs --algorithm batch")
+    if "steps" in given and batch:
+        raise InputError(f"--steps does not apply to --model {model} with --algorithm batch")
 
 
 def check_grid(text: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -13,16 +15,18 @@ from rich.table import Table
 from somscope.cli.console import OUT, say_note
 from somscope.cli.group import EXIT_INCOMPLETE, EXIT_INTERRUPTED
 from somscope.measures import DESCRIPTIONS
-from somscope.runs.run import left_out
+from somscope.runs.checkpoints import checkpoint_folder, has_checkpoints
+from somscope.runs.run import left_out, unfinished
 
 if TYPE_CHECKING:
     from somscope.runs import Run
 
-__all__ = ["end", "show_skipped", "show_summary"]
+__all__ = ["end", "interrupted", "show_skipped", "show_summary"]
 
 _SHOWN = 5  # examples of skipped files
 _SHORT = (  # the measures that the terminal shows; the report has all
     "quantization_error",
+    "reconstruction_error",
     "topographic_error_8",
     "topographic_error_hexagonal",
     "trustworthiness",
@@ -45,19 +49,23 @@ def show_summary(run: Run) -> None:
     if "note" in collection["source"]:
         table.add_row("", escape(collection["source"]["note"]))
     shape = ("toroidal " if lattice.toroidal else "") + lattice.shape
+    if run.config["model"]["name"] != "som":
+        table.add_row("model", escape(_model(run.config)))
     table.add_row("map", f"{lattice.rows}x{lattice.columns} {shape}, {lattice.n_units:,} units")
     table.add_row(
         "training",
-        escape(
-            f"{run.config['passes']} passes in {run.config['seconds']:.1f} s: {run.config['stop_reason']}"
-        ),
+        escape(f"{_length(run.config)} in {run.config['seconds']:.1f} s: {run.config['stop_reason']}"),
     )
     for name, why in run.config["chosen"].items():
         table.add_row(f"chosen {name}", escape(_chosen(why)))
     OUT.print(table)
     OUT.print()
     OUT.print(_measures(run))
+    if "latent_dim" in run.config["model"]["parameters"]:
+        OUT.print("Distances are between codes, on a scale that the network has chosen.", style="dim")
     OUT.print()
+    for warning in run.config["warnings"]:
+        say_note(f"warning: {warning}")
     report = run.path / "report.html"
     if report.is_file():
         OUT.print(f"report: {report}", soft_wrap=True, markup=False)
@@ -78,17 +86,45 @@ def end(run: Run) -> None:
     show_summary(run)
     for what, why in left_out(run.config).items():
         say_note(f"left out: {what} ({why})")
+    if not unfinished(run.config):
+        return
     causes = {entry.get("cause") for entry in run.config.get("left_out") or ()}
-    again = "run the same command again with --overwrite"
-    if run.config["stop_reason"] == "interrupted":
-        passes = run.config["passes"]
+    stopped = run.config["stop_reason"] == "interrupted"
+    kept = f"the trained map is kept in {run.path}"
+    if stopped:
+        kept = f"interrupted: the map was kept as it was after {_length(run.config)}"
+    if has_checkpoints(checkpoint_folder(run.path)):
+        say_note(f"{kept}; to go on:\n{_resuming(run.config['command'])}")
+    else:
+        rest = "a full training" if stopped else "all the rest"
+        say_note(f"{kept}; run the same command again with --overwrite for {rest}")
+    raise typer.Exit(EXIT_INTERRUPTED if stopped or "interrupted" in causes else EXIT_INCOMPLETE)
+
+
+def interrupted(path: Path, command: Sequence[str]) -> None:
+    """Where Ctrl-C ended a training at once and left checkpoints, say how to go on and exit."""
+    if has_checkpoints(checkpoint_folder(path)):
         say_note(
-            f"interrupted: the map was kept as it was after {passes} passes; {again} for a full training"
+            f"interrupted: no run was written, and the last checkpoint is kept; to go on:\n{_resuming(command)}"
         )
         raise typer.Exit(EXIT_INTERRUPTED)
-    if causes & {"interrupted", "error"}:
-        say_note(f"the trained map is kept in {run.path}; {again} for all the rest")
-        raise typer.Exit(EXIT_INTERRUPTED if "interrupted" in causes else EXIT_INCOMPLETE)
+
+
+def _resuming(command: Sequence[str]) -> str:
+    """The command line that goes on with a training."""
+    return shlex.join([*command, *([] if "--resume" in command else ["--resume"])])
+
+
+def _length(config: dict[str, Any]) -> str:
+    return f"{config['steps']:,} steps" if "steps" in config else f"{config['passes']} passes"
+
+
+def _model(config: dict[str, Any]) -> str:
+    """ "desom, codes of 10 numbers, on cpu in fp32"."""
+    parts = [config["model"]["name"]]
+    if latent := config["model"]["parameters"].get("latent_dim"):
+        parts.append(f"codes of {latent} numbers")
+    return ", ".join([*parts, f"on {config['device']} in {config.get('precision')}"])
 
 
 def show_skipped(skipped: Sequence[dict[str, str]]) -> None:

@@ -13,7 +13,7 @@ class Description:
 
     title: str
     sentence: str
-    unit: str  # "share", "distance", "units", "items", "" for a plain number
+    unit: str  # "share", "distance", "squared feature", "units", "items", "" for a plain number
     better: str  # "lower", "higher" or "none"
     low: float | None
     high: float | None
@@ -41,6 +41,15 @@ DESCRIPTIONS: dict[str, Description] = {
         0.0,
         None,
         "Kohonen (2001)",
+    ),
+    "reconstruction_error": Description(
+        "Reconstruction error",
+        "Mean squared difference, per feature, of an item and what the network makes of its code again; 0 is best.",
+        "squared feature",
+        "lower",
+        0.0,
+        None,
+        "mean squared error",
     ),
     "topographic_error_4": _topographic("4"),
     "topographic_error_8": _topographic("8"),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from somscope.figures.classes import majority
 from somscope.figures.errors import topographic_error_pairs
 from somscope.figures.planes import most_varied
+from somscope.figures.transitions import most_probable_next
 from somscope.maps.lattice import Lattice
 from somscope.report.safe_json import short
 from somscope.report.summary import MapSummary
@@ -22,6 +23,7 @@ __all__ = [
     "component_layers",
     "density_layer",
     "picture_layer",
+    "transition_layer",
     "value_layers",
     "word_layer",
 ]
@@ -29,6 +31,7 @@ __all__ = [
 _MOST_PLANES = 48
 _MOST_PLANE_VALUES = 150_000
 _MOST_PAIRS = 150
+_MOST_LINES = 2000  # of transitions, one of each unit
 
 
 def value_layers(summary: MapSummary, lattice: Lattice, distance: MapDistance) -> list[dict[str, Any]]:
@@ -129,6 +132,26 @@ def cluster_layer(clusters: NDArray[np.integer]) -> dict[str, Any]:
         "classes": np.asarray(clusters).reshape(-1).tolist(),
         "text": "Units joined into clusters by the likeness of their prototypes along the lattice.",
     }
+
+
+def transition_layer(lattice: Lattice, matrix: NDArray[np.floating]) -> dict[str, Any]:
+    """Where a sequence goes from each unit; matrix: (K, K), row j the distribution of the unit that follows unit j."""
+    stay, following, share = most_probable_next(lattice, matrix)
+    lines = [
+        [unit, to, round(100 * probability, 1)]
+        for unit, (to, probability) in enumerate(zip(following.tolist(), share.tolist(), strict=True))
+        if to >= 0
+    ]
+    layer = _values(
+        "transitions",
+        "Transitions",
+        stay,
+        "probability that the next item of a sequence lies at the same unit",
+        "How probably a sequence stays at the unit. A line joins each unit with the other one that most probably "
+        "follows it; thicker means more probable.",
+        low=0.0,
+    )
+    return layer | {"high": 1.0, "lines": lines[:_MOST_LINES]}
 
 
 def word_layer(words: Sequence[Sequence[str]]) -> dict[str, Any]:

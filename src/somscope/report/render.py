@@ -19,7 +19,7 @@ import somscope
 from somscope.errors import RunError
 from somscope.figures.palette import CLASS_COLOURS, SEQUENTIAL
 from somscope.figures.units import describe
-from somscope.report import layers, wording
+from somscope.report import about, layers, wording
 from somscope.report.charts import training_charts
 from somscope.report.members import Members, list_members, most_listed
 from somscope.report.run_like import RunLike
@@ -28,6 +28,7 @@ from somscope.report.sheets import Pictures, Sheet, decode_pictures, make_sheet,
 from somscope.report.summary import MapSummary, summarise
 from somscope.report.words import distinctive_terms, standing_out, top_terms
 from somscope.runs.distance import MapDistance
+from somscope.runs.features import shown_prototypes
 from somscope.runs.run import left_out
 from somscope.runs.writer import new_file
 
@@ -67,8 +68,12 @@ def render_report(run: RunLike, max_bytes: int = MAX_BYTES) -> str:
         raise RunError(
             f"the model has {len(prototypes)} prototypes for a lattice of {run.lattice.n_units} units"
         )
-    weights = getattr(model, "feature_weights", None)
-    distance = MapDistance.of(run.config, weights)
+    n_features = run.config["collection"].get("n_features")
+    seen = getattr(model, "n_features_in_", n_features)
+    if seen != n_features:
+        raise RunError(f"the model is of items with {seen} features, and the run's items have {n_features}")
+    shown = shown_prototypes(model)
+    distance = MapDistance.of(run.config, getattr(model, "feature_weights", None))
     summary = summarise(run, prototypes, getattr(model, "u_matrix_", None), distance)
     items = run.items()
     if items.num_rows != len(summary.ids):
@@ -79,10 +84,10 @@ def render_report(run: RunLike, max_bytes: int = MAX_BYTES) -> str:
         pictures = _pictures(items, summary)
     texts = items["text"].to_pylist() if kind == "text" and "text" in items.column_names else None
 
-    clusters = getattr(model, "unit_clusters_", None)
+    clusters, transitions = (getattr(model, name, None) for name in ("unit_clusters_", "transition_matrix_"))
     for pixels in _SHEET_PIXELS:
-        sheets = _unit_sheets(run, summary, prototypes, pictures, pixels) if pictures is not None else {}
-        data = _map_data(run, summary, prototypes, clusters, sheets, distance, full=pixels > 0)
+        sheets = _unit_sheets(run, summary, shown, pictures, pixels) if pictures is not None else {}
+        data = _map_data(run, summary, shown, clusters, transitions, sheets, distance, full=pixels > 0)
         page = _page_values(run, data, sheets, distance)
         used = len(_fill(page, Members([], [])).encode()) + 80 * run.lattice.n_units + 2000
         members = list_members(summary, max_bytes - used, pictures, texts)
@@ -147,6 +152,7 @@ def _map_data(
     summary: MapSummary,
     prototypes: NDArray[np.floating],
     clusters: NDArray[np.integer] | None,
+    transitions: NDArray[np.floating] | None,
     sheets: dict[str, Sheet],
     distance: MapDistance,
     *,
@@ -154,7 +160,7 @@ def _map_data(
 ) -> dict[str, Any]:
     """Everything the page's script draws the map and the gallery's head from, except the members.
 
-    full: with component planes, and the terms or features that set each unit apart.
+    prototypes: (K, d) as items. full: with component planes, and the terms or features that set each unit apart.
     """
     lattice, collection = run.lattice, run.config["collection"]
     names = [str(name) for name in collection.get("feature_names") or ()]
@@ -189,6 +195,8 @@ def _map_data(
         shown.insert(1 if shown[0]["type"] == "value" else len(shown) - 4, layers.class_layer(summary))
     if clusters is not None:
         shown.append(layers.cluster_layer(clusters))
+    if transitions is not None:
+        shown.append(layers.transition_layer(lattice, transitions))
     units = run.units()
     if units is not None and not units["density"].null_count:
         shown.append(layers.density_layer(units["density"].to_numpy().astype(np.float64)))
@@ -241,7 +249,8 @@ def _page_values(
     config = run.config
     collection = config["collection"]
     skipped = list(collection.get("skipped") or [])
-    history = run.history()
+    table = run.history()
+    history = {name: table[name].to_pylist() for name in table.column_names}
     return {
         "version": somscope.__version__,
         "config": config,
@@ -254,9 +263,13 @@ def _page_values(
         "number": wording.number,
         "setting": wording.setting,
         "measures": wording.measure_rows(run.metrics, distance),
-        "charts": training_charts(
-            {name: history[name].to_pylist() for name in history.column_names}, distance.items
-        ),
+        "charts": training_charts(history, distance.items),
+        "about": about.model_text(config),
+        "terms": about.term_texts(config, list(history)),
+        "phases": about.phase_rows(history),
+        "training": about.training_text(config, wording.number),
+        "codes": wording.codes_note(config, distance),
+        "warnings": wording.warning_rows(config),
         "left_out": left_out(config),
         "chosen": wording.chosen_rows(config.get("chosen") or {}),
         "repeat_command": wording.repeat_command(config),

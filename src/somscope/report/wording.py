@@ -16,13 +16,18 @@ from somscope.runs.record import DESCRIBED
 __all__ = [
     "Measure",
     "chosen_rows",
+    "codes_note",
     "measure_rows",
     "number",
     "repeat_command",
     "repeat_python",
     "setting",
     "source_rows",
+    "warning_rows",
 ]
+
+
+_LONGEST_TUPLE = 8
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,11 @@ def number(value: Any) -> str:
 
 def measure_rows(metrics: Mapping[str, float], distance: MapDistance) -> list[Measure]:
     """The measures in the order of `somscope.measures.DESCRIPTIONS`, then any that it does not know."""
-    units = {"distance": distance.measured, "squared distance": f"{distance.measured}, squared"}
+    units = {
+        "distance": distance.measured,
+        "squared distance": f"{distance.measured}, squared",
+        "squared feature": f"{distance.features}, squared",
+    }
     known = [name for name in DESCRIPTIONS if name in metrics]
     rows = [
         Measure(
@@ -69,6 +78,27 @@ def measure_rows(metrics: Mapping[str, float], distance: MapDistance) -> list[Me
     return rows + [
         Measure(name, name.replace("_", " "), number(metrics[name]), "", "", "") for name in others
     ]
+
+
+def codes_note(config: Mapping[str, Any], distance: MapDistance) -> str:
+    """Where the distances of a deep map are measured; "" for a map of the items themselves."""
+    if not distance.codes:
+        return ""
+    latent = (config["model"].get("parameters") or {}).get("latent_dim")
+    return (
+        f"The map lies among the codes, {latent} numbers for each item. Distances, the quantization error and the "
+        "topographic errors are measured there, on a scale that the network has chosen: they compare items on this "
+        "map, and are not to be compared with the distances of another."
+    )
+
+
+def warning_rows(config: Mapping[str, Any]) -> list[str]:
+    """What a reader has to know before all else: what went wrong in the training, and that it was interrupted."""
+    known = config.get("warnings")
+    rows = [str(warning) for warning in known] if isinstance(known, list) else []
+    if config.get("stop_reason") == "interrupted":
+        rows.append("The training was interrupted: this is the map as it was then.")
+    return rows
 
 
 def setting(value: Any) -> str:
@@ -104,8 +134,8 @@ def chosen_rows(chosen: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def repeat_command(config: Mapping[str, Any]) -> str:
-    """The command line that made the run, quoted for a shell; "" for a run made from Python."""
-    command = [str(part) for part in config.get("command") or []]
+    """The command line that made the run from its start, quoted for a shell; "" for a run made from Python."""
+    command = [str(part) for part in config.get("command") or [] if part != "--resume"]
     if not command:
         return ""
     return shlex.join([PurePath(command[0]).name, *command[1:]])
@@ -155,5 +185,7 @@ def repeat_python(config: Mapping[str, Any]) -> str:
 
 
 def _literal(value: Any) -> str:
-    """A value of config.json in Python: pairs are tuples there."""
-    return repr(tuple(value)) if isinstance(value, list) and len(value) == 2 else repr(value)
+    """A value of config.json in Python: a few numbers, such as a grid or the sizes of layers, are a tuple there."""
+    short = isinstance(value, list) and len(value) <= _LONGEST_TUPLE
+    plain = short and all(isinstance(part, int | float) for part in value)
+    return repr(tuple(value)) if plain else repr(value)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from somscope.runs.assign import assign_collection, conform, open_like
+from somscope.runs.checkpoints import begin_checkpoints, check_checkpoints, checkpoint_folder, may_replace
 from somscope.runs.distance import MapDistance
-from somscope.runs.features import FeatureBlocks, best_units, feature_matrix, is_large, mappable
-from somscope.runs.measuring import density, measure_run
+from somscope.runs.features import FeatureBlocks, best_units, feature_matrix, is_deep, is_large, mappable
+from somscope.runs.measuring import Seen, density, measure_run
 from somscope.runs.record import (
     assignments_table,
     config_record,
@@ -25,19 +26,25 @@ __all__ = [
     "FeatureBlocks",
     "MapDistance",
     "Run",
+    "Seen",
     "Steps",
     "assign_collection",
     "assignments_table",
+    "begin_checkpoints",
     "best_units",
+    "check_checkpoints",
     "check_target",
+    "checkpoint_folder",
     "config_record",
     "conform",
     "density",
     "feature_matrix",
     "history_table",
+    "is_deep",
     "is_large",
     "items_table",
     "mappable",
+    "may_replace",
     "measure_run",
     "new_file",
     "new_run",

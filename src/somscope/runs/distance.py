@@ -21,26 +21,32 @@ class MapDistance:
 
     metric: "euclidean", "cosine" or "manhattan". weights: (d,) feature weights, None for equal ones.
     kind: of the collection. scaled: whether the weights measure each feature in its standard deviations.
+    codes: whether the map lies among the codes of a network, whose scale nobody chose.
     """
 
     metric: str = "euclidean"
     weights: NDArray[np.float64] | None = None
     kind: str = "vectors"
     scaled: bool = False
+    codes: bool = False
 
     @classmethod
     def of(cls, config: Mapping[str, Any], weights: ArrayLike | None) -> MapDistance:
         """The distance of a run's map; config: of the run. weights: the `feature_weights` of its model."""
+        parameters = config["model"].get("parameters") or {}
         return cls(
-            metric=(config["model"].get("parameters") or {}).get("metric") or "euclidean",
+            metric=parameters.get("metric") or "euclidean",
             weights=None if weights is None else np.asarray(weights, dtype=np.float64),
             kind=config["collection"]["kind"],
             scaled="scale" in (config.get("chosen") or {}),
+            codes="latent_dim" in parameters,
         )
 
     @property
     def items(self) -> str:
         """The unit of the distance between items and prototypes, and between prototypes (the U-matrix)."""
+        if self.codes:
+            return "between codes, no unit"
         if self.metric == "cosine":
             return "1 - cosine"
         return f"sum of absolute differences, {self._unit}" if self.metric == "manhattan" else self._euclidean
@@ -48,7 +54,14 @@ class MapDistance:
     @property
     def measured(self) -> str:
         """The unit of the measures that are Euclidean by definition: they are taken between `shaped` rows."""
+        if self.codes:
+            return self.items
         return "Euclidean distance of directions, 0 to 2" if self.metric == "cosine" else self._euclidean
+
+    @property
+    def features(self) -> str:
+        """The unit of a feature, whatever the map measures."""
+        return _PLAIN.get(self.kind, "units of the features")
 
     @property
     def _euclidean(self) -> str:
@@ -61,7 +74,7 @@ class MapDistance:
             return "standard deviations"
         if self.weights is not None:
             return "weighted units of the features"
-        return _PLAIN.get(self.kind, "units of the features")
+        return self.features
 
     def shaped(self, rows: Any) -> Any:
         """(n, d) items or prototypes, dense or CSR, in the space that the map sees: weighted, and for cosine of

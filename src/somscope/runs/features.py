@@ -20,8 +20,10 @@ __all__ = [
     "best_units",
     "feature_matrix",
     "find_gaps",
+    "is_deep",
     "is_large",
     "mappable",
+    "shown_prototypes",
     "without_unknown",
 ]
 
@@ -64,9 +66,22 @@ class FeatureBlocks:
             yield np.array(feature_matrix(self.collection, slice(start, start + self.rows)))
 
 
+def is_deep(model: Any) -> bool:
+    """Whether a model takes collections as they are, images as bytes: it makes codes of the items, block by block."""
+    return hasattr(model, "encode")
+
+
+def shown_prototypes(model: Any) -> NDArray[np.floating]:
+    """(K, d) prototypes as items: those of a deep map decoded."""
+    return np.asarray(model.decoded_prototypes_ if is_deep(model) else model.prototypes_)
+
+
 def best_units(model: Any, collection: Collection) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """(n, 2) best and second units of the items and their distances ((n, 1) on a map of one unit)."""
     k = min(2, model.lattice_.n_units)
+    if is_deep(model):
+        units, distances = model.best_units(collection, k=k)
+        return units, distances
     if not is_large(collection):
         units, distances = model.best_units(feature_matrix(collection), k=k)
         return units, distances

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 from somscope.data.collection import Collection
 from somscope.maps.lattice import Lattice
@@ -21,45 +23,69 @@ from somscope.measures import (
 from somscope.runs.distance import MapDistance
 from somscope.runs.features import LARGE_BYTES, feature_matrix, is_large
 
-__all__ = ["MEASURED_ITEMS", "MOST_UNITS", "density", "measure_run"]
+__all__ = ["MEASURED_ITEMS", "MOST_UNITS", "Seen", "density", "measure_run"]
 
 MOST_UNITS = 5000  # beyond it, measures that hold a number for each pair of units (K x K) are left out
 MEASURED_ITEMS = 100_000  # of a large collection, a random sample for the measures that need the features
 DENSITY_ITEMS = 10_000  # of any collection, a random sample for the P-matrix
 _DENSITY_WORK = 2e10  # items x units x features that the P-matrix may take
+_DECODED = 1024  # items that are decoded together
 
 Units = NDArray[Any]
 
 
+@dataclass(frozen=True)
+class Seen:
+    """A trained map and its items, in the space in which it measures: weighed features, or codes."""
+
+    model: Any
+    distance: MapDistance
+    collection: Collection
+
+    @property
+    def lattice(self) -> Lattice:
+        """The lattice of the map."""
+        lattice: Lattice = self.model.lattice_
+        return lattice
+
+    @property
+    def prototypes(self) -> Any:
+        """(K, d)."""
+        return self.distance.shaped(self.model.prototypes_)
+
+    def items(self, rows: Units | None = None) -> Any:
+        """(n, d); rows: their numbers, None takes all."""
+        if self.distance.codes:
+            return self.model.encode(self.collection if rows is None else self.collection.features[rows])
+        return self.distance.shaped(feature_matrix(self.collection, rows))
+
+
 def measure_run(
-    distance: MapDistance,
-    collection: Collection,
-    lattice: Lattice,
-    prototypes: NDArray[np.floating],
-    units: Units,
-    distances: NDArray[np.floating],
+    seen: Seen, units: Units, distances: NDArray[np.floating]
 ) -> tuple[dict[str, float], list[tuple[str, str]]]:
     """The measures by name, and (what, why) of those that were left out because something was too large.
 
     units, distances: (n, 2) best and second units and their distances ((n, 1) on a map of one unit). The quantization
     error is the mean of the map's own distance; other distances are Euclidean, between the rows as the map sees them.
+    A map of codes also has its reconstruction error.
     """
+    collection, lattice = seen.collection, seen.lattice
     metrics: dict[str, float] = {}
     left_out: list[tuple[str, str]] = []
     large, many = is_large(collection), lattice.n_units > MOST_UNITS
+    rows = _sample(collection.n_items, MEASURED_ITEMS) if large else np.arange(collection.n_items)
+    if len(rows) < collection.n_items:
+        what = f"all but a random sample of {len(rows):,} items, in the measures that need the features"
+        left_out.append((what, f"the features take more than {LARGE_BYTES / 2**30:g} GiB"))
     if many:
         why = (
             f"the map has {lattice.n_units:,} units, and they compare every pair of more than {MOST_UNITS:,}"
         )
         left_out.append(("the measures over all pairs of units, such as the topographic product", why))
     else:
-        rows = _sample(collection.n_items, MEASURED_ITEMS) if large else np.arange(collection.n_items)
-        if len(rows) < collection.n_items:
-            what = f"all but a random sample of {len(rows):,} items, in the measures that need the features"
-            left_out.append((what, f"the features take more than {LARGE_BYTES / 2**30:g} GiB"))
         metrics = measure_map(
-            distance.shaped(feature_matrix(collection, rows if large else None)),
-            distance.shaped(prototypes),
+            seen.items(rows if large else None),
+            seen.prototypes,
             lattice,
             units[rows, 0],
             units[rows, 1] if units.shape[1] > 1 else None,
@@ -71,24 +97,36 @@ def measure_run(
             function = topographic_function(units[:, 0], units[:, 1], *steps)
             metrics["topographic_function"] = float(function.values[function.k == 0][0])
     metrics["quantization_error"] = float(np.mean(distances[:, 0], dtype=np.float64))
+    if seen.distance.codes:
+        metrics["reconstruction_error"] = _reconstruction_error(seen, rows)
     if large or many:
         metrics |= _from_units(lattice, units, collection.labels)
     return metrics, left_out
 
 
-def density(
-    distance: MapDistance, collection: Collection, lattice: Lattice, prototypes: NDArray[np.floating]
-) -> NDArray[np.int64]:
+def _reconstruction_error(seen: Seen, rows: Units) -> float:
+    """Mean over these items and all features of (x' - x)^2, where x' is what the network makes of the code of x."""
+    collection, total = seen.collection, 0.0
+    for start in range(0, len(rows), _DECODED):
+        part = rows[start : start + _DECODED]
+        wanted = feature_matrix(collection, part)
+        wanted = wanted.toarray() if issparse(wanted) else wanted
+        made = seen.model.decode(seen.model.encode(collection.features[part]))
+        total += float(((made - wanted).astype(np.float64) ** 2).sum())
+    return total / (len(rows) * collection.n_features)
+
+
+def density(seen: Seen) -> NDArray[np.int64]:
     """(K,) the P-matrix: how many of at most 10,000 random items lie within the Pareto radius of each prototype.
 
     Distances are Euclidean between the rows as the map sees them. With many units or features the sample is smaller, so
     that it takes about a second.
     """
+    prototypes, lattice = seen.prototypes, seen.lattice
     most = int(np.clip(_DENSITY_WORK // max(1, prototypes.size), 1000, DENSITY_ITEMS))
-    rows = _sample(collection.n_items, most)
-    seen = distance.shaped(feature_matrix(collection, rows))
-    radius = pareto_radius(seen, sample_size=2000)
-    return p_matrix(seen, distance.shaped(prototypes), (lattice.rows, lattice.columns), radius).reshape(-1)
+    items = seen.items(_sample(seen.collection.n_items, most))
+    radius = pareto_radius(items, sample_size=2000)
+    return p_matrix(items, prototypes, (lattice.rows, lattice.columns), radius).reshape(-1)
 
 
 def _sample(n_items: int, most: int) -> Units:

@@ -57,18 +57,22 @@ def config_record(
     *,
     chosen: Mapping[str, Any],
     stop_reason: str,
-    passes: int,
+    passes: int | None = None,
+    steps: int | None = None,
     seed: int | None,
     seconds: float,
     device: str,
     threads: int,
     command: Sequence[str],
+    precision: str | None = None,
+    warnings: Sequence[str] = (),
     left_out: Sequence[Mapping[str, str]] = (),
 ) -> dict[str, Any]:
     """Everything that is needed to repeat a run, as the JSON object of `config.json`.
 
-    seconds: wall time of the training alone. command: the arguments of the command line, [] from Python.
-    left_out: what the run lacks, see `somscope.runs.steps`.
+    passes over the data or steps: the length of the training. seconds: its wall time alone. command: the arguments of
+    the command line, [] from Python. precision: of a network. warnings: of the training. left_out: what the run lacks,
+    see `somscope.runs.steps`.
     """
     record = {
         "format": FORMAT,
@@ -85,11 +89,14 @@ def config_record(
         },
         "chosen": dict(chosen),
         "stop_reason": stop_reason,
-        "passes": passes,
+        **({} if passes is None else {"passes": passes}),
+        **({} if steps is None else {"steps": steps}),
         "seed": seed,
         "seconds": seconds,
         "device": device,
+        **({} if precision is None else {"precision": precision}),
         "threads": threads,
+        "warnings": list(warnings),
         "left_out": [dict(entry) for entry in left_out],
         "versions": {
             "python": platform.python_version(),

@@ -4,35 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from somscope.errors import InputError, RunError
 from somscope.maps.lattice import Lattice
+from somscope.models.table import MODELS, model_class
 from somscope.runs.jsonfile import read_object
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from somscope.maps.som import SOM
-
-__all__ = ["FORMAT", "MODELS", "Run", "left_out", "model_class"]
+__all__ = ["FORMAT", "Run", "left_out", "unfinished"]
 
 FORMAT = (
     1  # the version of the layout of a run folder; raised when an older somscope could not read a newer run
 )
-
-# Name of a model in config.json -> module and class that load it: the one table that a new model is added to.
-MODELS = {"som": ("somscope.maps.som", "SOM")}
-
-
-def model_class(name: str) -> type[SOM]:
-    """The class of the model called `name` in MODELS; imported only now, because it loads torch."""
-    module, attribute = MODELS[name]
-    cls: type[SOM] = getattr(import_module(module), attribute)
-    return cls
-
 
 _FILES = (
     "config.json",
@@ -136,8 +123,11 @@ class Run:
         return self._table("items.parquet", ("id", "label", *shown), self.n_items)
 
     def history(self) -> pa.Table:
-        """One row per pass over the data: pass, radius and what else the training recorded."""
-        return self._table("history.parquet", ("pass",))
+        """What the training recorded: a row for each pass over the data, or for some steps, by their phase."""
+        table = self._table("history.parquet", ())
+        if "pass" not in table.column_names and not {"step", "phase"} <= set(table.column_names):
+            raise RunError(f"{self.path / 'history.parquet'} lacks the column pass, or step and phase")
+        return table
 
     def units(self) -> pa.Table | None:
         """unit, hits, u_matrix and density (the P-matrix, or null) of each unit; None in a run without assignments."""
@@ -152,8 +142,11 @@ class Run:
         columns = ("word", "idf")
         return self._table("vocabulary.parquet", columns, self.config["collection"]["n_features"])
 
-    def model(self) -> SOM:
-        """The trained model. Raises RunError if its files are broken or its kind is not known."""
+    def model(self) -> Any:
+        """The trained model, of the class that `models.table.MODELS` names.
+
+        Raises RunError if its files are broken or its kind is not known.
+        """
         name = self.config["model"]["name"]
         if name not in MODELS:
             raise RunError(f"{self.path}: model {name!r} is not known; allowed: {', '.join(MODELS)}")
@@ -181,6 +174,13 @@ def left_out(config: Mapping[str, Any]) -> dict[str, str]:
     entries = config.get("left_out")
     known = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
     return {str(entry.get("what")): str(entry.get("why")) for entry in known}
+
+
+def unfinished(config: Mapping[str, Any]) -> bool:
+    """Whether Ctrl-C or an error kept a run from being what it was to be; config: as in `config.json`."""
+    entries = config.get("left_out")
+    causes = {entry.get("cause") for entry in entries or () if isinstance(entry, dict)}
+    return config.get("stop_reason") == "interrupted" or bool(causes & {"interrupted", "error"})
 
 
 def _check_format(config: dict[str, Any], file: Path) -> None:
