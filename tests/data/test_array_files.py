@@ -161,3 +161,46 @@ def test_one_dimension_is_one_feature_and_says_so(tmp_path):
     assert collection.features.tolist() == [[0], [1], [2], [3], [4]]
     assert collection.source["note"] == "the array has one dimension: each number is one item of one feature"
     assert "note" not in open_collection(np.ones((5, 1))).source
+
+
+@pytest.mark.parametrize(
+    "head", ["(" * 3000, "{'descr': '<f8'", "__import__('os')", "{'descr': 'nonsense'}", "-" * 9000]
+)
+def test_a_header_that_is_no_header(tmp_path, head):
+    content = head.encode() + b"\n"
+    raw = b"\x93NUMPY\x01\x00" + len(content).to_bytes(2, "little") + content
+    (tmp_path / "a.npy").write_bytes(raw)
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("X.npy", raw)
+    for name in ("a.npy", "a.npz"):
+        with pytest.raises(DataError, match="the header cannot be read"):
+            open_collection(tmp_path / name)
+
+
+@pytest.mark.parametrize("part", ["indices", "indptr", "shape"])
+def test_a_sparse_matrix_of_places_between_columns_is_refused(tmp_path, part):
+    parts = {"data": np.ones(2), "indices": [0, 1], "indptr": [0, 1, 2], "shape": [2, 2], "format": b"csr"}
+    np.savez(tmp_path / "a.npz", **parts)
+    assert open_collection(tmp_path / "a.npz").features.toarray().tolist() == [[1, 0], [0, 1]]
+    np.savez(tmp_path / "a.npz", **{**parts, part: np.array(parts[part]) + 0.5})
+    with pytest.raises(DataError, match=f"key {part} holds float64, not whole numbers"):
+        open_collection(tmp_path / "a.npz")
+
+
+def test_an_archive_larger_than_memory(tmp_path, monkeypatch):
+    np.savez(tmp_path / "a.npz", X=np.eye(3))
+
+    def full(*args, **kwargs):
+        raise MemoryError
+
+    monkeypatch.setattr("numpy.lib.format.read_array", full)
+    with pytest.raises(DataError, match="does not fit into memory"):
+        open_collection(tmp_path / "a.npz")
+
+
+def test_numbers_wider_than_64_bits_that_do_not_fit(tmp_path):
+    if np.finfo(np.longdouble).max == np.finfo(np.float64).max:
+        pytest.skip("long doubles are doubles on this machine")
+    np.save(tmp_path / "a.npy", np.full((2, 2), np.longdouble("1e4000")))
+    with pytest.raises(InputError, match="infinite values at item 0 column 0"):
+        open_collection(tmp_path / "a.npy")

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from somscope.data import open_collection, reopen
+from somscope.data import Skipped, open_collection, reopen
 from somscope.errors import DataError, InputError
 
 
@@ -160,3 +160,70 @@ def test_real_photographs(data_folder):
     assert len(collection) == 14  # the .xml beside them is no image
     assert collection.image_shape == (64, 64, 3)
     assert not collection.skipped
+
+
+@pytest.mark.parametrize("kind", ["images", "text"])
+def test_a_folder_that_cannot_be_listed_is_named(save, photos, monkeypatch, kind):
+    for name in ("a/1", "b/2", "c/3"):
+        save(name + (".png" if kind == "images" else ".txt"), *([] if kind == "images" else [b"red fox"]))
+    listed = os.scandir
+
+    def refuse(place):
+        if os.path.basename(place) == closed:
+            raise PermissionError(13, "Permission denied", str(place))
+        return listed(place)
+
+    closed = "b"
+    monkeypatch.setattr(os, "scandir", refuse)
+    collection = open_collection(photos)
+    assert len(collection) == 2
+    assert collection.skipped == (Skipped("b/", "the folder cannot be listed: Permission denied"),)
+    closed = "photos"
+    with pytest.raises(DataError, match="photos cannot be listed: Permission denied"):
+        open_collection(photos)
+
+
+def test_names_that_are_written_alike_stay_apart(save, photos):
+    accented, apart = "\u00e9.png", "e\u0301.png"  # the same letter, as one character and as two
+    names = [b"A.png", b"a.png", b"caf\xe9.png", b"caf\\xe9.png", accented.encode(), apart.encode()]
+    picture = save("A.png").read_bytes()
+    for name in names:
+        with open(os.path.join(os.fsencode(photos), name), "wb") as file:
+            file.write(picture)
+    if len(list(photos.iterdir())) < len(names):
+        pytest.skip("this file system takes some of these names for one")
+    expected = {"A.png", "a.png", "caf\\xe9.png", "caf\\\\xe9.png", accented, apart}
+    assert set(open_collection(photos).ids.tolist()) == expected
+
+
+@pytest.mark.parametrize("composed", [True, False])
+def test_metadata_finds_names_composed_in_another_way(save, photos, composed):
+    accented, apart = "\u00e9.png", "e\u0301.png"
+    on_disk, in_table = (accented, apart) if composed else (apart, accented)
+    save(on_disk)
+    save("b.png")
+    (photos / "metadata.csv").write_text(f"file_name,label\n{in_table},x\nb.png,y\n", encoding="utf-8")
+    collection = open_collection(photos)
+    assert dict(zip(collection.ids.tolist(), collection.labels.tolist(), strict=True)) == {
+        on_disk: 0,
+        "b.png": 1,
+    }
+    assert collection.skipped == ()
+
+
+def test_a_label_that_is_no_class_is_told_by_the_name_of_its_image(save, photos):
+    for name in ("a.png", "b.png"):
+        save(name)
+    (photos / "metadata.csv").write_text("file_name,label\na.png,1\nb.png,1.5\n")
+    with pytest.raises(InputError, match=r"label 1\.5 of item b\.png is not a whole number"):
+        open_collection(photos)
+
+
+def test_links_that_lead_back_or_nowhere(save, photos):
+    save("a/1.png")
+    (photos / "a" / "up").symlink_to("..")
+    (photos / "itself").symlink_to("itself")
+    (photos / "dead.png").symlink_to(photos / "nothing.png")
+    collection = open_collection(photos)
+    assert collection.ids.tolist() == ["a/1.png"]
+    assert [item.where for item in collection.skipped] == ["dead.png"]

@@ -106,3 +106,31 @@ def test_sources_hold_only_json():
         np.eye(3), ids=np.array(["a", "b", "c"]), label_names=("p",), labels=[0, 0, 0]
     ).source
     assert json.loads(json.dumps(source))["options"] == {"ids": ["a", "b", "c"], "label_names": ["p"]}
+
+
+@pytest.mark.parametrize("limit", ["3", 2.5, [1]])
+def test_limits_and_seeds_are_whole_numbers(limit):
+    with pytest.raises(InputError, match="whole number of at least 1 item"):
+        open_collection(np.eye(3), limit=limit)
+    with pytest.raises(InputError, match=r"seed=.*: it must be a whole number"):
+        open_collection(np.eye(3), limit=2, seed=limit)
+    with pytest.raises(InputError, match="seed=-1"):
+        open_collection(np.eye(3), limit=2, seed=-1)
+
+
+@pytest.mark.parametrize("source", ["", "  "])
+def test_an_empty_source_is_not_this_folder(source):
+    with pytest.raises(InputError, match="the source is an empty text"):
+        open_collection(source)
+
+
+@pytest.mark.parametrize("source", ["a\0b", "x" * 5000])
+def test_text_that_cannot_be_a_path(source):
+    with pytest.raises(DataError, match="cannot be a path"):
+        open_collection(source)
+
+
+def test_a_link_to_itself(tmp_path):
+    (tmp_path / "a").symlink_to("a")
+    with pytest.raises(DataError, match=r"neither a file|cannot be a path"):
+        open_collection(tmp_path / "a")

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
-from somscope.data import open_collection, reopen, table_files
+from somscope.data import open_collection, reopen, table_files, tables
 from somscope.errors import DataError, InputError
 
 CSV = "name,height,width,colour,label\nann,1.5,2,red,x\nbob,2.5,,blue,y\ncat,3.5,4,red,x\n"
@@ -465,3 +465,50 @@ def test_a_data_frame_that_arrow_cannot_hold():
             open_collection(frame)
     frame = pandas.DataFrame({"x": [1.0, 2.0], "label": pandas.Categorical(["v", "u"])})
     assert open_collection(frame).label_names == ("u", "v")
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet", "memory"])
+def test_text_that_is_not_utf8_in_other_tables(tmp_path, kind):
+    words = pa.Array.from_buffers(
+        pa.string(), 1, [None, pa.py_buffer(np.array([0, 4], np.int32)), pa.py_buffer(b"caf\xe9")]
+    )
+    source = pa.table({"x": [1.0], "label": words})
+    if kind == "jsonl":
+        source = tmp_path / "t.jsonl"
+        source.write_bytes(b'{"x": 1.0, "label": "caf\xe9"}\n')
+    elif kind == "parquet":
+        parquet.write_table(source, tmp_path / "t.parquet")
+        source = tmp_path / "t.parquet"
+    with pytest.raises(DataError, match="is damaged, or not UTF-8 text"):
+        open_collection(source)
+
+
+def test_names_are_looked_up_once():
+    """Each look at a table's names makes a list of all of them: one look a column made 5,000 columns take 40 s."""
+
+    class Watched:
+        looks = 0
+
+        @property
+        def column_names(self):
+            self.looks += 1
+            return [f"c{place}" for place in range(100)]
+
+    watched = Watched()
+    tables._check_columns("t", "columns", watched.column_names, watched)
+    assert watched.looks <= 2
+
+
+@pytest.mark.parametrize("columns", [3, [0], [["a"]], 1.5])
+def test_columns_are_names(columns):
+    with pytest.raises(InputError, match=r"columns=.*: give names"):
+        open_collection(pa.table({"a": [1.0]}), columns=columns)
+
+
+def test_a_column_of_bytes_that_are_no_images_is_told_by_name():
+    table = pa.table({"hash": [b"a", b"b"], "x": [1.0, 2.0]})
+    with pytest.raises(
+        DataError, match=r"column 'hash': none of 2 images can be used .*; for numbers name their columns"
+    ):
+        open_collection(table)
+    assert open_collection(table, columns="x").features.shape == (2, 1)

@@ -153,3 +153,11 @@ def test_text_column(tmp_path, suffix):
         open_collection(path, text_column="body")
     with pytest.raises(InputError, match="unknown option columns for text table; allowed: text_column"):
         open_collection(path, text_column="t", columns="k")
+
+
+def test_lines_end_where_editors_end_them(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes("red\u2028fox\x0cjumps\r\nblue\x85sea\rgreen".encode())
+    collection = open_collection(path)
+    assert collection.ids.tolist() == ["1", "2", "3"]
+    assert collection.texts.tolist() == ["red\u2028fox\x0cjumps", "blue\x85sea", "green"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import math
 import zipfile
 import zlib
@@ -22,6 +23,7 @@ from somscope.errors import DataError, InputError
 __all__ = ["read_idx_file", "read_npy_file", "read_npz_file"]
 
 _FEATURE_KEYS = ("X", "x", "data", "features", "images")
+_HEADERS = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
 _LABEL_KEYS = ("y", "Y", "labels", "label", "target")
 
 
@@ -90,9 +92,19 @@ def read_npz_file(
             elif label_key not in keys:
                 raise InputError(f"{path}: label_key={label_key!r} is not there; its keys: {', '.join(keys)}")
             labels = None if label_key is None else _read_member(path, archive, label_key)
-    except (OSError, ValueError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    except MemoryError as error:
+        raise DataError(f"{path} does not fit into memory") from error
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        RuntimeError,
+        zlib.error,
+        lzma.LZMAError,
+        zipfile.BadZipFile,
+    ) as error:
         raise DataError(f"{path} cannot be read as npz: {error}") from error
     return collection_from_array(
         features,
@@ -130,12 +142,14 @@ def _check_header(path: Path, file: Any, key: str) -> int:
     """The bytes that the header declares; objects and huge sizes are refused before memory is reserved."""
     where = f"{path}, key {key}" if key else str(path)
     version = npy_format.read_magic(file)
-    if version == (1, 0):
-        shape, _, dtype = npy_format.read_array_header_1_0(file)
-    elif version == (2, 0):
-        shape, _, dtype = npy_format.read_array_header_2_0(file)
-    else:
+    if version not in _HEADERS:
         raise DataError(f"{where}: npy format {version} is not known; allowed: 1.0 and 2.0")
+    try:
+        shape, _, dtype = _HEADERS[version](file)
+    except (
+        Exception
+    ) as error:  # it is parsed as Python: SyntaxError, TokenError, RecursionError, MemoryError, ...
+        raise DataError(f"{where}: the header cannot be read: {str(error)[:200]}") from error
     if dtype.hasobject:
         raise DataError(
             f"{where} holds Python objects, which are pickled and could run code: save it as numbers, "
@@ -153,6 +167,9 @@ def _read_sparse(path: Path, archive: zipfile.ZipFile) -> Any:
     parts = {
         name: _read_member(path, archive, name) for name in ("data", "indices", "indptr", "shape", "format")
     }
+    for name in ("indices", "indptr", "shape"):
+        if parts[name].dtype.kind not in "iu":
+            raise DataError(f"{path}, key {name} holds {parts[name].dtype}, not whole numbers")
     kind = parts["format"].item()
     kind = kind.decode() if isinstance(kind, bytes) else kind
     if kind not in ("csr", "csc"):

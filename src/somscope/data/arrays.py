@@ -69,7 +69,8 @@ def prepare_features(name: str, array: Any) -> tuple[str, Features]:
             f"{name}: cannot tell what an array of shape {values.shape} and dtype {values.dtype} holds; "
             "vectors are (n, d), images are (n, H, W) or (n, H, W, 1 or 3) uint8"
         )
-    return "vectors", values.astype(dtype, copy=False)
+    with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused as such
+        return "vectors", values.astype(dtype, copy=False)
 
 
 def _float_dtype(name: str, dtype: np.dtype[Any]) -> np.dtype[Any]:

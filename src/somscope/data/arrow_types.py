@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pyarrow as pa
@@ -15,13 +16,16 @@ __all__ = ["is_binary", "is_list", "is_number", "is_text", "plain_table"]
 def plain_table(name: str, table: pa.Table) -> pa.Table:
     """The table with the same cells in plain types: no dictionaries (categories), views, runs or extension types.
 
-    Raises DataError for columns of one name, and for a dictionary that does not hold what its rows point to.
+    Raises DataError for columns of one name, text that is not UTF-8, and dictionaries or lists that point outside.
     """
-    names = table.column_names
-    twice = sorted({column for column in names if names.count(column) > 1})
+    twice = sorted(column for column, count in Counter(table.column_names).items() if count > 1)
     if twice:
         shown = ", ".join(map(repr, twice[:5]))
         raise DataError(f"{name}: {len(twice)} column names occur more than once: {shown}")
+    try:
+        table.validate(full=True)
+    except pa.ArrowException as error:
+        raise DataError(f"{name} is damaged, or not UTF-8 text: {error}") from error
     for place, field in enumerate(table.schema):
         kind = _plain(field.type)
         if kind != field.type:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 
@@ -47,7 +48,8 @@ def read_image_folder(
     """
     folder = Path(folder)
     check_choice("subfolders", subfolders, _SUBFOLDERS)
-    every = [name for name in list_files(folder) if name.lower().endswith(IMAGE_SUFFIXES)]
+    closed: list[Skipped] = []
+    every = [name for name in list_files(folder, closed) if name.lower().endswith(IMAGE_SUFFIXES)]
     if not every:
         raise DataError(_nothing_here(folder))
     metadata = read_metadata(folder)
@@ -56,7 +58,7 @@ def read_image_folder(
     kept = [names[row] for row in stack.kept]
     ids = np.array([readable(name) for name in kept], dtype=np.str_)
     table, values, labels_from = None, None, None
-    skipped = stack.skipped
+    skipped = (*closed, *stack.skipped)
     if metadata is not None:
         table = metadata.join(kept)
         skipped += _without_image(metadata, set(every))
@@ -66,7 +68,7 @@ def read_image_folder(
     if values is None and subfolders == "labels":
         values = _classes(ids.tolist())
         labels_from = None if values is None else "subfolders"
-    labels, label_names = (None, ()) if values is None else encode_labels(values, len(ids))
+    labels, label_names = (None, ()) if values is None else encode_labels(values, len(ids), rows=ids)
     return Collection(
         name=folder.resolve().name,
         kind="images",
@@ -81,19 +83,28 @@ def read_image_folder(
     )
 
 
-def list_files(folder: Path) -> list[str]:
-    """Paths of all files under `folder`, relative to it, with "/" between the parts, sorted; hidden ones left out."""
-    return sorted(_walk(folder))
+def list_files(folder: Path, closed: list[Skipped] | None = None) -> list[str]:
+    """Paths of all files under `folder`, relative to it, with "/" between the parts, sorted; hidden ones left out.
+
+    closed: gets the folders inside that cannot be listed. Raises DataError when `folder` itself cannot be.
+    """
+    return sorted(_walk(folder, [] if closed is None else closed))
 
 
 def readable(name: str) -> str:
-    """A file's name as text that can be stored: bytes that are not UTF-8 are written as \\xe9."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    """A file's name as text that can be stored: bytes that are not UTF-8 are written as \\xe9, a backslash as two."""
+    return os.fsencode(name.replace("\\", "\\\\")).decode("utf-8", "backslashreplace")
 
 
-def _walk(folder: Path) -> Iterator[str]:
+def _walk(folder: Path, closed: list[Skipped]) -> Iterator[str]:
+    def refused(error: OSError) -> None:
+        if Path(error.filename) == folder:
+            raise DataError(f"{folder} cannot be listed: {error.strerror}") from error
+        inside = readable(Path(error.filename).relative_to(folder).as_posix())
+        closed.append(Skipped(inside + "/", f"the folder cannot be listed: {error.strerror}"))
+
     seen = {os.path.realpath(folder)}
-    for place, inside, files in os.walk(folder, followlinks=True):
+    for place, inside, files in os.walk(folder, onerror=refused, followlinks=True):
         real = {name: os.path.realpath(os.path.join(place, name)) for name in inside}
         inside[:] = [
             name for name in inside if real[name] not in seen and not name.startswith((".", "__MACOSX"))
@@ -114,7 +125,8 @@ def _classes(ids: list[str]) -> list[str | None] | None:
 
 
 def _without_image(metadata: Metadata, names: set[str]) -> tuple[Skipped, ...]:
-    missing = [name for name in metadata.names if name not in names]
+    alike = {normalize("NFC", name) for name in names}
+    missing = [name for name in metadata.names if normalize("NFC", name) not in alike]
     return tuple(Skipped(f"{metadata.path.name}: {name}", "no such image in the folder") for name in missing)
 
 

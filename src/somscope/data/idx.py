@@ -46,6 +46,8 @@ def read_idx(path: str | Path, max_bytes: int = MAX_ARRAY_BYTES) -> NDArray[Any]
             raw.seek(0)
             stream = cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if zipped else raw
             return _read(path, stream, max_bytes)
+    except MemoryError as error:
+        raise DataError(f"{path} does not fit into memory") from error
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be read as IDX: {error}") from error
 

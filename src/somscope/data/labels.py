@@ -17,13 +17,13 @@ def encode_labels(
     values: Iterable[Any],
     n_items: int,
     names: Sequence[str] = (),
-    rows: Sequence[int] | NDArray[Any] | None = None,
+    rows: Sequence[Any] | NDArray[Any] | None = None,
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """(n,) int64 class numbers and the class names, from one value for each item.
 
     values: words, or whole numbers, or None / NaN / "" / -1 for "no label".
     names: the name of class 0, 1, ...; the values must then be class numbers or these names.
-    rows: the number to tell of each item in an error; by default they count from 0.
+    rows: the number or id to tell of each item in an error; by default they count from 0.
 
     Without names the classes are the values that occur, in natural order (numbers by size, words by
     alphabet); whole numbers keep their digits as names. Raises InputError when there are not exactly n_items
@@ -50,7 +50,7 @@ def encode_labels(
     return np.array(labels, dtype=np.int64), tuple(str(value) for value in ordered)
 
 
-def _clean(value: Any, row: int) -> int | str | None:
+def _clean(value: Any, row: Any) -> int | str | None:
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     if value is None or value == "" or (isinstance(value, float) and np.isnan(value)):
@@ -69,7 +69,7 @@ def _clean(value: Any, row: int) -> int | str | None:
 
 
 def _by_names(
-    clean: list[int | str | None], names: tuple[str, ...], rows: Sequence[int] | NDArray[Any]
+    clean: list[int | str | None], names: tuple[str, ...], rows: Sequence[Any] | NDArray[Any]
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     numbers = {name: number for number, name in enumerate(names)}
     labels = np.full(len(clean), -1, dtype=np.int64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from unicodedata import normalize
 
 import pyarrow as pa
 
@@ -38,9 +39,12 @@ class Metadata:
         return rows
 
     def rows(self, names: list[str]) -> pa.Array:
-        """The row of each name, null where it has none."""
+        """The row of each name, null where it has none; é as one character and as e with an accent are one name."""
         row_of = self._row_of
-        return pa.array([row_of.get(name) for name in names], type=pa.int64())
+        alike = {normalize("NFC", name): row for name, row in row_of.items()}
+        return pa.array(
+            [row_of.get(name, alike.get(normalize("NFC", name))) for name in names], type=pa.int64()
+        )
 
     def join(self, names: list[str]) -> pa.Table | None:
         """The columns besides `file_name`, one row for each name; nulls where it has none."""

@@ -114,11 +114,20 @@ def _reader(source: Any, options: dict[str, Any]) -> tuple[Reader, str | None]:
         return load_from_hub, text
     if isinstance(source, str) and is_named(text):
         return get_named, text
-    path = Path(source).expanduser()
-    where = str(path.resolve())
-    if path.is_dir():
+    if not text.strip():
+        raise InputError("the source is an empty text; give a path or a name ('.' is this folder)")
+    try:
+        path = Path(source).expanduser()
+        where, is_folder, is_there = str(path.resolve()), path.is_dir(), path.exists()
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+    ) as error:  # too long, a NUL in it, a link to itself, no such home
+        raise DataError(f"{text[:200]!r} cannot be a path: {error}") from error
+    if is_folder:
         return _folder_reader(path), where
-    if not path.exists():
+    if not is_there:
         raise DataError(
             f"{text!r} is neither a file, nor a folder, nor the name of a data set ({', '.join(NAMED)})"
             f"{closest(text.partition(':')[0], [*NAMED, *_beside(path)])}"
@@ -215,7 +224,7 @@ def _read_labels(path: Path) -> Iterable[Any]:
     try:
         if path.suffix.lower() == ".npy":
             return np.asarray(np.load(path, allow_pickle=False))
-        return path.read_text(encoding="utf-8-sig").splitlines()
+        return path.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
     except (OSError, ValueError) as error:
         raise DataError(f"labels in {path} cannot be read: {error}") from error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from somscope.data.images import ImageSource
 from somscope.data.labels import encode_labels
 from somscope.data.sampling import choose
 from somscope.data.table_files import read_table
-from somscope.errors import InputError, closest
+from somscope.errors import DataError, InputError, closest
 
 __all__ = ["collection_from_table", "column_ids", "read_table_file"]
 
@@ -76,6 +76,7 @@ def collection_from_table(
     rows = choose(table.num_rows, limit, seed)
     if limit is not None:
         table = table.take(pa.array(rows))
+    asked = image_column is not None
     image_column = image_column or (None if columns is not None else _only_image_column(name, table))
     used = {label_column, id_column, image_column} - {None}
     source: dict[str, Any] = {"reader": "table", "label_column": label_column, "id_column": id_column}
@@ -84,7 +85,11 @@ def collection_from_table(
     feature_names: tuple[str, ...] = ()
     if image_column is not None:
         blobs, paths = _images(table[image_column])
-        stack = stack_images(blobs, [f"row {row}" for row in rows.tolist()], image_size)
+        try:
+            stack = stack_images(blobs, [f"row {row}" for row in rows.tolist()], image_size)
+        except DataError as error:
+            hint = "" if asked else "; for numbers name their columns"
+            raise DataError(f"{name}, column {image_column!r}: {error}{hint}") from error
         table, rows = (table.take(pa.array(stack.kept)), rows[stack.kept]) if stack.skipped else (table, rows)
         skipped, features = stack.skipped, stack.features
         paths = None if paths is None else paths[stack.kept]
@@ -140,11 +145,16 @@ def _arrow(name: str, table: Any) -> pa.Table:
 def _names(columns: str | Sequence[str] | None) -> list[str]:
     if columns is None:
         return []
-    return [part.strip() for part in columns.split(",")] if isinstance(columns, str) else list(columns)
+    if isinstance(columns, str):
+        return [part.strip() for part in columns.split(",")]
+    if not isinstance(columns, Iterable) or not all(isinstance(column, str) for column in columns):
+        raise InputError(f"columns={columns!r}: give names, as a list or as text with commas between them")
+    return list(columns)
 
 
 def _check_columns(name: str, option: str, wanted: Sequence[str], table: pa.Table) -> None:
-    missing = [column for column in wanted if column not in table.column_names]
+    there = set(table.column_names)
+    missing = [column for column in wanted if column not in there]
     if missing:
         raise InputError(
             f"{name}: {option} names {', '.join(map(repr, missing))}; the table has {', '.join(table.column_names)}"

@@ -75,7 +75,7 @@ def read_text_file(
     Raises DataError for a file that is empty, is not UTF-8, or is larger than MAX_TEXT_BYTES.
     """
     path = Path(path)
-    lines = _read(path).splitlines()
+    lines = _read(path).removesuffix("\n").split("\n")  # splitlines would also part at form feeds and U+2028
     numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
     if not numbered:
         raise DataError(f"{path} holds no text ({len(lines)} lines, all empty)")
@@ -103,8 +103,9 @@ def read_text_folder(
     Files that are empty, too large or not UTF-8 are skipped and named. Raises DataError when none is left.
     """
     folder = Path(folder)
-    every = [name for name in list_files(folder) if name.lower().endswith(".txt")]
-    ids, paths, texts, skipped = [], [], [], []
+    skipped: list[Skipped] = []
+    every = [name for name in list_files(folder, skipped) if name.lower().endswith(".txt")]
+    ids, paths, texts = [], [], []
     for row in choose(len(every), limit, seed):
         try:
             text = _read(folder / every[row])
