@@ -6,6 +6,7 @@ import json
 import pickle
 import shutil
 import signal
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -87,6 +88,75 @@ def test_interrupted_and_resumed_is_never_interrupted(make, phase, blobs, tmp_pa
     for name, tensor in weights(whole).items():
         assert torch.equal(tensor, weights(again)[name]), name
     np.testing.assert_array_equal(again.labels_, whole.labels_)
+
+
+def test_another_model_does_not_go_on_with_a_training(blobs, tmp_path):
+    model = ZOO["desom"](checkpoints=tmp_path, n_steps=np.int64(5), decay=_halves).fit(blobs[0])
+    for changed, message in (
+        ({"gamma": 0.5}, r"model gamma was 0.001 and is 0.5$"),
+        ({"learning_rate": 0.01}, r"model learning_rate was 0.001 and is 0.01$"),
+        ({"temperature": (3.0, 1.0)}, "model temperature 0 was 10.0 and is 3.0; model temperature 1 was"),
+        ({"decay": "linear"}, r"model decay was '.*_halves' and is 'linear'$"),
+        ({"grid": (3, 1)}, "model grid 0 was 1 and is 3"),
+    ):
+        with pytest.raises(RunError, match=message):
+            clone(model).set_params(resume=True, **changed).fit(blobs[0])
+    again = clone(model).set_params(resume=True, n_steps=5, grid="1x3", verbose=None).fit(blobs[0])
+    np.testing.assert_array_equal(again.prototypes_, model.prototypes_)
+
+
+def _halves(t, first, last):
+    return first * 0.5**t
+
+
+def test_resumed_without_a_seed_it_keeps_the_one_that_it_had(blobs, tmp_path):
+    first = ZOO["desom"](random_state=None, checkpoints=tmp_path).fit(blobs[0])
+    again = clone(first).set_params(resume=True).fit(blobs[0])
+    np.testing.assert_array_equal(again.prototypes_, first.prototypes_)
+    other = ZOO["desom"](random_state=None).fit(blobs[0])
+    assert not np.array_equal(other.prototypes_, first.prototypes_)
+
+
+def test_ctrl_c_after_the_last_step_loses_nothing(blobs, monkeypatch):
+    model = ZOO["desom"]()
+    whole = clone(model).fit(blobs[0])
+    describe = model._describe
+    monkeypatch.setattr(model, "_describe", lambda: (signal.raise_signal(signal.SIGINT), describe()))
+    model.fit(blobs[0])
+    assert model.stop_reason_ == "completed"
+    np.testing.assert_array_equal(model.labels_, whole.labels_)
+
+
+def test_options_of_the_training_can_be_given(blobs, tmp_path):
+    class Rows:
+        rows: ClassVar[list] = []
+
+        def log(self, phase, step, values):
+            self.rows.append((phase, step, values["loss"]))
+
+        def close(self):
+            pass
+
+    options = {"log_steps": 10, "loggers": [Rows()], "checkpoint_steps": 15, "checkpoint_minutes": None}
+    model = ZOO["desom"](checkpoints=tmp_path / "c", training=options).fit(blobs[0])
+    assert model.history_["step"] == [10, 20, 30, 40]
+    assert [step for _, step, _ in Rows.rows] == [10, 20, 30, 40]
+    assert sorted(p.name for p in (tmp_path / "c").glob("step-*")) == ["step-000000030", "step-000000040"]
+    assert clone(model).get_params()["training"].keys() == options.keys()
+    again = type(model).load(model.save(tmp_path / "map"))  # loggers are nothing that a file can hold
+    assert again.training is None
+    other = blobs[0] + np.float32(0.01)
+    resumed = clone(model).set_params(resume=True)
+    with pytest.raises(RunError, match="training option other_data=True"):
+        resumed.fit(other)
+    assert resumed.set_params(training={**options, "other_data": True}).fit(other).n_iter_ == 40
+    for wrong, message in (
+        ({"clip_norm": 1.0}, "name in training='clip_norm' is not known; allowed: checkpoint_steps"),
+        ({"log_steps": 0}, "log_steps=0"),
+        ("often", "training='often'; allowed: None, or a dictionary"),
+    ):
+        with pytest.raises(InputError, match=message):
+            ZOO["desom"](training=wrong).fit(blobs[0])
 
 
 def test_what_a_fitted_map_answers(fitted, blobs):
@@ -186,6 +256,15 @@ def test_a_saved_map_comes_back_bit_for_bit(fitted, blobs, tmp_path):
         assert torch.equal(tensor, weights(again)[name])
     np.testing.assert_array_equal(again.transform(blobs[0]), fitted.transform(blobs[0]))
     assert sorted(p.name for p in (tmp_path / "new" / "map").iterdir()) == ["model.json", "model.safetensors"]
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers(blobs, tmp_path):
+    given = {"latent_dim": 3, "n_steps": 4, "finish_steps": 2, "batch_size": 16, "hidden": (8, 4)}
+    numpy = {n: tuple(map(np.int64, v)) if n == "hidden" else np.int64(v) for n, v in given.items()}
+    model, same = (ZOO["desom"](**options).fit(blobs[0]) for options in (given, numpy))
+    np.testing.assert_array_equal(same.prototypes_, model.prototypes_)
+    again = type(model).load(same.save(tmp_path))
+    assert (again.n_steps, again.hidden) == (4, (8, 4))
 
 
 def test_a_map_survives_a_pickle(fitted, blobs):

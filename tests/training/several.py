@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from somscope.models.desom import DESOM
 from somscope.training import Phase, TrainingOptions, train
 from training.toys import Autoencoder, Rivals, blobs
 
@@ -61,12 +62,14 @@ def interrupted(phases):
 
 
 def run(folder, phases, **options):
-    """Train, and write weights-RANK.safetensors, history-RANK.json and checkpoints."""
+    """Train with another seed in each process; write weights-RANK.safetensors, history-RANK.json and checkpoints."""
     folder.mkdir(exist_ok=True)
     done = train(
         phases,
         blobs(),
-        TrainingOptions("cpu", seed=1, checkpoints=folder / "checkpoints", log_steps=3, **options),
+        TrainingOptions(
+            "cpu", seed=1 + int(RANK), checkpoints=folder / "checkpoints", log_steps=3, **options
+        ),
     )
     weights = {}
     for number, phase in enumerate(phases):
@@ -76,11 +79,19 @@ def run(folder, phases, **options):
     return done
 
 
+def estimator(folder):
+    """A model whose every draw is its own: first weights, prototypes, order, and the map that is laid at the end."""
+    folder.mkdir(exist_ok=True)
+    model = DESOM((2, 2), 2, hidden=(4,), n_steps=5, finish="som", device="cpu", verbose=False).fit(blobs())
+    save_file(model.module_.state_dict(), folder / f"weights-{RANK}.safetensors")
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     home = Path(sys.argv[1])
     run(home / "same", same())
     run(home / "random", random())
+    estimator(home / "estimator")
     stopped = run(home / "resumed", interrupted(random()))
     assert (stopped.stop_reason, stopped.n_steps) == ("interrupted", 7 + 6), stopped
     resumed = run(home / "resumed", random(), resume=True)

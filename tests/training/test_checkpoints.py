@@ -160,10 +160,24 @@ def test_other_settings_are_refused(folder):
         run(folder, steps=20)
 
 
+def test_a_history_that_a_killed_process_left_out_is_written(folder):
+    whole = (folder / "history.parquet").read_bytes()
+    (folder / "history.parquet").unlink()
+    run(folder)
+    assert (folder / "history.parquet").read_bytes() == whole
+
+
+def test_another_learning_rate_or_model_is_refused(folder):
+    with pytest.raises(RunError, match=r"adam groups 0 lr was 0.005 and is 0.02$"):
+        run(folder, task=Autoencoder(lr=0.02))
+    with pytest.raises(RunError, match=r"model depth was None and is 2$"):
+        run(folder, settings={"depth": 2})
+
+
 def test_other_optimizers_are_refused(folder):
     class Slow(Autoencoder):
         def optimizers(self):
-            return {"adam": torch.optim.Adam(self.module.parameters(), betas=(0.5, 0.9))}
+            return {"adam": torch.optim.Adam(self.module.parameters(), lr=self.lr, betas=(0.5, 0.9))}
 
     Slow.__name__ = "Autoencoder"
     with pytest.raises(RunError, match=r"adam groups 0 betas 0 was 0.9 and is 0.5"):

@@ -40,7 +40,7 @@ def test_the_weights_are_those_of_one_process(folders):
         torch.testing.assert_close(two[name], one[name], rtol=1e-4, atol=1e-6, msg=name)
 
 
-@pytest.mark.parametrize("what", ["same", "random"])
+@pytest.mark.parametrize("what", ["same", "random", "estimator"])
 def test_every_process_ends_with_the_same_weights(folders, what):
     first, second = (weights(folders[1] / what, rank) for rank in (0, 1))
     assert first.keys() == second.keys()

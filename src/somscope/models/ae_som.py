@@ -94,7 +94,8 @@ class AESOM(DeepMap):
         lattice_distance are then not used.
     pretrain_epochs: of the autoencoder; n_steps: of the map.
     grid, latent_dim, lattice, toroidal, batch_size, hidden, batch_norm, temperature, decay, neighbourhood,
-    lattice_distance, learning_rate, device, precision, random_state, checkpoints, resume, verbose: as of `DESOM`.
+    lattice_distance, learning_rate, device, precision, random_state, checkpoints, resume, training, verbose: as of
+    `DESOM`.
     legacy: True repeats the authors' code in the training of the map: its lattice distance (up to 1 too small) and
         batches in the order of the items.
 
@@ -129,6 +130,7 @@ class AESOM(DeepMap):
         random_state: Any = None,
         checkpoints: str | Path | None = None,
         resume: bool = False,
+        training: Mapping[str, Any] | None = None,
         verbose: bool | None = None,
     ) -> None:
         self.grid = grid
@@ -153,6 +155,7 @@ class AESOM(DeepMap):
         self.random_state = random_state
         self.checkpoints = checkpoints
         self.resume = resume
+        self.training = training
         self.verbose = verbose
 
     def _check_choices(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,17 +13,25 @@ from somscope.maps.defaults import parse_grid
 from somscope.maps.lattice import SHAPES
 from somscope.training import TrainingOptions
 
-__all__ = ["check_common", "check_flag", "check_number", "check_pair", "check_whole"]
+__all__ = ["TRAINING", "check_common", "check_flag", "check_number", "check_pair", "check_whole"]
+
+
+TRAINING = ("checkpoint_steps", "checkpoint_minutes", "log_steps", "loggers", "other_data")
 
 
 def check_common(parameters: dict[str, Any]) -> None:
-    """grid, lattice, toroidal, batch_size, device, precision, resume."""
+    """grid, lattice, toroidal, batch_size, device, precision, resume, training."""
     parse_grid(parameters["grid"])
     check_choice("lattice", parameters["lattice"], SHAPES)
     for name in ("toroidal", "resume"):
         check_flag(name, parameters[name])
     check_whole("batch_size", parameters["batch_size"], 1)
-    TrainingOptions(device=parameters["device"], precision=parameters["precision"])
+    training = parameters["training"]
+    if training is not None and not isinstance(training, Mapping):
+        raise InputError(f"training={training!r}; allowed: None, or a dictionary of {', '.join(TRAINING)}")
+    for name in training or {}:
+        check_choice("name in training", name, TRAINING)
+    TrainingOptions(device=parameters["device"], precision=parameters["precision"], **(training or {}))
 
 
 def check_flag(name: str, value: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -66,19 +67,38 @@ class ConvDESOM(DESOM):
         random_state: Any = None,
         checkpoints: str | Path | None = None,
         resume: bool = False,
+        training: Mapping[str, Any] | None = None,
         verbose: bool | None = None,
     ) -> None:
-        super().__init__(
-            grid, latent_dim, gamma, lattice=lattice, toroidal=toroidal, legacy=legacy, n_steps=n_steps,
-            batch_size=batch_size, batch_norm=batch_norm, pretrain_epochs=pretrain_epochs,
-            update_interval=update_interval, temperature=temperature, decay=decay, neighbourhood=neighbourhood,
-            lattice_distance=lattice_distance, learning_rate=learning_rate, finish=finish, finish_steps=finish_steps,
-            final_radius=final_radius, order=order, device=device, precision=precision, random_state=random_state,
-            checkpoints=checkpoints, resume=resume, verbose=verbose,
-        )  # fmt: skip
-        del self.hidden  # a parameter of dense layers
+        self.grid = grid
+        self.latent_dim = latent_dim
+        self.gamma = gamma
         self.filters = filters
         self.image_shape = image_shape
+        self.lattice = lattice
+        self.toroidal = toroidal
+        self.legacy = legacy
+        self.n_steps = n_steps
+        self.batch_size = batch_size
+        self.batch_norm = batch_norm
+        self.pretrain_epochs = pretrain_epochs
+        self.update_interval = update_interval
+        self.temperature = temperature
+        self.decay = decay
+        self.neighbourhood = neighbourhood
+        self.lattice_distance = lattice_distance
+        self.learning_rate = learning_rate
+        self.finish = finish
+        self.finish_steps = finish_steps
+        self.final_radius = final_radius
+        self.order = order
+        self.device = device
+        self.precision = precision
+        self.random_state = random_state
+        self.checkpoints = checkpoints
+        self.resume = resume
+        self.training = training
+        self.verbose = verbose
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

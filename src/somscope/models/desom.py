@@ -156,6 +156,8 @@ class DESOM(DeepMap):
     batch_norm: after each hidden layer. learning_rate: of Adam.
     device: "auto", "cpu" or "cuda"; precision: "auto", "fp32" or "bf16" (products of the network).
     checkpoints: a folder, for long trainings; resume: go on from what it holds. random_state: seed.
+    training: more options of `training.TrainingOptions` by name: checkpoint_steps, checkpoint_minutes, log_steps,
+        loggers (such as a `TensorBoardLogger`), other_data. They change nothing of what is learned.
 
     Attributes are those of every deep map, see `deep_map.DeepMap`.
 
@@ -195,6 +197,7 @@ class DESOM(DeepMap):
         random_state: Any = None,
         checkpoints: str | Path | None = None,
         resume: bool = False,
+        training: Mapping[str, Any] | None = None,
         verbose: bool | None = None,
     ) -> None:
         self.grid = grid
@@ -223,6 +226,7 @@ class DESOM(DeepMap):
         self.random_state = random_state
         self.checkpoints = checkpoints
         self.resume = resume
+        self.training = training
         self.verbose = verbose
 
     def _check_choices(self) -> None:

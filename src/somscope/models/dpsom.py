@@ -198,7 +198,7 @@ class DPSOM(DeepMap):
     hidden: sizes of the encoder's hidden layers; the decoder mirrors them. learning_rate: of Adam.
     likelihood: "bernoulli" for items in 0 .. 1, "gaussian", or "auto": by whether all items lie in 0 .. 1. The authors
         divide each image by its own largest value first, which is left to the user.
-    device, precision, random_state, checkpoints, resume, verbose: as of `DESOM`.
+    device, precision, random_state, checkpoints, resume, training, verbose: as of `DESOM`.
 
     Attributes are those of every deep map, see `deep_map.DeepMap`; and likelihood_. A code is a posterior's mean.
     """
@@ -233,6 +233,7 @@ class DPSOM(DeepMap):
         random_state: Any = None,
         checkpoints: str | Path | None = None,
         resume: bool = False,
+        training: Mapping[str, Any] | None = None,
         verbose: bool | None = None,
     ) -> None:
         self.grid = grid
@@ -257,6 +258,7 @@ class DPSOM(DeepMap):
         self.random_state = random_state
         self.checkpoints = checkpoints
         self.resume = resume
+        self.training = training
         self.verbose = verbose
 
     def _check_choices(self) -> None:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -56,7 +57,7 @@ class SGDSOM(DeepMap):
     Parameters
     ----------
     grid, lattice, toroidal, n_steps, batch_size, temperature, decay, neighbourhood, lattice_distance, learning_rate,
-    device, precision, random_state, checkpoints, resume, verbose: as of `DESOM`.
+    device, precision, random_state, checkpoints, resume, training, verbose: as of `DESOM`.
     legacy: True repeats the authors' code: its lattice distance (up to 1 too small) and batches in the order of the
         items.
 
@@ -85,6 +86,7 @@ class SGDSOM(DeepMap):
         random_state: Any = None,
         checkpoints: str | Path | None = None,
         resume: bool = False,
+        training: Mapping[str, Any] | None = None,
         verbose: bool | None = None,
     ) -> None:
         self.grid = grid
@@ -103,6 +105,7 @@ class SGDSOM(DeepMap):
         self.random_state = random_state
         self.checkpoints = checkpoints
         self.resume = resume
+        self.training = training
         self.verbose = verbose
 
     def _check_choices(self) -> None:

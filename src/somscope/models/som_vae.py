@@ -165,7 +165,7 @@ class SOMVAE(DeepMap):
     net: "conv" for images whose sides are multiples of 4, "dense", or "auto": by what the items are.
     filters: of each convolution; hidden: sizes of the dense encoder's layers, mirrored in the decoders.
     learning_rate: of Adam; it falls to 0.9 of itself every 1000 steps.
-    device, precision, random_state, checkpoints, resume, verbose: as of `DESOM`.
+    device, precision, random_state, checkpoints, resume, training, verbose: as of `DESOM`.
 
     Attributes are those of every deep map, see `deep_map.DeepMap`; and transition_matrix_ (K, K) with transitions, row
     j of which is the distribution of the unit that follows unit j.
@@ -200,6 +200,7 @@ class SOMVAE(DeepMap):
         random_state: Any = None,
         checkpoints: str | Path | None = None,
         resume: bool = False,
+        training: Mapping[str, Any] | None = None,
         verbose: bool | None = None,
     ) -> None:
         self.grid = grid
@@ -224,6 +225,7 @@ class SOMVAE(DeepMap):
         self.random_state = random_state
         self.checkpoints = checkpoints
         self.resume = resume
+        self.training = training
         self.verbose = verbose
 
     def _check_choices(self) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from somscope.errors import InputError, RunError
 from somscope.maps.lattice import Lattice
 from somscope.maps.storage import read_model, write_model
+from somscope.training.state import jsonable
 
 if TYPE_CHECKING:
     from somscope.models.deep_map import DeepMap
@@ -50,7 +51,7 @@ def save_deep_map(model: DeepMap, folder: Path) -> Path:
             raise InputError(f"{name} is a function, which a file cannot hold; name a decay before saving")
         if isinstance(value, np.random.RandomState) or name == "training":  # of no use to a trained model
             value = None
-        parameters[name] = str(value) if isinstance(value, Path) else value
+        parameters[name] = str(value) if isinstance(value, Path) else jsonable(value)
     arrays = {name: np.ascontiguousarray(getattr(model, name)) for name in _ARRAYS}
     for name, tensor in model.module_.state_dict().items():
         arrays[_MODULE + name] = tensor.detach().cpu().contiguous().numpy()

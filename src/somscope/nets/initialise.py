@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -34,9 +35,9 @@ def truncated_normal(weight: Tensor, deviation: float, generator: torch.Generato
 def check_sizes(name: str, sizes: tuple[int, ...] | list[int]) -> tuple[int, ...]:
     """The sizes as a tuple; InputError unless each is a whole number from 1 and their products stay within reason."""
     if not isinstance(sizes, tuple | list) or any(
-        not isinstance(size, int) or isinstance(size, bool) or size < 1 for size in sizes
+        not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1 for size in sizes
     ):
         raise InputError(f"{name}={sizes!r}; allowed: whole numbers from 1, for example (500, 500, 2000)")
     if math.prod(sorted(sizes)[-2:]) > 2**31:
         raise InputError(f"{name}={sizes!r} makes a layer of more than 2^31 weights")
-    return tuple(sizes)
+    return tuple(int(size) for size in sizes)

@@ -1,10 +1,12 @@
 """The one training loop: phases of tasks on data, with device, precision, processes, checkpoints and logs."""
 
 from somscope.training.engine import Engine
+from somscope.training.fabric import agreed
 from somscope.training.feed import Feed
 from somscope.training.loggers import Logger, TensorBoardLogger, WandbLogger
 from somscope.training.loop import train
 from somscope.training.options import Trained, TrainingOptions
+from somscope.training.saver import stored_seed
 from somscope.training.schedule import Schedule, cosine, staircase
 from somscope.training.task import Batch, Phase, Task, adam
 
@@ -21,7 +23,9 @@ __all__ = [
     "TrainingOptions",
     "WandbLogger",
     "adam",
+    "agreed",
     "cosine",
     "staircase",
+    "stored_seed",
     "train",
 ]

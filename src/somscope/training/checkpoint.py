@@ -62,7 +62,8 @@ def write_checkpoint(
         )
         if len(described) > _LARGEST_JSON:
             raise RunError(
-                f"the history is too long for a checkpoint ({len(described)} bytes): raise log_steps"
+                f"the history is too long for a checkpoint ({len(described)} bytes): raise the training option "
+                "log_steps"
             )
         signed = b'{"sha256": "%s",\n"facts": %s}\n' % (
             hashlib.sha256(described).hexdigest().encode(),

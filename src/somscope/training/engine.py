@@ -28,7 +28,8 @@ class Engine:
 
     device: of modules and batches. n_processes. optimizers: of the phase, by name.
     generator: random numbers on the device; its state is in every checkpoint, and differs between processes.
-    share: of the batch at hand, see `Batch`. warnings: see `warn`.
+    share: of the batch at hand, see `Batch`. rates: learning rates of the optimizers' groups when the phase began.
+    warnings: see `warn`.
     """
 
     def __init__(self, runtime: Runtime, generator: torch.Generator) -> None:
@@ -40,21 +41,21 @@ class Engine:
         self.warnings: list[str] = []
         self.optimizers: Mapping[str, Optimizer] = {}
         self._schedules: Mapping[str, Schedule] = {}
-        self._rates: dict[str, list[float]] = {}
+        self.rates: dict[str, list[float]] = {}
         self._clip_norm: float | None = None
 
     def begin(self, phase: Phase) -> None:
         """Take the optimizers and schedules of a phase. Raises InputError for a schedule of no optimizer."""
         self.optimizers, self._schedules = phase.task.optimizers(), phase.task.schedules()
         self._check(*self._schedules)
-        self._rates = {n: [float(g["lr"]) for g in o.param_groups] for n, o in self.optimizers.items()}
+        self.rates = {n: [float(g["lr"]) for g in o.param_groups] for n, o in self.optimizers.items()}
         self._clip_norm = phase.clip_norm
 
     def set_rates(self, step: int, epoch: int) -> None:
         """Give the optimizers the learning rates of a step of the phase and its epoch."""
         for name, schedule in self._schedules.items():
             factor = schedule.factor(step if schedule.by == "step" else epoch)
-            for group, rate in zip(self.optimizers[name].param_groups, self._rates[name], strict=True):
+            for group, rate in zip(self.optimizers[name].param_groups, self.rates[name], strict=True):
                 set_rate(group, rate * factor)
 
     def scheduled_rates(self) -> dict[str, float]:

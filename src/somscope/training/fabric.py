@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from somscope.errors import InputError
+from somscope.processes import n_processes
 
-__all__ = ["Runtime"]
+__all__ = ["Runtime", "agreed"]
 
 
 class Runtime:
@@ -29,7 +30,7 @@ class Runtime:
         from lightning_fabric.plugins.precision.precision import Precision
         from lightning_fabric.strategies.ddp import DDPStrategy
 
-        several = TorchElasticEnvironment.detect() and int(os.environ["WORLD_SIZE"]) > 1
+        several = n_processes() > 1
         n_local = int(os.environ["LOCAL_WORLD_SIZE"]) if several else 1
         self.precision = "fp32" if precision == "auto" else precision
         kind = _device_kind(device, n_local)
@@ -81,6 +82,11 @@ class Runtime:
     def barrier(self) -> None:
         """Wait until every process is here."""
         self._fabric.barrier()
+
+
+def agreed(value: int, device: str) -> int:
+    """The value that the first process has, for a draw that all of them must share; at once where there is one."""
+    return value if n_processes() == 1 else int(Runtime(device, "fp32").broadcast(value))
 
 
 def _device_kind(device: str, n_local: int) -> str:

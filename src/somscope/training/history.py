@@ -32,13 +32,17 @@ class History:
         for name in losses.terms:
             if name in _OWN:
                 raise InputError(f"a loss term cannot be called {name!r}: the history has such a column")
-        self._held.append((step, {"loss": losses.total, **losses.terms}, share))
+        kept = {
+            "loss": losses.total,
+            **losses.terms,
+        }  # detached, so that no graph is held until the row is due
+        self._held.append((step, {name: value.detach() for name, value in kept.items()}, share))
 
     def collect(self, phase: str, total: Any) -> None:
         """Fetch what is held, summed over the processes by `total`; TrainingError for NaN and for an explosion."""
         if not self._held:
             return
-        values = torch.stack([v.detach().float() for _, terms, _ in self._held for v in terms.values()])
+        values = torch.stack([v.float() for _, terms, _ in self._held for v in terms.values()])
         shares = torch.tensor([share for _, terms, share in self._held for _ in terms])
         fetched = iter(total(values * shares.to(values.device)).tolist())
         held, self._held = self._held, []

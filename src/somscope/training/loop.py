@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from time import perf_counter
 
 import torch
@@ -46,6 +47,9 @@ def train(phases: Sequence[Phase], data: Data, options: TrainingOptions | None =
     if not phases:
         raise InputError("phases is empty: there is nothing to train")
     runtime = Runtime(options.device, options.precision)
+    options = replace(
+        options, seed=runtime.broadcast(options.seed)
+    )  # one order of the items for all processes
     feed = Feed(data, runtime.device)
     with (
         forked_random(options.seed, runtime.rank, runtime.device) as generator,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from somscope.errors import InputError, check_choice
 from somscope.maps.gpu import DEVICES
@@ -30,6 +32,7 @@ class TrainingOptions:
     other_data: resume although the data are not those that the checkpoint was trained on.
     log_steps: steps between two rows of the history; between them no value is fetched from a GPU.
     loggers: get every row too. verbose: progress bar; None shows it only on a terminal.
+    settings: of the model, as JSON can hold them; a checkpoint of other ones is refused.
     Raises InputError for values that are not allowed.
     """
 
@@ -44,13 +47,14 @@ class TrainingOptions:
     log_steps: int = 50
     loggers: Sequence[Logger] = ()
     verbose: bool | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_choice("device", self.device, DEVICES)
         check_choice("precision", self.precision, PRECISIONS)
         for what in ("checkpoint_steps", "log_steps"):
             value = getattr(self, what)
-            if value is not None and (not isinstance(value, int) or value < 1):
+            if value is not None and (not isinstance(value, int | np.integer) or value < 1):
                 raise InputError(f"{what}={value!r}; it must be a whole number from 1")
         if self.checkpoint_minutes is not None and not self.checkpoint_minutes > 0:
             raise InputError(f"checkpoint_minutes={self.checkpoint_minutes!r}; it must be above 0")

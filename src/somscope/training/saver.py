@@ -32,6 +32,7 @@ from somscope.training.state import (
     Position,
     differences,
     history_facts,
+    jsonable,
     learned,
     optimizer_facts,
     optimizer_settings,
@@ -42,7 +43,7 @@ from somscope.training.state import (
 )
 from somscope.training.task import Phase
 
-__all__ = ["Saver"]
+__all__ = ["Saver", "stored_seed"]
 
 _log = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ class Saver:
         if checkpoint.facts["data"] != self._data and not self._options.other_data:
             raise RunError(
                 f"{checkpoint.path} was trained on other data than those given now; "
-                "other_data=True goes on with these all the same"
+                "the training option other_data=True goes on with these all the same"
             )
         threads = checkpoint.facts["threads"]
         if threads != torch.get_num_threads():
@@ -126,7 +127,8 @@ class Saver:
 
     def restore_optimizers(self, checkpoint: Checkpoint, engine: Engine) -> None:
         """Once the phase's optimizers are made. Raises RunError if they were made differently."""
-        changed = differences(checkpoint.facts["optimizer_settings"], optimizer_settings(engine.optimizers))
+        now = optimizer_settings(engine.optimizers, engine.rates)
+        changed = differences(checkpoint.facts["optimizer_settings"], now)
         if changed:
             raise RunError(f"{checkpoint.path} is of a training with other optimizers: {'; '.join(changed)}")
         restore_optimizers(engine.optimizers, checkpoint)
@@ -143,6 +145,7 @@ class Saver:
     def save(self, position: Position, engine: Engine, history: History) -> bool:
         """Write a checkpoint; False, and a warning, where that fails, because the training is worth more."""
         if position.done == self._tried:
+            self._write_history(engine, history)  # a process killed after the checkpoint left it out
             return self._saved
         self._tried, self._saved = position.done, True
         states = {n: self._runtime.gather(state) for n, state in random_states(engine.generator).items()}
@@ -158,7 +161,7 @@ class Saver:
             "settings": self._settings,
             "data": self._data,
             "position": vars(position),
-            "optimizer_settings": optimizer_settings(engine.optimizers),
+            "optimizer_settings": optimizer_settings(engine.optimizers, engine.rates),
             "optimizers": optimizer_facts(engine.optimizers),
             "history": history_facts(history),
             "warnings": engine.warnings,
@@ -168,27 +171,38 @@ class Saver:
         except RunError as error:
             engine.warn(f"no checkpoint at step {position.done}: {error}; those written before are untouched")
             self._saved = False
-        try:
-            self._write_history(history)
-        except OSError as error:
-            engine.warn(f"history.parquet was not written: {error.strerror or error}")
+        self._write_history(engine, history)
         return self._saved
 
-    def _write_history(self, history: History) -> None:
+    def _write_history(self, engine: Engine, history: History) -> None:
         """Whole, or as it was."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        if self._runtime.rank != 0:
+            return
         columns = {name: np.asarray(values) for name, values in history.columns().items()}
-        with whole_file(self.folder / "history.parquet") as partial:
-            pq.write_table(pa.table(columns), partial, compression="zstd")
+        try:
+            with whole_file(self.folder / "history.parquet") as partial:
+                pq.write_table(pa.table(columns), partial, compression="zstd")
+        except OSError as error:
+            engine.warn(f"history.parquet was not written: {error.strerror or error}")
+
+
+def stored_seed(folder: Path) -> int | None:
+    """The seed of the training whose checkpoints a folder holds, or None if it holds none.
+
+    Raises RunError for a newest checkpoint that is damaged.
+    """
+    found = checkpoints_in(folder)
+    return int(read_checkpoint(found[-1]).facts["settings"]["seed"]) if found else None
 
 
 def _settings(
     phases: Sequence[Phase], n_items: int, runtime: Runtime, options: TrainingOptions
 ) -> dict[str, Any]:
     """What must be the same when a training resumes."""
-    return {
+    settings = {
         "phases": [
             {
                 "name": phase.name,
@@ -206,4 +220,7 @@ def _settings(
         "device": runtime.device.type,
         "precision": runtime.precision,
         "processes": runtime.n_processes,
+        "model": options.settings,
     }
+    plain: dict[str, Any] = jsonable(settings)
+    return plain

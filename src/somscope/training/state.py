@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
@@ -21,6 +22,7 @@ __all__ = [
     "Position",
     "differences",
     "history_facts",
+    "jsonable",
     "learned",
     "optimizer_facts",
     "optimizer_settings",
@@ -95,17 +97,23 @@ def optimizer_facts(optimizers: Mapping[str, Optimizer]) -> dict[str, Any]:
     }
 
 
-def optimizer_settings(optimizers: Mapping[str, Optimizer]) -> dict[str, Any]:
-    """How optimizers were made, and the shapes of what they train: what must be the same when a training resumes."""
+def optimizer_settings(
+    optimizers: Mapping[str, Optimizer], rates: Mapping[str, Sequence[float]]
+) -> dict[str, Any]:
+    """How optimizers were made, and the shapes of what they train: what must be the same when a training resumes.
+
+    rates: the learning rate of each group when the phase began.
+    """
     return {
         name: {
             "kind": type(optimizer).__name__,
             "groups": [
                 {
-                    **{key: _jsonable(value) for key, value in group.items() if key not in ("params", "lr")},
+                    **{key: jsonable(value) for key, value in group.items() if key not in ("params", "lr")},
+                    "lr": rate,
                     "shapes": [list(p.shape) for p in group["params"]],
                 }
-                for group in optimizer.param_groups
+                for group, rate in zip(optimizer.param_groups, rates[name], strict=True)
             ],
         }
         for name, optimizer in optimizers.items()
@@ -130,7 +138,7 @@ def restore_optimizers(optimizers: Mapping[str, Optimizer], checkpoint: Checkpoi
 def history_facts(history: History) -> dict[str, Any]:
     """The history so far, NaN and infinity as null."""
     return {
-        "rows": [{name: _jsonable(value) for name, value in row.items()} for row in history.rows],
+        "rows": [{name: jsonable(value) for name, value in row.items()} for row in history.rows],
         "waiting": history.waiting,
         "limit": history.limit,
     }
@@ -142,10 +150,17 @@ def restore_history(history: History, facts: Mapping[str, Any]) -> None:
     history.waiting, history.limit = facts["waiting"], facts["limit"]
 
 
-def _jsonable(value: Any) -> Any:
-    """Plain values as they are, NaN and infinity as null, tuples as lists, tensors and anything else as text."""
+def jsonable(value: Any) -> Any:
+    """Plain values as they are, NaN and infinity as null, tuples and arrays as lists, functions by name, all else as
+    text."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_jsonable(inner) for inner in value]
+        return [jsonable(inner) for inner in value]
+    if callable(value):
+        return f"{getattr(value, '__module__', '?')}.{getattr(value, '__qualname__', type(value).__name__)}"
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)

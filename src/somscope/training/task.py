@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -112,7 +113,7 @@ class Phase:
             raise InputError(f"phase {self.name!r}: give n_steps or n_epochs, one of the two")
         for what in ("n_steps", "n_epochs", "batch_size"):
             value = getattr(self, what)
-            if value is not None and (not isinstance(value, int) or value < 1):
+            if value is not None and (not isinstance(value, int | np.integer) or value < 1):
                 raise InputError(f"phase {self.name!r}: {what}={value!r}; it must be a whole number from 1")
         if self.clip_norm is not None and not self.clip_norm > 0:
             raise InputError(f"phase {self.name!r}: clip_norm={self.clip_norm!r}; it must be above 0")
