@@ -26,7 +26,7 @@ def train(tiny: Study, work: Path, seeds: int = 3) -> dict[tuple[str, ...], list
 def test_a_row_holds_mean_and_deviation_of_its_seeds(tmp_path: Path) -> None:
     tiny = study()
     cells = train(tiny, tmp_path)
-    (row,) = document(tiny, cells, {}, None)["rows"]
+    (row,) = document(tiny, cells, {}, {}, None)["rows"]
     purities = [cell.measures["purity"] for cell in cells[tiny.entries[0].key]]
     assert len(set(purities)) > 1
     assert row["seeds"] == [0, 1, 2]
@@ -37,7 +37,7 @@ def test_a_row_holds_mean_and_deviation_of_its_seeds(tmp_path: Path) -> None:
     assert row["published"] == {"purity": 0.9}
     assert row["parameters"] == {"grid": [2, 2], "mode": "good"}
     assert row["chance"]["purity"]["mean"] < row["measures"]["purity"]["mean"]
-    one = document(tiny, train(tiny, tmp_path / "one", seeds=1), {}, None)["rows"][0]
+    one = document(tiny, train(tiny, tmp_path / "one", seeds=1), {}, {}, None)["rows"][0]
     assert one["measures"]["purity"]["std"] == 0.0
 
 
@@ -45,7 +45,7 @@ def test_the_file_says_what_made_it(tmp_path: Path) -> None:
     import somscope
 
     tiny = replace(study(), notes=("read this",))
-    content = document(tiny, train(tiny, tmp_path / "work"), {}, None)
+    content = document(tiny, train(tiny, tmp_path / "work"), {}, {}, None)
     write_results(tmp_path / "tiny.json", content)
     assert read_results(tmp_path / "tiny.json") == content
     assert content["study"] == "tiny"
@@ -59,34 +59,34 @@ def test_all_finished_cells_are_in_the_file_whatever_was_asked_for(tmp_path: Pat
     tiny = study(entry(), entry(variant="other"), entry(variant="never"))
     for variant in ("default", "other"):
         run_cells(tiny.cells(range(1), variants=[variant]), tmp_path, "cpu", Notes())
-    rows = document(tiny, finished_cells(tiny, tmp_path), {}, None)["rows"]
+    rows = document(tiny, finished_cells(tiny, tmp_path), {}, {}, None)["rows"]
     assert [row["variant"] for row in rows] == ["default", "other"]
 
 
 def test_parts_that_were_run_apart_add_up(tmp_path: Path) -> None:
     """A row of the file stays while it has more seeds; else the cells of here take its place."""
     tiny = study(entry(), entry(variant="other"))
-    apart = document(study(entry()), train(study(entry()), tmp_path / "a", seeds=3), {}, None)
+    apart = document(study(entry()), train(study(entry()), tmp_path / "a", seeds=3), {}, {}, None)
     here = train(tiny, tmp_path / "b", seeds=2)
-    merged = document(tiny, here, {}, apart)
+    merged = document(tiny, here, {}, {}, apart)
     assert [(row["variant"], row["seeds"]) for row in merged["rows"]] == [
         ("default", [0, 1, 2]),
         ("other", [0, 1]),
     ]
-    more = document(tiny, train(tiny, tmp_path / "b", seeds=4), {}, merged)
+    more = document(tiny, train(tiny, tmp_path / "b", seeds=4), {}, {}, merged)
     assert [row["seeds"] for row in more["rows"]] == [[0, 1, 2, 3]] * 2
 
 
 def test_rows_of_other_settings_or_of_no_study_are_dropped(tmp_path: Path) -> None:
     before = study(entry(), entry(variant="gone"))
-    old = document(before, train(before, tmp_path / "a"), {}, None)
+    old = document(before, train(before, tmp_path / "a"), {}, {}, None)
     now = study(entry(parameters={"grid": (3, 3)}))
-    assert document(now, {}, {}, old)["rows"] == []
+    assert document(now, {}, {}, {}, old)["rows"] == []
 
 
 def test_a_published_number_that_was_mended_reaches_old_rows(tmp_path: Path) -> None:
-    old = document(study(entry()), train(study(entry()), tmp_path), {}, None)
-    mended = document(study(entry(published={"purity": 0.8})), {}, {}, old)
+    old = document(study(entry()), train(study(entry()), tmp_path), {}, {}, None)
+    mended = document(study(entry(published={"purity": 0.8})), {}, {}, {}, old)
     assert mended["rows"][0]["published"] == {"purity": 0.8}
 
 
@@ -94,7 +94,7 @@ def test_what_is_absent_is_named_until_it_is_there(tmp_path: Path) -> None:
     away = entry(data="away")
     tiny = study(entry(), away)
     cells = train(tiny, tmp_path)
-    first = document(tiny, cells, {away: "not on this machine"}, None)
+    first = document(tiny, cells, {away: "not on this machine"}, {}, None)
     reason = {
         "data": "away",
         "model": "stand",
@@ -103,9 +103,46 @@ def test_what_is_absent_is_named_until_it_is_there(tmp_path: Path) -> None:
         "reason": "not on this machine",
     }
     assert first["absent"] == [reason]
-    assert document(tiny, cells, {}, first)["absent"] == [reason]
+    assert document(tiny, cells, {}, {}, first)["absent"] == [reason]
     there = replace(next(iter(cells.values()))[0], cell=Cell(away, 0))
-    assert document(tiny, {**cells, away.key: [there]}, {}, first)["absent"] == []
+    assert document(tiny, {**cells, away.key: [there]}, {}, {}, first)["absent"] == []
+
+
+def test_a_row_says_which_seeds_failed_until_they_are_trained(tmp_path: Path) -> None:
+    tiny = study(entry())
+    row, cells = tiny.entries[0], train(tiny, tmp_path, seeds=2)
+    first = document(tiny, cells, {}, {Cell(row, 2): "loss is nan", Cell(row, 1): "not so any more"}, None)
+    assert first["rows"][0]["seeds"] == [0, 1]
+    assert first["rows"][0]["failed"] == {"2": "loss is nan"}
+    (table,) = tables(first)
+    assert table.lines[0][-1] == "2 (1 failed)"
+    assert "Failed: blobs stand (default, paper), seed 2: loss is nan" in markdown(first)
+    assert document(tiny, cells, {}, {}, first)["rows"][0]["failed"] == {"2": "loss is nan"}
+    assert "failed" not in document(tiny, train(tiny, tmp_path, seeds=3), {}, {}, first)["rows"][0]
+    nothing = document(tiny, {}, {}, {Cell(row, 0): "loss is nan"}, None)
+    assert nothing["rows"] == []
+    assert nothing["absent"][0]["reason"] == "loss is nan"
+
+
+def test_rows_of_other_items_than_those_of_now_are_not_kept(tmp_path: Path) -> None:
+    tiny = study(entry(), entry(variant="other"))
+    old = document(tiny, train(tiny, tmp_path / "a", seeds=3), {}, {}, None)
+    assert [len(row["seeds"]) for row in old["rows"]] == [3, 3]
+    cells = train(study(entry()), tmp_path / "b", seeds=1)
+    assert [len(row["seeds"]) for row in document(tiny, cells, {}, {}, old)["rows"]] == [3, 3]
+    (cell,) = cells[tiny.entries[0].key]
+    changed = {tiny.entries[0].key: [replace(cell, trained={**cell.trained, "fingerprint": "new"})]}
+    assert [len(row["seeds"]) for row in document(tiny, changed, {}, {}, old)["rows"]] == [1]
+
+
+def test_a_row_names_the_versions_of_all_its_cells(tmp_path: Path) -> None:
+    tiny = study()
+    key, (one, two) = next(iter(train(tiny, tmp_path, seeds=2).items()))
+    made = {**two.made, "somscope": "9.9", "versions": {**two.made["versions"], "torch": "9.8"}}
+    (row,) = document(tiny, {key: [one, replace(two, made=made)]}, {}, {}, None)["rows"]
+    assert row["somscope"] == f"{one.made['somscope']}; 9.9"
+    assert row["versions"]["torch"] == f"{one.made['versions']['torch']}; 9.8"
+    assert row["versions"]["numpy"] == one.made["versions"]["numpy"]
 
 
 def test_cells_of_different_items_are_not_averaged(tmp_path: Path) -> None:
@@ -115,7 +152,7 @@ def test_cells_of_different_items_are_not_averaged(tmp_path: Path) -> None:
     assert isinstance(cell, FinishedCell)
     write_cell(tmp_path, replace(cell, scored={**cell.scored, "fingerprint": "other"}))
     with pytest.raises(RunError, match="different items: blobs has changed"):
-        document(tiny, finished_cells(tiny, tmp_path), {}, None)
+        document(tiny, finished_cells(tiny, tmp_path), {}, {}, None)
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", '{"rows": [{"data": "mnist"}]}', '{"rows'])

@@ -122,14 +122,25 @@ def test_checkpoints_of_other_settings_are_not_gone_on_from(tmp_path: Path) -> N
     assert sorted((path / "steps").read_text() for path in tmp_path.iterdir()) == ["1", "2"]
 
 
+def test_checkpoints_of_another_device_are_not_gone_on_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = study(entry(model="slow"))
+    for there in (False, True, False):
+        monkeypatch.setattr("torch.cuda.is_available", lambda there=there: there)
+        assert run_cells(tiny.cells(range(1)), tmp_path, "auto", Notes()).interrupted
+    assert sorted((path / "steps").read_text() for path in tmp_path.iterdir()) == ["1", "2"]
+
+
 def test_a_row_that_cannot_be_trained_is_named_and_the_others_go_on(tmp_path: Path) -> None:
     bad, away, good = entry(variant="bad", parameters={"mode": "bad"}), entry(data="away"), entry()
     watch = Notes()
     outcome = run(study(bad, away, good), tmp_path, watch=watch)
     assert outcome.finished == 2
-    assert outcome.missing == {bad: "the loss is not finite", away: "away is not on this machine"}
+    assert outcome.missing == {away: "away is not on this machine"}
+    assert outcome.failed == dict.fromkeys([Cell(bad, 0), Cell(bad, 1)], "the loss is not finite")
     assert any("away is left out: away is not on this machine" in text for text in watch.said)
-    assert Stand.calls == [0, 0, 1]  # the bad row once, not once a seed
+    assert Stand.calls == [0, 0, 1, 1]  # one seed that fails says nothing of the others
 
 
 def test_data_that_are_not_here_are_looked_for_once(tmp_path: Path) -> None:

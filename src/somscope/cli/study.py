@@ -150,7 +150,7 @@ def _run(study: Study, cells: list[Cell], device: str, work: Path | None, out: P
         outcome = run_cells(cells, folder, device, watch)
     finished = finished_cells(study, folder)
     if finished:
-        content = document(study, finished, outcome.missing, previous)
+        content = document(study, finished, outcome.missing, outcome.failed, previous)
         write_results(out, content)
         _show(content, out, as_json)
         _draw(study, content, out)
@@ -160,12 +160,15 @@ def _run(study: Study, cells: list[Cell], device: str, work: Path | None, out: P
             "the same command goes on with the others"
         )
         raise typer.Exit(EXIT_INTERRUPTED)
-    if outcome.missing:
-        reasons = dict.fromkeys(outcome.missing.values())
-        missing = f"{len(outcome.missing)} rows are missing: {'; '.join(reasons)}"
-        if not finished:
-            raise RunError(missing)
-        say_note(missing)
+    notes = [
+        f"{len(lost)} {what}: {'; '.join(dict.fromkeys(lost.values()))}"
+        for what, lost in (("rows are missing", outcome.missing), ("trainings failed", outcome.failed))
+        if lost
+    ]
+    if notes and not finished:
+        raise RunError("; ".join(notes))
+    for note in notes:
+        say_note(note)
 
 
 def _show(content: dict[str, Any], out: Path, as_json: bool) -> None:

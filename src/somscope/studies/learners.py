@@ -21,7 +21,7 @@ _REFERENCES = {
     "ae+minisom": "somscope.studies.references:EncodedMiniSomReference",
 }
 # What a run decides, and what does not change what is learned.
-_OF_THE_RUN = ("random_state", "device", "verbose", "checkpoints", "resume")
+_OF_THE_RUN = ("random_state", "device", "verbose", "checkpoints", "resume", "training")
 
 
 def learner_classes() -> dict[str, str]:

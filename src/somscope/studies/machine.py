@@ -13,7 +13,7 @@ from typing import Any
 
 import somscope
 
-__all__ = ["commit", "describe_device", "made_here", "use_all_cores"]
+__all__ = ["commit", "describe_device", "made_here", "resolved_device", "use_all_cores"]
 
 _PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "minisom")
 
@@ -45,6 +45,15 @@ def describe_device(device: str) -> str:
     if device.startswith("cuda"):
         return str(torch.cuda.get_device_name(device))
     return f"cpu, {torch.get_num_threads()} threads"
+
+
+def resolved_device(device: str) -> str:
+    """What "auto" is on this machine."""
+    import torch
+
+    if device != "auto":
+        return device
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def made_here(device: str) -> dict[str, Any]:

@@ -67,10 +67,7 @@ class MiniSomReference:
 
     def fit(self, X: Any) -> MiniSomReference:
         """Train on (n, d) items."""
-        try:
-            package = importlib.import_module("minisom")  # it has no types, and not everyone has it
-        except ImportError:
-            raise RunError("minisom is not installed: pip install minisom") from None
+        package = _minisom()
         items = as_matrix(X)
         rows, columns = self.grid
         som = package.MiniSom(
@@ -86,6 +83,13 @@ class MiniSomReference:
         self.prototypes_ = som.get_weights().reshape(rows * columns, -1).astype(np.float32)
         self.lattice_ = Lattice(rows, columns)
         return self
+
+
+def _minisom() -> Any:
+    try:
+        return importlib.import_module("minisom")  # it has no types, and not everyone has it
+    except ImportError:
+        raise RunError("minisom is not installed: pip install minisom") from None
 
 
 class EncodedMiniSomReference:
@@ -131,6 +135,7 @@ class EncodedMiniSomReference:
         """Train on (n, d) items; Ctrl-C during the autoencoder leaves stop_reason_ "interrupted"."""
         from somscope.models.ae_som import AESOM
 
+        _minisom()  # before hours of training
         autoencoder = AESOM(
             self.grid,
             self.latent_dim,

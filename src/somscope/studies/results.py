@@ -64,6 +64,8 @@ def make_row(entry: Entry, cells: Sequence[FinishedCell]) -> dict[str, Any]:
         "parameters": dict(cells[-1].parameters),
         "trained": dict(cells[0].trained),
         "scored": dict(cells[0].scored),
+        "somscope": _joined(cell.made.get("somscope") for cell in cells),
+        "versions": _joined_versions([cell.made.get("versions", {}) for cell in cells]),
         "commit": _joined(cell.made.get("commit") for cell in cells),
         "device": _joined(cell.made.get("device") for cell in cells),
         "created": max(str(cell.made.get("created", "")) for cell in cells),
@@ -79,29 +81,44 @@ def _joined(values: Iterable[object]) -> str | None:
     return "; ".join(dict.fromkeys(str(value) for value in values if value is not None)) or None
 
 
+def _joined_versions(parts: Sequence[Mapping[str, str]]) -> dict[str, str | None]:
+    """Package -> its version, or all of them where cells were made with several."""
+    return {
+        name: _joined(part.get(name) for part in parts) for name in dict.fromkeys(n for p in parts for n in p)
+    }
+
+
 def document(
     study: Study,
     cells: Mapping[tuple[str, ...], Sequence[FinishedCell]],
     missing: Mapping[Entry, str],
+    failed: Mapping[Cell, str],
     previous: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """The whole result file, rows in the order in which the study declares them.
 
-    A row of the `previous` file stays where it was made over more seeds with the settings of now, so that parts that
-    were run on different machines add up. `seconds` are those of all trainings in the file.
+    A row of the `previous` file stays where it was made over more seeds with the settings and the items of now, so
+    that parts that were run on different machines add up. A row says which of its seeds failed, and why; one whose
+    seeds all failed is absent. `seconds` are those of all trainings in the file.
     """
     old = {_key(row): row for row in (previous or {}).get("rows", [])}
+    made_now = {entry.key: make_row(entry, cells[entry.key]) for entry in study.entries if entry.key in cells}
+    items = {(row["data"], row["protocol"]): _fingerprints(row) for row in made_now.values()}
     rows = []
     for entry in study.entries:
-        candidates = [make_row(entry, cells[entry.key])] if entry.key in cells else []
+        candidates = [made_now[entry.key]] if entry.key in made_now else []
         kept = old.get(entry.key)
-        if kept is not None and not what_differs(entry, kept["parameters"]):
+        if kept is not None and _is_of_now(kept, entry, items):
             candidates.append({**kept, "published": dict(entry.published)})
+        else:
+            kept = None
         if candidates:
-            rows.append(max(candidates, key=lambda row: len(row["seeds"])))
+            row = max(candidates, key=lambda row: len(row["seeds"]))
+            rows.append({**row, **_failures(entry, row["seeds"], failed, kept)})
     made = made_here("cpu")
     keys = {_key(row) for row in rows}
-    absent = [_absence(entry, why) for entry, why in missing.items() if entry.key not in keys]
+    lost = {cell.entry: why for cell, why in failed.items()}
+    absent = [_absence(entry, why) for entry, why in {**lost, **missing}.items() if entry.key not in keys]
     known = {_key(row) for row in absent} | keys
     declared = {entry.key for entry in study.entries}
     absent += [
@@ -119,6 +136,28 @@ def document(
         "rows": rows,
         "absent": absent,
     }
+
+
+def _failures(
+    entry: Entry, seeds: Sequence[int], failed: Mapping[Cell, str], kept: Mapping[str, Any] | None
+) -> dict[str, dict[str, str]]:
+    """{"failed": {seed: why}}, what an earlier run found included; nothing where every seed was trained."""
+    found = dict((kept or {}).get("failed", {}))
+    found |= {str(cell.seed): why for cell, why in failed.items() if cell.entry == entry}
+    found = {seed: why for seed, why in found.items() if int(seed) not in seeds}
+    return {"failed": found} if found else {}
+
+
+def _is_of_now(
+    row: Mapping[str, Any], entry: Entry, items: Mapping[tuple[str, str], tuple[Any, Any]]
+) -> bool:
+    """Was a row made with the settings of now, and from the items of the cells that are here, if any are?"""
+    known = items.get((entry.data, entry.protocol))
+    return not what_differs(entry, row["parameters"]) and known in (None, _fingerprints(row))
+
+
+def _fingerprints(row: Mapping[str, Any]) -> tuple[Any, Any]:
+    return row["trained"]["fingerprint"], row["scored"]["fingerprint"]
 
 
 def _key(row: Mapping[str, Any]) -> tuple[str, ...]:

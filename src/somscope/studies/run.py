@@ -18,7 +18,7 @@ from somscope.errors import DataError, SomscopeError
 from somscope.studies.cells import FinishedCell, cell_path, read_cell, write_cell
 from somscope.studies.declare import Cell, Entry
 from somscope.studies.learners import build, learner_parameters
-from somscope.studies.machine import made_here
+from somscope.studies.machine import made_here, resolved_device
 from somscope.studies.score import score
 from somscope.studies.sets import Split, load_split
 
@@ -42,12 +42,13 @@ class Watch(Protocol):
 class Outcome:
     """What became of the cells that were asked for.
 
-    finished: how many are on the disk now. missing: rows that could not be trained, and why: data that are not
-    here, a package that is not installed, a training that failed. interrupted: Ctrl-C ended the run.
+    finished: how many are on the disk now. missing: rows whose data are not here, and why. failed: trainings that
+    failed, and why: a loss that exploded, a package that is not installed. interrupted: Ctrl-C ended the run.
     """
 
     finished: int = 0
     missing: dict[Entry, str] = field(default_factory=dict)
+    failed: dict[Cell, str] = field(default_factory=dict)
     interrupted: bool = False
 
 
@@ -59,8 +60,8 @@ def _split(name: str, protocol: str) -> Split:
 def run_cells(cells: Sequence[Cell], work: Path, device: str, watch: Watch) -> Outcome:
     """Train every cell that has no file in `work`, in order; Ctrl-C ends it, and what is finished stays.
 
-    A cell that was trained with other settings is trained again. A row whose data or package is not here, or whose
-    training fails with an error of ours, is noted in the outcome, and the others go on.
+    A cell that was trained with other settings is trained again. A row whose data are not here, and a training that
+    fails with an error of ours, are noted in the outcome, and the others go on.
     """
     outcome = Outcome()
     known: list[FinishedCell] = []
@@ -91,7 +92,7 @@ def run_cells(cells: Sequence[Cell], work: Path, device: str, watch: Watch) -> O
                 watch.says(f"{cell.entry.data} is left out: {error}")
                 continue
             except SomscopeError as error:
-                outcome.missing[cell.entry] = str(error)
+                outcome.failed[cell] = str(error)
                 watch.says(f"{cell} failed: {error}")
                 continue
             known.append(trained)
@@ -112,7 +113,8 @@ def train_cell(cell: Cell, split: Split, work: Path, device: str) -> FinishedCel
     Ctrl-C was pressed: half a training is no cell.
     """
     parameters = learner_parameters(cell.entry)
-    settings = json.dumps([parameters, split.train.fingerprint], sort_keys=True).encode()
+    device = resolved_device(device)  # a training on a GPU does not go on from one on a processor
+    settings = json.dumps([parameters, split.train.fingerprint, device], sort_keys=True).encode()
     checkpoints = cell_path(work, cell).with_suffix(f".{hashlib.sha256(settings).hexdigest()[:8]}")
     model = build(cell.entry, cell.seed, device, checkpoints)
     unlabelled = replace(split.train, labels=None, label_names=())

@@ -22,9 +22,10 @@ def score(model: Any, collection: Collection, seed: int) -> tuple[dict[str, floa
     """(measures, chance) of a trained model.
 
     model: has prototypes_ (K, l), lattice_ (or None), and encode(items) -> (n, l) where its prototypes lie in a latent
-    space: units, quantization and topographic errors are then those of the latent space. Items without a label are
-    not scored. accuracy: k-means with as many clusters as classes on the prototypes, each item in the cluster of its
-    code, clusters matched one to one to classes. chance: the measures of agreement when the labels are shuffled.
+    space: units, quantization and topographic errors are then those of the latent space. accuracy: k-means with as
+    many clusters as classes on the prototypes, each item in the cluster of its code, clusters matched one to one to
+    classes. chance: the measures of agreement when the labels are shuffled.
+    Raises InputError for a collection in which an item has no label.
     """
     if collection.labels is None or not (collection.labels >= 0).all():
         raise InputError(f"{collection.name}: a study scores labelled items, and some have no label")

@@ -38,9 +38,7 @@ class Table:
         columns = [name for name in _COLUMNS if any(name in row["measures"] for row in rows)]
         self.title = title
         self.head = ["model", *(_COLUMNS[name][0] for name in columns), "seeds"]
-        self.lines = [
-            [_name(row), *(_cell(row, name) for name in columns), str(len(row["seeds"]))] for row in rows
-        ]
+        self.lines = [[_name(row), *(_cell(row, name) for name in columns), _seeds(row)] for row in rows]
         chance = [_chance(rows, name) for name in columns]
         if any(chance):
             self.lines.append(["chance", *chance, ""])
@@ -70,6 +68,12 @@ def markdown(content: Mapping[str, Any]) -> str:
         parts.append(f"Measured on: {device}; somscope {content['somscope']}.")
     parts += [str(note) for note in content.get("notes", [])]
     parts += [
+        f"Failed: {row['data']} {row['model']} ({row['variant']}, {row['protocol']}), seed {seed}: "
+        + " ".join(why.split())
+        for row in content["rows"]
+        for seed, why in row.get("failed", {}).items()
+    ]
+    parts += [
         f"Absent: {row['data']} {row['model']} ({row['variant']}, {row['protocol']}): "
         + " ".join(str(row["reason"]).split())
         for row in content.get("absent", [])
@@ -83,6 +87,11 @@ def _escaped(cells: Sequence[str]) -> list[str]:
 
 def _name(row: Mapping[str, Any]) -> str:
     return str(row["model"]) if row["variant"] == "default" else f"{row['model']} ({row['variant']})"
+
+
+def _seeds(row: Mapping[str, Any]) -> str:
+    failed = len(row.get("failed", {}))
+    return f"{len(row['seeds'])} ({failed} failed)" if failed else str(len(row["seeds"]))
 
 
 def _cell(row: Mapping[str, Any], name: str) -> str:
