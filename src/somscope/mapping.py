@@ -60,7 +60,8 @@ if TYPE_CHECKING:
 
 __all__ = ["map_collection", "map_figures"]
 
-_OF_THE_TRAINING = ("checkpoints", "resume")  # parameters that `map_collection` sets itself
+_ITS_OWN = ("checkpoints", "resume")  # parameters that `map_collection` sets itself
+_OF_THE_TRAINING = (*_ITS_OWN, "training")  # those that a trained model and its record have no use for
 _log = logging.getLogger(__name__)
 
 
@@ -160,7 +161,7 @@ def _trained(model: Any, collection: Collection, checkpoints: Path | None, folde
             if not has_checkpoints(checkpoints):  # nothing that a training could go on from
                 shutil.rmtree(checkpoints, ignore_errors=True)
     if checkpoints is not None:
-        model.set_params(checkpoints=None, resume=False)  # of this training, not of the model
+        model.set_params(checkpoints=None, resume=False, training=None)  # of this training, not of the model
     elif model.stop_reason_ == "interrupted":
         _log.warning("interrupted after pass %d: writing the map learned so far", model.n_iter_)
     return model, max(time.perf_counter() - started, getattr(model, "seconds_", 0.0))
@@ -278,7 +279,7 @@ def _as_weights(settings: Mapping[str, Any]) -> NDArray[np.float64] | None:
 def _check_names(model_name: str, made: type[Any], settings: Mapping[str, Any]) -> None:
     """Raise InputError for parameters that the model does not have, and for functions, before a long training: a run
     folder cannot hold a function, since reading it must not execute anything."""
-    allowed = [name for name in inspect.signature(made).parameters if name not in _OF_THE_TRAINING]
+    allowed = [name for name in inspect.signature(made).parameters if name not in _ITS_OWN]
     unknown = [name for name in settings if name not in allowed]
     if unknown:
         raise InputError(
