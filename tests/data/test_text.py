@@ -97,7 +97,7 @@ def test_lines(tmp_path):
     path = tmp_path / "songs.txt"
     path.write_text("\ufeffred fox\n\n  \nblue sea\ngreen sea\n", encoding="utf-8")
     collection = open_collection(path)
-    assert collection.ids.tolist() == ["1", "4", "5"]
+    assert collection.ids.tolist() == ["0", "3", "4"]
     assert collection.texts.tolist() == ["red fox", "blue sea", "green sea"]
     assert open_collection(path, limit=2).texts.tolist() == ["red fox", "blue sea"]
 
@@ -155,9 +155,18 @@ def test_text_column(tmp_path, suffix):
         open_collection(path, text_column="t", columns="k")
 
 
+def test_errors_under_a_limit_tell_the_rows_of_the_file(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("t,label\n" + "".join(f"red fox,{3 if row < 40 else 7.5}\n" for row in range(80)))
+    kept = np.sort(np.random.default_rng(1).choice(80, 5, replace=False))
+    wrong = kept[kept >= 40][0]
+    with pytest.raises(InputError, match=rf"label 7\.5 of item {wrong} is not a whole number"):
+        open_collection(path, text_column="t", limit=5, seed=1)
+
+
 def test_lines_end_where_editors_end_them(tmp_path):
     path = tmp_path / "a.txt"
     path.write_bytes("red\u2028fox\x0cjumps\r\nblue\x85sea\rgreen".encode())
     collection = open_collection(path)
-    assert collection.ids.tolist() == ["1", "2", "3"]
+    assert collection.ids.tolist() == ["0", "1", "2"]
     assert collection.texts.tolist() == ["red\u2028fox\x0cjumps", "blue\x85sea", "green"]

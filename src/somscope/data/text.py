@@ -31,6 +31,7 @@ def collection_from_texts(
     ids: Sequence[str] | NDArray[np.str_] | None = None,
     labels: Sequence[Any] | None = None,
     label_names: Sequence[str] = (),
+    rows: NDArray[np.int64] | None = None,
     max_words: int | None = 10_000,
     stop_words: str | None = "english",
     **parts: Any,
@@ -39,7 +40,8 @@ def collection_from_texts(
 
     The words and their idf are learned from these texts, and stay with the collection as `feature_names` and `idf`:
     `somscope.data.tfidf.tfidf_features(new_texts, collection.feature_names, collection.idf)` weighs further texts in
-    the same way. max_words, stop_words: see `somscope.data.tfidf.learn_tfidf`. parts: other fields of `Collection`.
+    the same way. rows: (n,) the row numbers to tell in an error, by default from 0. max_words, stop_words: see
+    `somscope.data.tfidf.learn_tfidf`. parts: other fields of `Collection`.
 
     A text without any word gets an empty row. Raises InputError when no text holds a word, and for unknown options.
     """
@@ -47,7 +49,7 @@ def collection_from_texts(
         features, words, idf = learn_tfidf(texts, max_words=max_words, stop_words=stop_words)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
-    numbers, classes = (None, ()) if labels is None else encode_labels(labels, len(texts), label_names)
+    numbers, classes = (None, ()) if labels is None else encode_labels(labels, len(texts), label_names, rows)
     return Collection(
         name=name,
         kind="text",
@@ -70,13 +72,13 @@ def read_text_file(
     limit: int | None = None,
     seed: int | None = None,
 ) -> Collection:
-    """One document a line (UTF-8); empty lines are no documents; ids are line numbers, from 1.
+    """One document a line (UTF-8); empty lines are no documents; ids are line numbers, from 0.
 
     Raises DataError for a file that is empty, is not UTF-8, or is larger than MAX_TEXT_BYTES.
     """
     path = Path(path)
     lines = _read(path).removesuffix("\n").split("\n")  # splitlines would also part at form feeds and U+2028
-    numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    numbered = [(number, line) for number, line in enumerate(lines) if line.strip()]
     if not numbered:
         raise DataError(f"{path} holds no text ({len(lines)} lines, all empty)")
     kept = [numbered[row] for row in choose(len(numbered), limit, seed)]
@@ -177,6 +179,7 @@ def read_text_table(
         ids=rows.astype(np.str_) if id_column is None else column_ids(str(path), table, id_column, rows),
         labels=None if label_column is None else table[label_column].to_pylist(),
         label_names=label_names,
+        rows=rows,
         max_words=max_words,
         stop_words=stop_words,
         metadata=table.select(rest) if rest else None,
