@@ -504,3 +504,19 @@ def test_real_reuters_is_r52(data_folder):
     counts = dict(zip(train.label_names, np.bincount(train.labels), strict=True))
     assert (counts["earn"], counts["acq"], counts["crude"]) == (2840, 1596, 253)
     assert train.texts[0].startswith("BAHIA COCOA REVIEW")
+
+
+def test_sums_come_after_the_files_that_they_vouch_for(tmp_path, monkeypatch):
+    moved, real = [], fetch.os.replace
+
+    def broken(source, target):
+        if len(moved) == 1:
+            raise OSError("the machine stops here")
+        real(source, target)
+        moved.append(target.name)
+
+    monkeypatch.setattr(fetch.os, "replace", broken)
+    with pytest.raises(DataError, match="the machine stops here"), fetch.staged(tmp_path / "set") as stage:
+        (stage / "a-images").write_bytes(b"1")
+        (stage / "z-labels").write_bytes(b"2")
+    assert moved == ["a-images"], "sums without their files would make the next download look damaged"

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from somscope.errors import DataError
 
-__all__ = ["check_content", "check_files", "check_idx", "content_sha256", "note_files"]
+__all__ = ["check_content", "check_files", "check_idx", "content_sha256", "note_files", "noted_last"]
 
 _SUMS = "SHA256SUMS"
 
@@ -94,6 +94,13 @@ def note_files(folder: Path) -> None:
     """Write SHA256SUMS, in the form that `sha256sum --check` reads, of all files directly in `folder`."""
     paths = sorted(path for path in folder.iterdir() if path.is_file())
     (folder / _SUMS).write_text("".join(f"{_file_sha256(path)}  {path.name}\n" for path in paths))
+
+
+def noted_last(folder: Path) -> list[Path]:
+    """The files directly in `folder`, SHA256SUMS after all that it vouches for: the order to move them in."""
+    return sorted(
+        (path for path in folder.iterdir() if path.is_file()), key=lambda p: (p.name == _SUMS, p.name)
+    )
 
 
 def _noted(folder: Path) -> dict[str, str]:

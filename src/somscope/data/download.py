@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from somscope.data.digests import check_files, check_idx, note_files
+from somscope.data.digests import check_files, check_idx, note_files, noted_last
 from somscope.data.idx import write_idx
 from somscope.data.named_images import USPS_COUNTS, idx_files, usps_pixels
 from somscope.data.reuters_sgml import SGML_TAR, read_sgml
@@ -42,7 +42,7 @@ _CIFAR_LABELS = {"train": (6, 9, 9, 4, 1, 1, 2, 7, 8, 3), "test": (3, 8, 8, 0, 6
 
 @contextmanager
 def staged(folder: Path) -> Iterator[Path]:
-    """A temporary folder in `folder`; its files, and their SHA256SUMS, move into `folder` when the block ends well."""
+    """A temporary folder in `folder`; its files move into `folder` when the block ends well, and then SHA256SUMS."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         stage = Path(tempfile.mkdtemp(prefix=".download-", dir=folder))
@@ -53,9 +53,8 @@ def staged(folder: Path) -> Iterator[Path]:
     try:
         yield stage
         note_files(stage)
-        for path in sorted(stage.iterdir()):
-            if path.is_file():
-                os.replace(path, folder / path.name)
+        for path in noted_last(stage):
+            os.replace(path, folder / path.name)
     except OSError as error:
         raise DataError(f"download into {folder} failed: {error}") from error
     finally:
