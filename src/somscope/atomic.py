@@ -24,6 +24,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         yield partial
         flush_to_disk(partial)
         os.replace(partial, path)
+        flush_folder(path.parent)  # the new name too
     finally:
         partial.unlink(missing_ok=True)
 
