@@ -205,6 +205,7 @@ def test_blocks_that_make_no_collection_are_refused(digits):
 MEMORY = """
 import sys, tracemalloc
 import numpy as np
+import torch  # a large map asks it for a GPU
 from somscope.maps.som import SOM
 
 small = np.random.default_rng(0).standard_normal((500, 256)).astype(np.float32)

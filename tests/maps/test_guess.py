@@ -27,7 +27,7 @@ def brute_force(x, prototypes):
 def answer(search, prototypes, guess):
     n = len(search.x)
     units, distances = np.full((n, 1), -1, np.int32), np.full((n, 1), np.nan)
-    measured = search._from_guess(prototypes, np.arange(n), guess.astype(np.int32), units, distances)
+    measured = search._from_guess(prototypes, None, guess.astype(np.int32), units, distances)
     return units[:, 0], distances[:, 0], measured
 
 
@@ -101,3 +101,27 @@ def test_a_smaller_map_does_not_take_over_the_units_of_a_larger_one():
         prototypes = x[:n_units]
         units, _ = items.nearest(prototypes)
         np.testing.assert_array_equal(units[:, 0], brute_force(x, prototypes).argmin(axis=1))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_prototypes_closer_than_float32_can_square(dtype):
+    """Their squared distances underflow in float32, where two units differ by less than it can hold."""
+    rng = np.random.default_rng(7)
+    far = np.repeat([[1.0, 0.0], [-1.0, 0.0]], 2000, axis=0) + 1e-3 * rng.standard_normal((4000, 2))
+    near = 5e-23 * rng.standard_normal((400, 2))
+    x = np.concatenate([far, near]).astype(dtype)
+    prototypes = np.concatenate([far[::200], near]).astype(dtype)
+    search = BoundedSearch(x, find_basis(x, np.zeros(2), len(prototypes)))
+    squared = brute_force(x, prototypes)
+    guess = rng.integers(20, len(prototypes), size=len(x))
+    np.testing.assert_array_equal(answer(search, prototypes, guess)[0], squared.argmin(axis=1))
+
+
+@pytest.mark.parametrize("d", [3, 64])
+def test_equal_distances_go_to_the_lower_unit_whatever_was_guessed(d):
+    rng = np.random.default_rng(8)
+    x = rng.integers(0, 3, (500, d)).astype(np.float32)
+    prototypes = np.repeat(x[:40], 3, axis=0)
+    search = BoundedSearch(x, find_basis(x, x.mean(axis=0), 120))
+    units, _, _ = answer(search, prototypes, rng.integers(120, size=500))
+    np.testing.assert_array_equal(units, brute_force(x, prototypes).argmin(axis=1))

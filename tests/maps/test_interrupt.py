@@ -213,5 +213,29 @@ def test_ctrl_c_while_items_are_placed_costs_neither_map_nor_labels(monkeypatch,
     interrupted = som.fit_blocks([digits]) if streamed else som.fit(digits)
     monkeypatch.undo()
     assert "Ctrl-C: the map is trained" in caplog.text
+    assert interrupted.stop_reason_ == "interrupted"
     assert interrupted.hits_.sum() == len(digits)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_while_the_first_block_is_placed_ends_a_stream(monkeypatch, digits):
+    from somscope.maps import fitting
+
+    read = []
+
+    def blocks():
+        for start in range(0, 1500, 500):
+            read.append(start)
+            yield digits[start : start + 500]
+
+    describe = fitting.describe
+
+    def pressed(*given):
+        signal.raise_signal(signal.SIGINT)
+        return describe(*given)
+
+    monkeypatch.setattr(fitting, "describe", pressed)
+    som = SOM(grid=(5, 5), random_state=0).fit_blocks(blocks())
+    assert som.stop_reason_ == "interrupted"
+    assert read == [0]
+    assert som.hits_.sum() == 500

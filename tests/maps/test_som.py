@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
@@ -14,6 +15,7 @@ from somscope.data import open_collection
 from somscope.errors import InputError
 from somscope.maps.lattice import Lattice
 from somscope.maps.som import SOM
+from somscope.maps.units import label_units
 
 
 @pytest.fixture(scope="module")
@@ -202,3 +204,21 @@ def test_fitted_attributes_are_those_of_the_manual(fitted):
         "history_", "chosen_", "n_features_in_",
     }  # fmt: skip
     assert documented <= public <= documented | {"device_", "feature_names_in_"}
+
+
+@pytest.mark.parametrize("bad", [np.ones((50, 7)), pd.DataFrame(np.ones((50, 7)), columns=list("abcdefg"))])
+def test_a_fit_that_fails_leaves_the_fitted_map_as_it_was(bad):
+    x = np.random.default_rng(0).random((60, 5))
+    som = SOM(grid=(3, 3), random_state=0).fit(x)
+    before = som.predict(x)
+    with pytest.raises(InputError, match="equal"):
+        som.fit(bad)
+    np.testing.assert_array_equal(som.predict(x), before)
+    assert not hasattr(som, "feature_names_in_")
+
+
+@pytest.mark.parametrize("kind", [np.float64, object])
+def test_minus_one_is_no_label_whatever_its_type(kind):
+    labels = label_units(np.array([0, 0, 1]), np.array([-1, -1, 2]).astype(kind), 2)
+    np.testing.assert_array_equal(labels.majority, [-1, 0])
+    np.testing.assert_array_equal(labels.classes, [2])

@@ -86,8 +86,7 @@ class SOMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         weight = checked_weights(sample_weight, X.shape[0], "sample_weight", "item")
         self.classes_, codes = np.unique(y, return_inverse=True)
         self.som_ = SOM(**self._map_parameters()).fit(X, sample_weight=weight)
-        units, _ = self.som_.best_units(X, k=1)
-        self.unit_probabilities_ = self._probabilities(units[:, 0], codes, weight)
+        self.unit_probabilities_ = self._probabilities(self.som_.labels_, codes, weight)
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:

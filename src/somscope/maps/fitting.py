@@ -76,13 +76,15 @@ def fit_items(som: SOM, x: Any, weight: Floats | None) -> Learned:
         placed.basis = placed.find_basis(start.lattice.n_units)
     trained = _train(som, start, placed, placed, x.dtype, generator)
     prototypes = trained.prototypes.astype(x.dtype)
-    with catch_interrupt(_PLACING):
+    with catch_interrupt(_PLACING) as interrupt:
         units, distances = placed.nearest(prototypes)
         learned = _learned(som, start, trained, prototypes, device, units[:, 0], weight)
         if everything is not x:  # items of weight 0 have a unit, too
             units, _ = som._items(everything, None).nearest(prototypes)
+    if interrupt.requested:
+        learned["stop_reason_"] = "interrupted"
     inertia = float(np.average(distances[:, 0], weights=weight))
-    return {**learned, "inertia_": inertia, "labels_": labels(learned, units[:, 0])}
+    return {**learned, "inertia_": inertia, "labels_": labels(units[:, 0], learned.get("unit_clusters_"))}
 
 
 def fit_blocks(som: SOM, blocks: Iterable[Any], sample: NDArray[np.floating], n_items: int) -> Learned:
@@ -99,14 +101,20 @@ def fit_blocks(som: SOM, blocks: Iterable[Any], sample: NDArray[np.floating], n_
     prototypes = trained.prototypes.astype(sample.dtype)
     parts: list[NDArray[np.int32]] = []
     total = 0.0
-    with catch_interrupt(_PLACING):
+    with catch_interrupt(_PLACING) as interrupt:
         for block in items.dense(len(prototypes)):
             found, distances = block.nearest(prototypes)
             parts.append(found[:, 0].copy())
             total += float(distances.sum())
         units = np.concatenate(parts)
         learned = _learned(som, start, trained, prototypes, "cpu", units, None)
-    return {**learned, "inertia_": total / len(units), "labels_": labels(learned, units)}
+    if interrupt.requested:
+        learned["stop_reason_"] = "interrupted"
+    return {
+        **learned,
+        "inertia_": total / len(units),
+        "labels_": labels(units, learned.get("unit_clusters_")),
+    }
 
 
 def refine(som: SOM, x: Any, weight: Floats | None) -> Learned:
@@ -128,7 +136,7 @@ def refine(som: SOM, x: Any, weight: Floats | None) -> Learned:
         "inertia_": float(np.average(distances[:, 0], weights=weight)),
     }
     learned |= describe(som, prototypes, som.lattice_, learned["hits_"])
-    return {**learned, "labels_": labels(learned, units[:, 0])}
+    return {**learned, "labels_": labels(units[:, 0], learned.get("unit_clusters_"))}
 
 
 def given(som: SOM, prototypes: NDArray[np.floating], lattice: Lattice) -> Learned:
@@ -153,9 +161,8 @@ def describe(
     return learned
 
 
-def labels(learned: Learned, units: NDArray[np.integer]) -> NDArray[np.int64]:
-    """(n,) the units themselves, or the clusters that the map has put them into."""
-    clusters = learned.get("unit_clusters_")
+def labels(units: NDArray[np.integer], clusters: NDArray[np.integer] | None) -> NDArray[np.int64]:
+    """(n,) the units themselves, or the clusters (K,) that the map has put them into."""
     return units.astype(np.int64) if clusters is None else np.asarray(clusters[units])
 
 

@@ -50,10 +50,10 @@ def choose_device(requested: str, items: Items, n_units: int, algorithm: str = "
     check_choice("device", requested, DEVICES)
     if requested == "cpu":
         return "cpu"
-    import torch
-
     if requested == "auto" and items.n_items * items.n_features * n_units < _LEAST_WORK:
         return "cpu"
+    import torch
+
     if not torch.cuda.is_available():
         if requested == "auto":
             return "cpu"

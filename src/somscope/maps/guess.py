@@ -70,6 +70,7 @@ def nearest_from_guess(  # type: ignore[no-untyped-def]
     sorted_gaps = np.empty(n_units, np.float64)
     grown = 1.0 + 1.2e-7 * (n_features + 8)  # what rounding can add to a float32 sum of squares
     tiny = 1e-37 * n_features  # and what underflow can take from it
+    underflow = np.float32(1e-37 * (n_features + 2))  # as it can from the distances of prototypes
     count = 0
     for block in range(0, n_used, _BLOCK):
         n_block = min(_BLOCK, n_used - block)
@@ -89,7 +90,9 @@ def nearest_from_guess(  # type: ignore[no-untyped-def]
             row = gram[place]
             for k in range(n_units):
                 both = norms[g] + norms[k]
-                lower[k] = squared[g] + squared[k] - np.float32(2.0) * row[k] - slack * both * both
+                lower[k] = (
+                    squared[g] + squared[k] - np.float32(2.0) * row[k] - slack * both * both - underflow
+                )
             n_near = 0
             for start in range(0, n_units, 16):
                 stop = min(start + 16, n_units)

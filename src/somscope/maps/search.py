@@ -29,9 +29,8 @@ _PROBE = (128, 256)  # items whose cost is measured to choose a width, in small 
 _WORTH = 4096  # items from which that pays
 _FURTHEST = 1e9  # in root mean square norms of the items; beyond it float32 neither bounds nor holds a square
 _PROBED = frozenset((1, 3, 10, 30, 60))  # searches before which the width is probed: maps settle
-_ROUGH = (
-    8  # directions of a first guess, over every second unit: as good as more, at a fraction of their cost
-)
+# Directions of a first guess, over every second unit: as good as more, at a fraction of their cost.
+_ROUGH = 8
 _GUESSED = 32  # items whose cost from a guess is measured
 _FROM_FEATURES = np.empty((0, 0), np.float32)  # no left sides: the bound is over the features themselves
 _SCRATCH = 200_000  # scores held per thread: 0.8 MB of float32, the size of a core's cache
@@ -42,7 +41,8 @@ class BoundedSearch:
 
     x: (n, d) float32 or float64, C-contiguous, finite. row_scale: (n,) and column_scale: (d,) factors that turn an
     item into what is compared (cosine distance, feature weights); prototypes are given already scaled.
-    Memory beyond x: 4 r + 24 bytes an item for r <= 64 directions, and 4 w + 8 where fewer, w, turn out cheaper.
+    Memory beyond x: 4 r + 24 bytes an item for r <= 64 directions, 4 w + 8 more where fewer, w, turn out cheaper, and
+    within a search from a guess 12 to 56 more.
     """
 
     def __init__(
@@ -94,10 +94,7 @@ class BoundedSearch:
         with one_blas_thread():
             self._plan(prototypes, second)
             if self._guesses:
-                everything = np.arange(n)
-                measured = self._from_guess(
-                    prototypes, everything, self._guess(prototypes, everything), units, distances
-                )
+                measured = self._from_guess(prototypes, None, self._guess(prototypes), units, distances)
                 self._doubtful = self._guess_cost(len(prototypes), measured) > self._least
             else:
                 bound, left = self._bound(prototypes, self._width), self._left_sides(self._width)
@@ -106,37 +103,41 @@ class BoundedSearch:
                     self._search(prototypes, bound, left, second, lo, hi, units, distances)
 
                 over_ranges(run, cuts(n, parts(float(n) * bound.size)))
-        self._last = units[:, 0]
+        self._last = units[:, 0].copy()
         return units, distances
 
-    def _guess(self, prototypes: NDArray[np.floating], rows: NDArray[np.int64]) -> NDArray[np.int32]:
-        """A unit for each of these items that is probably near to it: the last answer, or one by rough bounds."""
+    def _guess(
+        self, prototypes: NDArray[np.floating], rows: NDArray[np.int64] | None = None
+    ) -> NDArray[np.int32]:
+        """A unit for each of the items (or of some rows) that is probably near: the last answer, or by rough bounds."""
         if self._last is not None:
-            return self._last if len(rows) == len(self.x) else self._last[rows]
+            return self._last if rows is None else self._last[rows]
         bound = self._bound(prototypes[::2], _ROUGH)
-        left = np.empty((len(rows), _ROUGH + 2), np.float32)
-        guess = np.empty(len(rows), np.int32)
-        whole = len(rows) == len(self.x)
-        codes, squared = (self._codes, self._squared) if whole else (self._codes[rows], self._squared[rows])
+        codes, squared = self._codes, self._squared
+        if rows is not None:
+            codes, squared = codes[rows], squared[rows]
+        left = np.empty((len(codes), _ROUGH + 2), np.float32)
+        guess = np.empty(len(codes), np.int32)
 
         def run(lo: int, hi: int) -> None:
             kernels.left_sides(codes, squared, left, lo, hi)
             lowest_bound(left, bound, lo, hi, _chunk(bound), guess)
 
-        over_ranges(run, cuts(len(rows), parts(float(len(rows)) * bound.size)))
-        return 2 * guess
+        over_ranges(run, cuts(len(codes), parts(float(len(codes)) * bound.size)))
+        guess *= 2
+        return guess
 
     def _from_guess(
         self,
         prototypes: NDArray[np.floating],
-        rows: NDArray[np.int64],
+        rows: NDArray[np.int64] | None,
         guess: NDArray[np.int32],
         units: NDArray[np.int32],
         distances: NDArray[np.float64],
     ) -> float:
-        """Search the items `rows` from their guessed units; returns how many prototypes were measured for each."""
+        """Search the items (or some rows) from guessed units; returns how many prototypes were measured for each."""
         order, starts = order_by_guess(guess, len(prototypes))
-        order = rows[order]
+        order = order if rows is None else rows[order]
         centred = self._centred(prototypes).astype(np.float32)
         across = np.ascontiguousarray(centred.T)
         rounding = np.float32(1.2e-7 * (16 + self.x.shape[1]))
@@ -150,10 +151,10 @@ class BoundedSearch:
             )  # fmt: skip
             counts.append(int(measured[0]))
 
-        ranges = parts(20.0 * len(rows) * prototypes.shape[1])  # a handful of units for each item
-        inner = np.searchsorted(starts, np.linspace(0, len(rows), ranges + 1)[1:-1])
+        ranges = parts(20.0 * len(order) * prototypes.shape[1])  # a handful of units for each item
+        inner = np.searchsorted(starts, np.linspace(0, len(order), ranges + 1)[1:-1])
         over_ranges(run, [int(c) for c in np.unique([0, *inner, len(prototypes)])])
-        return sum(counts) / len(rows)
+        return sum(counts) / len(order)
 
     def _guess_cost(self, n_units: int, measured: float) -> float:
         """Estimated work of an item from a guess: the prototypes' product, and what is measured."""

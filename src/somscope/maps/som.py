@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from somscope.maps.lattice import Lattice
 from somscope.maps.units import UnitLabels, label_units
 
 __all__ = ["ALGORITHMS", "SOM"]
+
+_INPUT = ("n_features_in_", "feature_names_in_")  # set as the items are read, before the training
 
 _OPTIONAL = ("labels_", "inertia_", "unit_clusters_", "device_")  # what not every training leaves
 
@@ -155,9 +158,10 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         if large and self.algorithm == "batch" and sample_weight is None:
             self._fit_blocks(MappedBlocks(X))
             return self
-        X = self._validated(X, reset=True)
-        weight = checked_weights(sample_weight, X.shape[0], "sample_weight", "item")
-        self._become(fitting.fit_items(self, X, weight))
+        with self._unless_it_fails():
+            X = self._validated(X, reset=True)
+            weight = checked_weights(sample_weight, X.shape[0], "sample_weight", "item")
+            self._become(fitting.fit_items(self, X, weight))
         return self
 
     def fit_blocks(self, blocks: Iterable[Any]) -> SOM:
@@ -191,8 +195,22 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
 
     def _fit_blocks(self, blocks: Iterable[Any]) -> None:
         sample, n_items = block_sample(blocks)
-        sample = self._validated(sample, reset=True)
-        self._become(fitting.fit_blocks(self, blocks, sample, n_items))
+        with self._unless_it_fails():
+            sample = self._validated(sample, reset=True)
+            self._become(fitting.fit_blocks(self, blocks, sample, n_items))
+
+    @contextmanager
+    def _unless_it_fails(self) -> Iterator[None]:
+        """A training that fails leaves a fitted map as it was: what it takes as input, too."""
+        own = self.__dict__
+        before = {name: own[name] for name in _INPUT if name in own}
+        try:
+            yield
+        except BaseException:
+            for name in _INPUT:
+                own.pop(name, None)
+            own.update(before)
+            raise
 
     @available_if(_has_running_mean)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any = None, sample_weight: ArrayLike | None = None) -> SOM:
@@ -216,7 +234,7 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
 
     def predict(self, X: Any) -> NDArray[np.int64]:
         """(n,) best matching unit of each item, or with n_clusters the cluster of that unit."""
-        return fitting.labels(dict(vars(self)), self.best_units(X, k=1)[0][:, 0])
+        return fitting.labels(self.best_units(X, k=1)[0][:, 0], getattr(self, "unit_clusters_", None))
 
     def best_units(self, X: Any, k: int = 2) -> tuple[NDArray[np.int64], Floats]:
         """The k nearest units (n, k) of each item, nearest first, and their distances (n, k)."""

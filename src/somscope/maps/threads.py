@@ -107,10 +107,13 @@ def over_ranges(work: Callable[[int, int], None], cuts: list[int]) -> None:
         work(lo, hi)
     except BaseException as own:
         error = own
-    while waiting:
+    waited = False
+    while not waited:
         try:
-            error = waiting[-1].exception() or error
-            waiting.pop()
+            while waiting:
+                error = waiting[-1].exception() or error
+                waiting.pop()
+            waited = True
         except KeyboardInterrupt as interrupt:
             error = interrupt
     if error is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,15 @@ from somscope.maps.distances import column_scale, paired_distances
 from somscope.maps.items import normalised
 from somscope.maps.lattice import Lattice
 
-__all__ = ["UnitLabels", "check_clusters", "cluster_units", "label_shares", "label_units", "u_matrix"]
+__all__ = [
+    "UnitLabels",
+    "check_clusters",
+    "cluster_units",
+    "edge_distances",
+    "label_shares",
+    "label_units",
+    "u_matrix",
+]
 
 _EDGES = 256  # pairs of neighbours measured at once: few, for prototypes may be large
 
@@ -106,7 +115,7 @@ def label_units(units: NDArray[np.integer], y: ArrayLike, n_units: int) -> UnitL
     labels = np.asarray(y)
     if labels.shape != units.shape:
         raise InputError(f"{labels.shape} labels for {units.shape} items; needed: one for each item")
-    known = labels != -1 if np.issubdtype(labels.dtype, np.integer) else np.ones(len(labels), np.bool_)
+    known = ~np.array([isinstance(label, Real) and label == -1 for label in labels.tolist()], np.bool_)
     if not known.any():
         raise InputError("no item has a label: all are -1")
     classes, codes = np.unique(labels[known], return_inverse=True)
@@ -140,6 +149,22 @@ def label_shares(
     return np.asarray(np.divide(table, total, out=np.full_like(table, np.nan), where=total > 0))
 
 
+def edge_distances(
+    prototypes: NDArray[np.floating],
+    edges: NDArray[np.integer],
+    feature_weights: NDArray[np.float64] | None = None,
+    metric: str = "euclidean",
+) -> NDArray[np.float64]:
+    """(E,) distance of the prototypes (K, d) that each edge (E, 2) joins, in the map's own distance."""
+    gaps = np.empty(len(edges))
+    for start in range(0, len(edges), _EDGES):
+        some = edges[start : start + _EDGES]
+        gaps[start : start + _EDGES] = paired_distances(
+            prototypes[some[:, 0]], prototypes[some[:, 1]], metric, feature_weights
+        )
+    return gaps
+
+
 def u_matrix(
     prototypes: NDArray[np.floating],
     lattice: Lattice,
@@ -151,12 +176,7 @@ def u_matrix(
     Neighbours are those of `lattice.default_adjacency`; a unit without any has 0.
     """
     edges = lattice.edges()
-    gaps = np.empty(len(edges))
-    for start in range(0, len(edges), _EDGES):
-        some = edges[start : start + _EDGES]
-        gaps[start : start + _EDGES] = paired_distances(
-            prototypes[some[:, 0]], prototypes[some[:, 1]], metric, feature_weights
-        )
+    gaps = edge_distances(prototypes, edges, feature_weights, metric)
     ends = edges.T.ravel()
     total = np.bincount(ends, weights=np.tile(gaps, 2), minlength=lattice.n_units)
     degree = np.bincount(ends, minlength=lattice.n_units)

@@ -8,15 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from somscope.figures.class_counts import count_classes
-from somscope.maps.distances import paired_distances
+from somscope.maps.units import edge_distances
 from somscope.maps.units import u_matrix as unit_distances
 from somscope.measures import mean_per_unit
 from somscope.report.run_like import RunLike
 from somscope.runs.distance import MapDistance
 
 __all__ = ["MapSummary", "summarise"]
-
-_ROOM = 20_000_000  # prototype values compared at once (160 MB)
 
 
 @dataclass(frozen=True)
@@ -75,13 +73,8 @@ def summarise(
         table["label"].to_pylist(), tuple(run.config["collection"].get("label_names") or ())
     )
     hits = np.bincount(units, minlength=lattice.n_units)
-    own = distance.metric, distance.weights
     edges = lattice.edges()
-    between = np.empty(len(edges))
-    step = max(1, _ROOM // max(prototypes.shape[1], 1))
-    for start in range(0, len(edges), step):
-        ends = edges[start : start + step]
-        between[start : start + step] = paired_distances(prototypes[ends[:, 0]], prototypes[ends[:, 1]], *own)
+    between = edge_distances(prototypes, edges, distance.weights, distance.metric)
     apart = (second >= 0) & ~lattice.are_neighbours(units, second)
     errors = np.bincount(units, apart, minlength=lattice.n_units)
     if u_matrix is None:
