@@ -36,8 +36,13 @@ def test_a_whole_file_is_on_the_disk_with_its_name(tmp_path: Path, monkeypatch: 
 
 def test_an_error_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "map.json").write_text("old")
-    with pytest.raises(OSError, match="full"), whole_file(tmp_path / "map.json") as partial:
-        partial.write_text("new")
-        raise OSError("full")
+
+    def write() -> None:
+        with whole_file(tmp_path / "map.json") as partial:
+            partial.write_text("new")
+            raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        write()
     assert (tmp_path / "map.json").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["map.json"]

@@ -516,7 +516,12 @@ def test_sums_come_after_the_files_that_they_vouch_for(tmp_path, monkeypatch):
         moved.append(target.name)
 
     monkeypatch.setattr(fetch.os, "replace", broken)
-    with pytest.raises(DataError, match="the machine stops here"), fetch.staged(tmp_path / "set") as stage:
-        (stage / "a-images").write_bytes(b"1")
-        (stage / "z-labels").write_bytes(b"2")
+
+    def download():
+        with fetch.staged(tmp_path / "set") as stage:
+            (stage / "a-images").write_bytes(b"1")
+            (stage / "z-labels").write_bytes(b"2")
+
+    with pytest.raises(DataError, match="the machine stops here"):
+        download()
     assert moved == ["a-images"], "sums without their files would make the next download look damaged"
