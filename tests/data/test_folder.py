@@ -211,6 +211,13 @@ def test_metadata_finds_names_composed_in_another_way(save, photos, composed):
     assert collection.skipped == ()
 
 
+def test_labels_of_metadata_keep_their_zeros(save, photos):
+    for name in ("a.png", "b.png"):
+        save(name)
+    (photos / "metadata.csv").write_text("file_name,label\na.png,01\nb.png,1\n")
+    assert open_collection(photos).label_names == ("01", "1")
+
+
 def test_a_label_that_is_no_class_is_told_by_the_name_of_its_image(save, photos):
     for name in ("a.png", "b.png"):
         save(name)

@@ -120,6 +120,67 @@ def test_broken_csv(csv, text, message):
         open_collection(csv(text))
 
 
+def test_ids_stay_as_they_are_written(csv):
+    path = csv("k,a\n007,1\n7,2\n1.10,3\nNA,4\n2020-01-02,5\n")
+    for options in ({}, {"text_column": "a", "stop_words": None}):
+        texts = "k,a\n" + "".join(f"{k},pear {k}\n" for k in ("007", "7", "1.10", "NA", "2020-01-02"))
+        collection = open_collection(csv(texts) if options else path, id_column="k", **options)
+        assert collection.ids.tolist() == ["007", "7", "1.10", "NA", "2020-01-02"]
+    with pytest.raises(InputError, match="id_column 'k' is empty in row 1 "):
+        open_collection(csv("k,a\n007,1\n,2\n"), id_column="k")
+
+
+def test_ids_stay_as_they_are_written_where_a_word_lies_far_below(csv):
+    body = "".join(f"{i:07d},0.5,{i:0200d}\n" for i in range(80_000))
+    path = csv(f"k,a,b\n{body}x,0.5,oops\n")
+    assert path.stat().st_size > table_files._BLOCK, "only then are all columns read again, as text"
+    assert open_collection(path, id_column="k", columns="a", limit=2).ids.tolist() == ["0000000", "0000001"]
+
+
+def test_labels_that_begin_with_a_zero_are_words(csv):
+    collection = open_collection(csv("a,label\n1,007\n2,7\n3,10\n4,\n"))
+    assert collection.label_names == ("007", "10", "7")
+    assert collection.labels.tolist() == [0, 2, 1, -1]
+    plain = open_collection(csv("a,y\n1,10\n2,9\n3,NA\n4,-1\n5,9007199254740993\n"), label_column="y")
+    assert plain.label_names == ("9", "10", "9007199254740993")
+    assert plain.labels.tolist() == [1, 0, -1, -1, 2]
+    assert open_collection(csv("a,label\n1,1.0\n2,\n3,2.0\n")).label_names == ("1", "2")
+    texts = open_collection(csv("t,label\npear,01\nplum,1\n"), text_column="t")
+    assert texts.label_names == ("01", "1")
+    named = open_collection(csv("a,label\n1,00\n2,01\n3,b\n"), label_names=["a", "b"])
+    assert named.labels.tolist() == [0, 1, 1]
+
+
+def test_texts_stay_as_they_are_written(csv):
+    collection = open_collection(csv("t\n0070\n1.50\n"), text_column="t")
+    assert collection.texts.tolist() == ["0070", "1.50"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl", "pandas"])
+def test_text_that_is_all_numbers_is_features(tmp_path, kind):
+    table = pa.table(
+        {
+            "a": ["1.5", "+2", None, " 4e1 "],
+            "b": [1.0, 2.0, 3.0, 4.0],
+            "w": ["x", "y", "z", "z"],
+            "e": pa.array(["NA", "NA", "NA", "NA"]),
+        }
+    )
+    path = tmp_path / f"t.{kind}"
+    if kind == "pandas":
+        pytest.importorskip("pandas", reason="pandas is not a dependency")
+    if kind == "csv":
+        path.write_text("a,b,w,e\n1.5,1,x,NA\n+2,2,y,NA\n,3,z,NA\n 4e1 ,4,z,NA\n")
+    elif kind == "parquet":
+        parquet.write_table(table, path)
+    elif kind == "jsonl":
+        path.write_text("\n".join(map(json.dumps, table.to_pylist())))
+    collection = open_collection(table.to_pandas() if kind == "pandas" else path)
+    assert collection.feature_names == ("a", "b")
+    np.testing.assert_array_equal(collection.features, [[1.5, 1], [2, 2], [np.nan, 3], [40, 4]])
+    assert collection.metadata.column_names == ["w", "e"]
+
+
 def test_csv_that_is_no_text(tmp_path):
     path = tmp_path / "a.csv"
     path.write_bytes(b"\xff\xfe\x00a,b\n\x80\x81,2\n")
@@ -245,10 +306,10 @@ def test_limit_keeps_rows_together(csv):
     assert open_collection(path, limit=2).features.ravel().tolist() == [0, 1]
 
 
-def test_numbers_kept_as_text_are_read_when_asked_for(tmp_path):
+def test_columns_without_numbers_are_read_when_asked_for(tmp_path):
     table = pa.table({"code": ["007", " 12 ", None], "x": [1.0, 2.0, 3.0], "none": pa.nulls(3)})
     parquet.write_table(table, tmp_path / "t.parquet")
-    assert open_collection(tmp_path / "t.parquet").feature_names == ("x",)
+    assert open_collection(tmp_path / "t.parquet").feature_names == ("code", "x")
     asked = open_collection(tmp_path / "t.parquet", columns="code,none")
     np.testing.assert_array_equal(asked.features[:, 0], [7, 12, np.nan])
     assert np.isnan(asked.features[:, 1]).all()

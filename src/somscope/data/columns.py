@@ -22,13 +22,14 @@ __all__ = ["MISSING_WORDS", "as_numbers", "number_columns", "numbers", "reads_as
 MISSING_WORDS = frozenset(csv.ConvertOptions().null_values)
 """What stands for a missing number in a column of numbers: "", "NA", "null" and their like."""
 
+_FLOAT = pa.float64()
 _SHOWN = 5
 _SHOWN_LENGTH = 40  # characters of a cell
 _NUMBER = r"^[-+]?((\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|(?i:nan|inf|infinity))$"
 
 
 def number_columns(name: str, table: pa.Table, used: set[Any], rows: NDArray[np.int64]) -> list[str]:
-    """The columns of numbers, or of lists of numbers, that are not `used`.
+    """The columns of numbers, or of lists of numbers, that are not `used`; numbers may be written as text.
 
     rows: (n,) the row numbers to tell in an error. Raises InputError when a column holds mostly, but not only,
     numbers, and when there is no column of numbers.
@@ -40,7 +41,7 @@ def number_columns(name: str, table: pa.Table, used: set[Any], rows: NDArray[np.
             f"{name}: text in number columns: {_text_rows(table, spoilt, rows)}; mend these cells (an empty one means "
             "missing), or choose other columns"
         )
-    chosen = [column for column in left if _is_numeric(table[column].type)]
+    chosen = [column for column in left if _is_numeric(table[column].type) or _written_numbers(table[column])]
     if not chosen:
         raise InputError(
             f"{name}: no column of numbers among {', '.join(table.column_names)} (for text give text_column)"
@@ -114,10 +115,10 @@ def reads_as_number(cells: Any) -> Any:
     return pc.match_substring_regex(_present(cells), _NUMBER)
 
 
-def as_numbers(cells: Any) -> Any:
-    """Cells of text that are all written as numbers, or missing, as float64."""
+def as_numbers(cells: Any, kind: pa.DataType = _FLOAT) -> Any:
+    """Cells of text that are all written as numbers, or missing, as numbers of this kind."""
     plain = pc.replace_substring_regex(_present(cells), r"^\+", "")  # which Arrow does not read
-    return pc.cast(plain, pa.float64())
+    return pc.cast(plain, kind)
 
 
 def _present(cells: Any) -> Any:
@@ -135,6 +136,11 @@ def _holds_numbers(column: Any) -> bool:
     if is_text(column.type):
         return bool(pc.all(reads_as_number(column), min_count=0).as_py())
     return _is_numeric(column.type) or column.null_count == len(column)
+
+
+def _written_numbers(column: Any) -> bool:
+    """Whether all cells of text that are not missing are written as numbers, and not all are missing."""
+    return is_text(column.type) and bool(pc.all(reads_as_number(column)).as_py())
 
 
 def _mostly_numbers(column: Any) -> bool:

@@ -52,7 +52,7 @@ def read_image_folder(
     every = [name for name in list_files(folder, closed) if name.lower().endswith(IMAGE_SUFFIXES)]
     if not every:
         raise DataError(_nothing_here(folder))
-    metadata = read_metadata(folder)
+    metadata = read_metadata(folder, label_column)
     names = [every[row] for row in choose(len(every), limit, seed)]
     stack = stack_images([folder / name for name in names], [readable(name) for name in names], image_size)
     kept = [names[row] for row in stack.kept]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -68,6 +69,11 @@ def _clean(value: Any, row: Any) -> int | str | None:
     return None if number == -1 else number
 
 
+def _class_number(word: str) -> int:
+    """The number that digits stand for, with leading zeros or not; -1 for another word."""
+    return int(word) if re.fullmatch(r"[0-9]{1,18}", word) else -1
+
+
 def _by_names(
     clean: list[int | str | None], names: tuple[str, ...], rows: Sequence[Any] | NDArray[Any]
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
@@ -76,7 +82,7 @@ def _by_names(
     for row, value in enumerate(clean):
         if value is None:
             continue
-        number = numbers.get(value, -1) if isinstance(value, str) else value
+        number = numbers.get(value, _class_number(value)) if isinstance(value, str) else value
         if not 0 <= number < len(names):
             raise InputError(
                 f"label {value!r} of item {rows[row]} is none of the {len(names)} classes: {', '.join(names)}"

@@ -52,8 +52,8 @@ class Metadata:
         return table.take(self.rows(names)) if table.num_columns else None
 
 
-def read_metadata(folder: Path) -> Metadata | None:
-    """The metadata table of a folder, or None.
+def read_metadata(folder: Path, label: str) -> Metadata | None:
+    """The metadata table of a folder, or None. label: its column of classes, if it has one.
 
     Raises DataError for two tables, one without `file_name`, and a `file_name` that occurs twice.
     """
@@ -62,7 +62,7 @@ def read_metadata(folder: Path) -> Metadata | None:
         return None
     if len(found) > 1:
         raise DataError(f"{folder} has {' and '.join(path.name for path in found)}: keep one of them")
-    table = read_table(found[0])
+    table = read_table(found[0], words=[_KEY], label=label)
     if _KEY not in table.column_names:
         raise DataError(f"{found[0]} has no column {_KEY}; its columns: {', '.join(table.column_names)}")
     metadata = Metadata(found[0], table)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,12 +21,15 @@ TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq")
 _BLOCK = 1 << 24  # bytes: no row of a text file may be longer, and the first block decides the types
 
 
-def read_table(path: Path) -> pa.Table:
+def read_table(path: Path, *, words: Iterable[str | None] = (), label: str | None = None) -> pa.Table:
     """The rows of a CSV, TSV, JSON lines or Parquet file, in the types of `somscope.data.arrow_types.plain_table`.
 
     CSV: UTF-8, with commas, or semicolons, tabs or bars where the first line has no comma. In a column of numbers an
     empty cell, "NA", "null" and their like (`MISSING_WORDS`) are missing; in a column of words only an empty cell is,
     because the others may be names.
+
+    words, label: columns of a CSV in which 007 is another name than 7. Those in `words` (ids, texts) stay as they are
+    written; `label` becomes numbers unless one of its cells begins with a zero that would be lost.
 
     Raises DataError for a file that is empty, broken, too large, or in no known format, and for columns of one name.
     """
@@ -42,7 +45,7 @@ def read_table(path: Path) -> pa.Table:
             from pyarrow import json
 
             return plain_table(str(path), json.read_json(path, json.ReadOptions(block_size=_BLOCK)))
-        return plain_table(str(path), _read_csv(path, "\t" if suffix == ".tsv" else None))
+        return plain_table(str(path), _read_csv(path, "\t" if suffix == ".tsv" else None, words, label))
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path} cannot be read as {suffix.lstrip('.')}: it is not UTF-8 text "
@@ -52,7 +55,7 @@ def read_table(path: Path) -> pa.Table:
         raise DataError(f"{path} cannot be read as {suffix.lstrip('.')}: {error}") from error
 
 
-def _read_csv(path: Path, delimiter: str | None) -> pa.Table:
+def _read_csv(path: Path, delimiter: str | None, words: Iterable[str | None], label: str | None) -> pa.Table:
     from pyarrow import csv as arrow_csv
 
     with path.open(encoding="utf-8-sig", newline="") as file:
@@ -62,8 +65,11 @@ def _read_csv(path: Path, delimiter: str | None) -> pa.Table:
         first = next(_filled_rows(file, delimiter), [])
     read = arrow_csv.ReadOptions(autogenerate_column_names=_is_data(first), block_size=_BLOCK)
     parse = arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+    as_written = {column for column in words if column is not None}
+    untyped = as_written if label is None else {*as_written, label}
+    convert = arrow_csv.ConvertOptions(column_types=dict.fromkeys(untyped, pa.string()))
     try:
-        table = arrow_csv.read_csv(path, read, parse)
+        table = arrow_csv.read_csv(path, read, parse, convert)
     except pa.ArrowInvalid as error:
         if "conversion error" not in str(error):
             raise DataError(f"{path} cannot be read as csv: {_ragged(path, delimiter) or error}") from error
@@ -75,12 +81,19 @@ def _read_csv(path: Path, delimiter: str | None) -> pa.Table:
         except pa.ArrowInvalid as again:
             if "invalid UTF8" not in str(again):
                 raise
-            raise DataError(f"{path} is not UTF-8 text: {again}") from again
+            told = re.search(r"column #(\d+)", str(again))
+            where = "" if told is None else f": column {names[int(told[1])]!r}"
+            raise DataError(f"{path}{where} is not UTF-8 text") from again
     for place, field in enumerate(table.schema):
         if is_binary(field.type):
             raise DataError(f"{path}: column {field.name!r} is not UTF-8 text")
         if is_text(field.type):
-            table = table.set_column(place, field.name, _numbers_or_words(table.column(place)))
+            cells = table.column(place)
+            if field.name in as_written:
+                cells = _words(cells)
+            else:
+                cells = _classes(cells) if field.name == label else _numbers_or_words(cells)
+            table = table.set_column(place, field.name, cells)
     return table
 
 
@@ -88,6 +101,21 @@ def _numbers_or_words(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     """Cells of text as numbers when all that are not missing are written so; else as words, null where empty."""
     if pc.all(reads_as_number(cells)).as_py():
         return as_numbers(cells)
+    return _words(cells)
+
+
+def _classes(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Labels: whole numbers to the last digit, words where a number would lose its leading zero."""
+    if pc.any(pc.match_substring_regex(cells, r"^\s*[-+]?0\d")).as_py():
+        return _words(cells)
+    try:
+        return as_numbers(cells, pa.int64())
+    except pa.ArrowInvalid:
+        return _numbers_or_words(cells)
+
+
+def _words(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Cells of text, null where empty."""
     return pc.if_else(pc.equal(cells, ""), pa.scalar(None, cells.type), cells)
 
 

@@ -27,7 +27,9 @@ __all__ = ["collection_from_table", "column_ids", "read_table_file"]
 def read_table_file(path: str | Path, **options: Any) -> Collection:
     """A collection from a table in a file; options as in `collection_from_table`."""
     path = Path(path)
-    collection = collection_from_table(read_table(path), name=path.stem, **options)
+    label = options.get("label_column") or "label"
+    table = read_table(path, words=[options.get("id_column")], label=label)
+    collection = collection_from_table(table, name=path.stem, **options)
     collection.source["reader"] = f"{path.suffix.lower().lstrip('.')} table"
     return collection
 
@@ -48,8 +50,9 @@ def collection_from_table(
     """A collection of vectors, or of images when the table has a column of images.
 
     table: a PyArrow table, or a pandas data frame.
-    columns: the number columns to use, as a list or "a,b,c"; by default every column of numbers (or of equally long
-        lists of numbers) that is neither label nor id. All others become `metadata`.
+    columns: the number columns to use, as a list or "a,b,c"; by default every column of numbers, also of numbers
+        written as text (or of equally long lists of numbers), that is neither label nor id. All others become
+        `metadata`.
     label_column: the column of classes; by default one called "label", when there is one.
     id_column: the column of ids (unique); by default the row number. Rows count from 0, here and in errors; the line
         of names at the head of a file is no row, and with limit rows keep the numbers that they have in the table.

@@ -156,7 +156,7 @@ def read_text_table(
     InputError for unknown columns, ids that are empty or repeated, and a text_column of lists, structs or bytes.
     """
     path = Path(path)
-    table = read_table(path)
+    table = read_table(path, words=[text_column, id_column], label=label_column or "label")
     if label_column is None and "label" in table.column_names and text_column != "label":
         label_column = "label"
     used = [column for column in (text_column, label_column, id_column) if column is not None]
