@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 import somscope.mapping as mapping
 from somscope.data import open_collection
 from somscope.data.collection import Collection
 from somscope.errors import InputError, RunError
-from somscope.runs import Run, assign_collection, measuring
+from somscope.runs import Run, assign_collection, measuring, record
 from somscope.runs import features as features_module
 from somscope.runs.run import left_out
 
@@ -63,6 +66,49 @@ def test_what_fails_after_the_training_is_left_out(
     if lost != "report":
         page = (run.path / "report.html").read_text(encoding="utf-8")
         assert f"{lost}: {why}" in page
+
+
+def test_pictures_that_fill_the_disk_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = parquet.write_table
+
+    def full(table: pa.Table, file: Path, **options: Any) -> None:
+        if "thumbnail" in table.column_names:
+            Path(file).write_bytes(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(table, file, **options)
+
+    monkeypatch.setattr(parquet, "write_table", full)
+    pixels = np.random.default_rng(0).integers(0, 255, (60, 4, 4, 1)).astype(np.uint8)
+    run = mapping.map_collection(Collection("dots", "images", pixels), tmp_path / "run", parameters=SMALL)
+    assert "No space left on device" in left_out(run.config)["thumbnails"]
+    assert run.items().column_names == ["id", "label"]
+    assert run.model().prototypes_.shape == (12, 16)
+    assert not [path.name for path in run.path.iterdir() if "partial" in path.name]
+
+
+@pytest.mark.parametrize("model", ["som", "sgd-som"])
+def test_the_data_are_described_before_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    real = mapping._fit
+
+    def fit(*arguments: Any) -> None:
+        real(*arguments)
+        monkeypatch.setattr(Collection, "fingerprint", property(out_of_memory))
+        monkeypatch.setattr(record, "find_gaps", out_of_memory)
+        monkeypatch.setattr(mapping, "uneven_columns", out_of_memory)
+
+    table = blobs(feature_names=("a", "b", "c"))
+    table.features[:, 1] *= 1000
+    whole = table.fingerprint
+    monkeypatch.setattr(mapping, "_fit", fit)
+    settings = SMALL if model == "som" else {"grid": (3, 4), "n_steps": 5}
+    run = mapping.map_collection(table, tmp_path / "run", model, settings)
+    assert run.config["left_out"] == []
+    assert run.config["collection"]["fingerprint"] == whole
+    assert run.config["collection"]["n_missing"] == 0
+    uneven = [said for said in run.config["warnings"] if "spread very differently: b by" in said]
+    assert len(uneven) == (model == "sgd-som")
 
 
 def test_without_assignments_there_is_still_the_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,6 +328,47 @@ def test_density_and_topographic_function(tmp_path: Path) -> None:
     assert run.metrics["topographic_function"] == pytest.approx(wrong / 12)
     assert (run.path / "figures" / "p_matrix.png").is_file()
     assert "P-matrix" in (run.path / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("sequences", [True, False])
+def test_transitions_are_drawn_for_sequences_alone(tmp_path: Path, sequences: bool) -> None:
+    parameters = {"grid": (2, 2), "latent_dim": 2, "hidden": (8,), "n_epochs": 2, "device": "cpu"}
+    parameters |= {"transitions": True, "sequence_length": 12} if sequences else {}
+    run = mapping.map_collection(blobs(), tmp_path / "run", "som-vae", parameters)
+    assert run.config["left_out"] == []
+    assert (run.path / "figures" / "transitions.png").is_file() == sequences
+    page = (run.path / "report.html").read_text(encoding="utf-8")
+    assert ('"key":"transitions"' in page) == sequences
+    assert ("Transition loss" in page) == sequences
+
+
+def test_parameters_of_the_flow_are_not_those_of_the_model(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"desom has no parameter 'checkpoints'; allowed: grid, latent_dim, gamma"
+    ):
+        mapping.map_collection(blobs(), tmp_path / "run", "desom", {"checkpoints": tmp_path})
+
+
+def test_options_of_the_training_reach_it_and_leave_no_trace(tmp_path: Path) -> None:
+    rows: list[str] = []
+
+    class Rows:
+        def log(self, phase: str, step: int, values: Any) -> None:
+            rows.append(f"{phase} {step}")
+
+        def close(self) -> None:
+            rows.append("closed")
+
+    parameters = {
+        "grid": (2, 2),
+        "n_steps": 6,
+        "training": {"log_steps": 3, "loggers": [Rows()]},
+        "device": "cpu",
+    }
+    run = mapping.map_collection(blobs(), tmp_path / "run", "sgd-som", parameters)
+    assert rows == ["map 3", "map 6", "closed"]
+    assert "training" not in run.config["model"]["parameters"]
+    assert run.model().training is None
 
 
 def test_columns_without_any_value_are_named(tmp_path: Path) -> None:

@@ -118,8 +118,8 @@ def test_the_report_says_what_the_model_is(desom_run: Path) -> None:
     page = (desom_run / "report.html").read_text(encoding="utf-8")
     text = " ".join(page.split())
     assert "an autoencoder and a map that learn together" in text
-    assert "<dt>reconstruction</dt>" in page
-    assert "<dt>order</dt>" in page
+    assert "<dt>Reconstruction loss</dt>" in page
+    assert "<dt>Order loss</dt>" in page
     assert "mean distance of the members to the prototype (between codes, no unit)" in page
     assert "the topographic errors are measured there" in text
     assert "24 steps of 256 items each" in text

@@ -58,9 +58,11 @@ def axis_of(history: Mapping[str, Sequence[float]]) -> str:
 def curve_names(history: Mapping[str, Sequence[float]]) -> list[str]:
     """The columns that have a curve, the telling ones first."""
     numeric = [name for name, values in history.items() if np.asarray(values).dtype.kind in "fiu"]
-    first = [name for name in ("loss", *_LOSSES, "radius", "quantization_error") if name in numeric]
-    left = ("pass", "step", "epoch", "seconds")
-    return list(dict.fromkeys(first + [name for name in numeric if name not in left]))
+    first = [name for name in (*_LOSSES, "radius", "quantization_error") if name in numeric]
+    left = {"pass", "step", "epoch", "seconds"}
+    if sum(name in _LOSSES for name in numeric) == 2:  # of a single term it is the same
+        left.add("loss")
+    return [name for name in dict.fromkeys(first + numeric) if name not in left]
 
 
 def phase_starts(history: Mapping[str, Sequence[Any]]) -> list[tuple[str, float]]:
@@ -103,12 +105,13 @@ def training_curves_figure(
     panels = figure.subplots(len(chosen), 1, sharex=True, squeeze=False)[:, 0]
     panels[0].set_title("Training", fontsize=12, loc="left")
     phases = phase_starts(history)
-    if len(phases) > 1:
-        told = ", ".join(f"{name} from {start:,.0f}" for name, start in phases)
-        panels[0].set_title(literal(f"phases: {told}"), fontsize=8, loc="right", color="#555555")
+    parts = np.searchsorted([start for _, start in phases[1:]], np.asarray(x, dtype=np.float64), side="left")
     for panel, name in zip(panels, chosen, strict=True):
         marker = "o" if len(x) <= 40 else ""
-        panel.plot(x, columns[name], color="#0072b2", linewidth=1.6, marker=marker, markersize=3.5)
+        for part in range(max(len(phases), 1)):  # losses of two phases are not of one sum
+            rows = parts == part
+            y = columns[name][rows]
+            panel.plot(x[rows], y, color="#0072b2", linewidth=1.6, marker=marker, markersize=3.5)
         if on_log_scale(name, columns[name]):
             panel.set_yscale("log")
         for _, start in phases[1:]:
@@ -118,6 +121,8 @@ def training_curves_figure(
         panel.grid(True, color="#dddddd", linewidth=0.6)
         panel.tick_params(labelsize=8)
         panel.spines[["top", "right"]].set_visible(False)
-    panels[-1].set_xlabel(literal(over), fontsize=9)
+    told = [f"{literal(name)} from {start:,.0f}" for name, start in phases]
+    below = f"{over}\nphases: {', '.join(told)}" if len(phases) > 1 else over
+    panels[-1].set_xlabel(below, fontsize=9)
     panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure

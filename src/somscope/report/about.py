@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from somscope.figures.curves import phase_starts
+from somscope.figures.curves import curve_label, phase_starts
 
 __all__ = ["model_text", "phase_rows", "term_texts", "training_text"]
 
@@ -90,12 +90,17 @@ def model_text(config: Mapping[str, Any]) -> str:
 
 
 def term_texts(config: Mapping[str, Any], names: Sequence[str]) -> dict[str, str]:
-    """What each of the columns of a history that is a loss term says, by its name."""
+    """What each loss of a training says, by its title in the curves; names: the columns of the history."""
     model = str(config["model"].get("name"))
     texts = {name: _OF_MODEL.get((model, name), _TERMS[name]) for name in names if name in _TERMS}
-    if texts and "loss" in names:
-        texts["loss"] = "The weighted sum of the terms of each phase: what every step lowers."
-    return texts
+    if len(texts) > 1:
+        texts = {"loss": "The weighted sum of the others, as far as a phase has them."} | texts
+    return {_title(name): text for name, text in texts.items()}
+
+
+def _title(name: str) -> str:
+    label = curve_label(name)
+    return label[:1].upper() + label[1:]
 
 
 def phase_rows(history: Mapping[str, Sequence[Any]]) -> list[str]:

@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 class Chart:
     """What the template draws: pixels of a 420 x 180 picture, and words for those who do not see it.
 
-    lines: the points of each stretch without a gap. marks: where a phase ends. axis: what it is drawn over.
+    lines: the points of each stretch of a phase without a gap. marks: where a phase ends. axis: what it is drawn over.
     """
 
     name: str
@@ -76,7 +76,10 @@ def _chart(name: str, history: Mapping[str, Sequence[float]], unit: str) -> Char
     def down(value: Floats | float) -> Floats:
         return np.asarray(_TOP + (y_high - value) / (y_high - y_low) * (_HEIGHT - _TOP - _BOTTOM))
 
-    stretches = np.split(np.flatnonzero(known), np.flatnonzero(np.diff(np.flatnonzero(known)) > 1) + 1)
+    starts = [start for _, start in phase_starts(history)[1:]]
+    rows, part = np.flatnonzero(known), np.searchsorted(starts, x, side="left")
+    gap = (np.diff(rows) > 1) | (np.diff(part[rows]) > 0)
+    stretches = np.split(rows, np.flatnonzero(gap) + 1)
     label = curve_label(name, unit)
     first, last = y[known][0], y[known][-1]
     counted = f"{int(known.sum())} passes" if axis == "pass" else f"{x[known][-1]:,.0f} steps"
@@ -91,13 +94,13 @@ def _chart(name: str, history: Mapping[str, Sequence[float]], unit: str) -> Char
             for tick in _inside(MaxNLocator(6, integer=True).tick_values(x_low, x_high), x_low, x_high)
         ],
         y_ticks=_log_ticks(y_low, y_high, down) if log else _ticks(y_low, y_high, down),
-        marks=[float(across(start)) for _, start in phase_starts(history)[1:]],
+        marks=[float(across(start)) for start in starts],
     )
 
 
 def _ticks(low: float, high: float, down: Callable[[float], Floats]) -> list[tuple[float, str]]:
     ticks = _inside(MaxNLocator(4).tick_values(low, high), low, high)
-    return [(float(down(tick)), f"{tick:.4g}") for tick in ticks]
+    return [(float(down(tick)), f"{tick:.4g}".replace("e-0", "e-")) for tick in ticks]
 
 
 def _log_ticks(low: float, high: float, down: Callable[[float], Floats]) -> list[tuple[float, str]]:
