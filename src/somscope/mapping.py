@@ -32,6 +32,7 @@ from somscope.runs import (
     begin_checkpoints,
     best_units,
     checkpoint_folder,
+    collection_record,
     config_record,
     density,
     feature_matrix,
@@ -45,6 +46,7 @@ from somscope.runs import (
     new_run,
     units_table,
     vocabulary_table,
+    write_items,
     write_record,
 )
 from somscope.runs.checkpoints import has_checkpoints
@@ -109,6 +111,8 @@ def map_collection(
     with new_run(path, may_replace(path, overwrite, resume)) as folder:
         if scaled:
             settings = with_weights(settings, standard_weights(collection))
+        described = collection_record(collection)  # all that reads the whole data comes before the training
+        uneven = uneven_columns(collection) if is_deep(made) and is_scaled(collection, scale) else None
         checkpoints = begin_checkpoints(path, overwrite, resume) if _has_checkpoints(made) else None
         model, seconds = _trained(
             _model(made, settings, checkpoints, resume), collection, checkpoints, folder
@@ -119,7 +123,7 @@ def map_collection(
         steps = Steps(folder)
         record = partial(
             config_record,
-            collection,
+            described,
             model_name,
             {name: value for name, value in asked.items() if name not in _OF_THE_TRAINING},
             model.lattice_,
@@ -132,7 +136,7 @@ def map_collection(
             precision=getattr(model, "precision_", None),
             threads=n_threads(),
             command=command,
-            warnings=_warnings(model, collection, scale),
+            warnings=[*getattr(model, "warnings_", ()), *([] if uneven is None else [uneven])],
             left_out=steps.left_out,
         )
         distance = MapDistance(
@@ -165,14 +169,6 @@ def _trained(model: Any, collection: Collection, checkpoints: Path | None, folde
     elif model.stop_reason_ == "interrupted":
         _log.warning("interrupted after pass %d: writing the map learned so far", model.n_iter_)
     return model, max(time.perf_counter() - started, getattr(model, "seconds_", 0.0))
-
-
-def _warnings(model: Any, collection: Collection, scale: str) -> list[str]:
-    """What the training says that went wrong, and of a model without weights what it cannot make good."""
-    said = list(getattr(model, "warnings_", ()))
-    if is_deep(model) and is_scaled(collection, scale) and (uneven := uneven_columns(collection)):
-        said.append(uneven)
-    return said
 
 
 def _has_checkpoints(made: type[Any]) -> bool:
@@ -216,18 +212,19 @@ def _finish(folder: Path, seen: Seen, steps: Steps, record: Callable[[], dict[st
         # Most texts have few words in common: nearly all lie within the Pareto radius of every prototype.
         if seen.lattice.n_units <= MOST_UNITS and (collection.kind != "text" or seen.distance.codes):
             dense = steps.do("P-matrix", lambda: density(seen))
-    items = steps.do("thumbnails", lambda: items_table(collection))
     with no_interrupt():
         write_record(
             folder,
             record(),
             metrics,
             assignments=None if placed is None else assignments_table(collection, units, distances),
-            items=items_table(collection, shown=False) if items is None else items,
+            items=items_table(collection, shown=False),
             history=history_table(model.history_),
             units=None if placed is None else units_table(units, model.u_matrix_, dense),
             vocabulary=vocabulary_table(collection),
         )
+    if collection.kind != "vectors":
+        steps.do("thumbnails", lambda: write_items(folder, items_table(collection)))
     if placed is None:
         steps.leave_out("figures and report", "they need the assignments", "error")
     else:

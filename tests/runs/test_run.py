@@ -23,6 +23,7 @@ from somscope.runs import (
     FORMAT,
     Run,
     assignments_table,
+    collection_record,
     config_record,
     history_table,
     items_table,
@@ -53,7 +54,7 @@ def write_run(path: Path, collection: Collection | None = None, lattice: Lattice
     rng = np.random.default_rng(1)
     units = rng.integers(0, lattice.n_units, (collection.n_items, 2))
     config = config_record(
-        collection,
+        collection_record(collection),
         "som",
         {"grid": (2, 3), "radius": "auto", "random_state": np.random.RandomState(0)},
         lattice,

@@ -9,11 +9,13 @@ from somscope.runs.features import FeatureBlocks, best_units, feature_matrix, is
 from somscope.runs.measuring import Seen, density, measure_run
 from somscope.runs.record import (
     assignments_table,
+    collection_record,
     config_record,
     history_table,
     items_table,
     percentiles,
     units_table,
+    write_items,
     write_record,
 )
 from somscope.runs.run import FORMAT, Run
@@ -35,6 +37,7 @@ __all__ = [
     "check_checkpoints",
     "check_target",
     "checkpoint_folder",
+    "collection_record",
     "config_record",
     "conform",
     "density",
@@ -52,5 +55,6 @@ __all__ = [
     "percentiles",
     "units_table",
     "vocabulary_table",
+    "write_items",
     "write_record",
 ]

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import somscope
+from somscope.atomic import whole_file
 from somscope.progress import track
 from somscope.runs.features import find_gaps
 from somscope.runs.jsonfile import write_object
@@ -38,6 +39,7 @@ __all__ = [
     "label_texts",
     "percentiles",
     "units_table",
+    "write_items",
     "write_record",
 ]
 
@@ -50,7 +52,7 @@ _BATCH = 512  # thumbnails made between two moves of the progress bar
 
 
 def config_record(
-    collection: Collection,
+    collection: Mapping[str, Any],
     model_name: str,
     parameters: Mapping[str, Any],
     lattice: Lattice,
@@ -70,7 +72,8 @@ def config_record(
 ) -> dict[str, Any]:
     """Everything that is needed to repeat a run, as the JSON object of `config.json`.
 
-    passes over the data or steps: the length of the training. seconds: its wall time alone. command: the arguments of
+    collection: its `collection_record`, made before the training: that reads all data, which can fail. passes over the
+    data or steps: the length of the training. seconds: its wall time alone. command: the arguments of
     the command line, [] from Python. precision: of a network. warnings: of the training. left_out: what the run lacks,
     see `somscope.runs.steps`.
     """
@@ -79,7 +82,7 @@ def config_record(
         "somscope": somscope.__version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": list(command),
-        "collection": collection_record(collection),
+        "collection": dict(collection),
         "model": {"name": model_name, "parameters": dict(parameters)},
         "lattice": {
             "rows": lattice.rows,
@@ -107,7 +110,7 @@ def config_record(
 
 
 def collection_record(collection: Collection) -> dict[str, Any]:
-    """What `config.json` says of the collection."""
+    """What `config.json` says of the collection; reads all its data."""
     return {
         "name": collection.name,
         "kind": collection.kind,
@@ -286,12 +289,22 @@ def write_record(
     assignments, units: None where the config says that they were left out. vocabulary: of a run of texts, see
     `somscope.runs.words`.
     """
-    import pyarrow.parquet as pq
-
     write_object(folder / "config.json", dict(config))
     write_object(folder / "metrics.json", {name: jsonable(value) for name, value in metrics.items()})
     tables = {"assignments": assignments, "items": items, "history": history}
     tables |= {"units": units, "vocabulary": vocabulary}
     for name, table in tables.items():
         if table is not None:
-            pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
+            _write_table(table, folder / f"{name}.parquet")
+
+
+def write_items(folder: Path, items: pa.Table) -> None:
+    """Replace the items of a record by a table with pictures or texts; where it cannot be written, they stay."""
+    with whole_file(folder / "items.parquet") as partial:
+        _write_table(items, partial)
+
+
+def _write_table(table: pa.Table, file: Path) -> None:
+    import pyarrow.parquet as pq
+
+    pq.write_table(table, file, compression="zstd")
