@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 
 import numpy as np
 import pytest
@@ -204,3 +205,30 @@ def test_legacy_outputs_are_leaky(pictures):
 def test_parameters_that_are_refused(blobs, options, message):
     with pytest.raises(InputError, match=message):
         DPSOM(**{**QUICK, **options}).fit(blobs[0])
+
+
+def test_interrupted_before_there_are_prototypes_it_lays_a_map_on_the_codes(blobs):
+    model = DPSOM(
+        grid=(2, 3), hidden=(8,), latent_dim=2, pretrain_epochs=5, device="cpu", random_state=0, verbose=False
+    )
+    make = model._phases
+
+    def with_interrupt(*args):
+        phases = make(*args)
+        losses = phases[0].task.losses
+
+        def interrupted(batch, step):
+            if step == 3:
+                assert not phases[0].task.module.prototypes.any()
+                signal.raise_signal(signal.SIGINT)
+            return losses(batch, step)
+
+        phases[0].task.losses = interrupted
+        return phases
+
+    model._phases = with_interrupt
+    model.fit(blobs[0])
+    assert model.stop_reason_ == "interrupted"
+    codes = model.encode(blobs[0])
+    nearest = model.transform(blobs[0]).min(1).mean()
+    assert nearest < 0.7 * np.linalg.norm(codes - codes.mean(0), axis=1).mean()

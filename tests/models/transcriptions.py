@@ -20,5 +20,10 @@ def published_map_training(items, start, columns, n_steps, batch_size):
         gradient = (2 * np.exp(-(grid**2) / temperature**2)[:, :, None] * difference).sum(0) / len(batch)
         first = 0.9 * first + 0.1 * gradient
         second = 0.999 * second + 0.001 * gradient**2
-        m -= 1e-3 * first / (1 - 0.9 ** (t + 1)) / (np.sqrt(second / (1 - 0.999 ** (t + 1))) + 1e-7)
+        m -= keras_rate(t + 1) * first / (np.sqrt(second) + 1e-7)
     return m
+
+
+def keras_rate(t, rate=1e-3):
+    """lr_t of Keras's Adam at its t-th step; the step is lr_t m / (sqrt(v) + epsilon)."""
+    return rate * (np.sqrt(1.0 - 0.999**t) / (1.0 - 0.9**t))

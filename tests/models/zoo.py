@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from somscope.models.ae_som import AESOM
+from somscope.models.conv_desom import ConvDESOM
 from somscope.models.desom import DESOM
 from somscope.models.dpsom import DPSOM
 from somscope.models.sgd_som import SGDSOM
@@ -10,6 +11,9 @@ from somscope.models.som_vae import SOMVAE
 
 QUICK = {"grid": (1, 3), "device": "cpu", "verbose": False, "random_state": 0}
 NET = {"latent_dim": 2, "hidden": (8,), **QUICK}
+
+# Models of images of one size, and of whole sequences, cannot take the items of scikit-learn's checks.
+PARTICULAR = ("conv-desom", "som-vae transitions")
 
 ZOO = {
     "desom": lambda **o: DESOM(**{"n_steps": 30, "finish_steps": 10, **NET, **o}),
@@ -29,6 +33,20 @@ ZOO = {
             **NET,
             **o,
         }
+    ),
+    "conv-desom": lambda **o: ConvDESOM(
+        **{
+            "filters": (3,),
+            "image_shape": (2, 10, 1),
+            "latent_dim": 2,
+            "n_steps": 30,
+            "finish_steps": 10,
+            **QUICK,
+            **o,
+        }
+    ),
+    "som-vae transitions": lambda **o: SOMVAE(
+        **{"transitions": True, "sequence_length": 12, "n_epochs": 15, "learning_rate": 0.02, **NET, **o}
     ),
     "ae-som batch": lambda **o: AESOM(**{"method": "batch", "pretrain_epochs": 3, **NET, **o}),
 }

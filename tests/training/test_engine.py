@@ -250,3 +250,25 @@ def test_modules_end_in_eval_mode_and_train_in_train_mode():
     train([Phase("joint", task, n_steps=2)], blobs())
     assert seen == [True, True]
     assert not task.module.training
+
+
+def test_keras_adam_adds_its_eps_before_the_correction():
+    """Keras's `get_updates`, in NumPy, where eps decides: gradients of 1e-7."""
+    weight = nn.Parameter(torch.tensor([1.0, -2.0], dtype=torch.float64))
+    optimizer = adam([weight], lr=0.01, eps_hat=1e-7)
+    m, v, p = np.zeros(2), np.zeros(2), np.array([1.0, -2.0])
+    plain = adam([other := nn.Parameter(weight.detach().clone())], lr=0.01, eps=1e-7)
+    for t in range(1, 8):
+        gradient = np.array([1e-7, -3e-8]) * t
+        m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
+        p = p - 0.01 * np.sqrt(1 - 0.999**t) / (1 - 0.9**t) * m / (np.sqrt(v) + 1e-7)
+        for each, stepped in ((weight, optimizer), (other, plain)):
+            each.grad = torch.from_numpy(gradient.copy())
+            stepped.step()
+        if t == 4:  # as on resuming
+            state = optimizer.state_dict()
+            optimizer = adam([weight], lr=0.01, eps_hat=1e-7)
+            optimizer.load_state_dict(state)
+        assert optimizer.param_groups[0]["eps"] == 1e-7
+    np.testing.assert_allclose(weight.detach().numpy(), p, rtol=1e-12)
+    assert np.abs(other.detach().numpy() - p).max() > 0.01

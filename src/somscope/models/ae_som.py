@@ -67,20 +67,20 @@ class CodesTask(MapTask):
         items: NDArray[Any],
         temperatures: NDArray[Any],
         rows: Tensor,
-        **options: float,
+        *options: Any,
     ) -> None:
-        super().__init__(module, temperatures, rows, **options)
+        super().__init__(module, temperatures, rows, *options)
         self.items = items
         self._codes: Tensor | None = None  # made on first use, so that a resumed training has them, too
 
     def optimizers(self) -> Mapping[str, Optimizer]:
-        return {"adam": adam([self.module.prototypes], lr=self.rate, eps=self.eps)}
+        return {"adam": adam([self.module.prototypes], lr=self.rate, eps_hat=self.eps_hat)}
 
     def losses(self, batch: Batch, step: int) -> Losses:
         if self._codes is None:
-            device = batch.indices.device
-            with torch.autocast(device.type, enabled=False):
-                self._codes = all_codes(self.module, Feed(self.items, device))
+            # Block by block from the host: the training's own feed holds all items on a GPU already.
+            with torch.autocast(batch.indices.device.type, enabled=False):
+                self._codes = all_codes(self.module, Feed(self.items, torch.device("cpu")))
         return self.module.loss(self._codes[batch.indices], float(self.temperatures[step]))
 
 
@@ -96,8 +96,8 @@ class AESOM(DeepMap):
     grid, latent_dim, lattice, toroidal, batch_size, hidden, batch_norm, temperature, decay, neighbourhood,
     lattice_distance, learning_rate, device, precision, random_state, checkpoints, resume, training, verbose: as of
     `DESOM`.
-    legacy: True repeats the authors' code in the training of the map: its lattice distance (up to 1 too small) and
-        batches in the order of the items.
+    legacy: True repeats the authors' code in the training of the map: its lattice distance (up to 1 too small),
+        batches in the order of the items, and Keras's Adam.
 
     Attributes are those of every deep map, see `deep_map.DeepMap`.
     """
@@ -183,12 +183,12 @@ class AESOM(DeepMap):
 
     def _phases(self, module: DeepMapModule, items: NDArray[Any], generator: torch.Generator) -> list[Phase]:
         assert isinstance(module, AutoencoderSOM)
-        options = {"learning_rate": self.learning_rate, "eps": 1e-7 if self.legacy else 1e-8}
-        before = AutoencoderTask(module, **options)
+        before = AutoencoderTask(module, self.learning_rate)
         phases = [Phase("autoencoder", before, n_epochs=self.pretrain_epochs, batch_size=self.batch_size)]
         if self.method == "sgd":
             rows = draw_rows(len(items), self.lattice_.n_units, generator)
-            task = CodesTask(module, items, temperatures(self), rows, **options)
+            eps_hat = 1e-7 if self.legacy else None
+            task = CodesTask(module, items, temperatures(self), rows, self.learning_rate, eps_hat)
             how: dict[str, Any] = {"batch_size": self.batch_size, "shuffle": not self.legacy}
             phases.append(Phase("map", task, n_steps=self.n_steps, **how))
         return phases

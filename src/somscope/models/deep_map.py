@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -128,6 +129,7 @@ class DeepMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, B
     def _place(self, module: DeepMapModule, trained: Trained, items: NDArray[Any], seed: int) -> None:
         """All that is known once the module is trained."""
         self.module_ = module.requires_grad_(False).eval()
+        self.module_.units = torch.zeros_like(module.units[:0])  # of the last batch
         self.n_iter_, self.stop_reason_, self.history_ = trained.n_steps, trained.stop_reason, trained.history
         self.seconds_, self.warnings_ = trained.seconds, list(trained.warnings)
         self.device_, self.precision_ = trained.device, trained.precision
@@ -231,6 +233,23 @@ class DeepMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, B
         return export_onnx(self.module_, self.n_features_in_, Path(path))
 
     # Inside
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickles and copies: the module on the CPU, so that a machine without a GPU can read it."""
+        state: dict[str, Any] = super().__getstate__()
+        module = state.get("module_")
+        if module is not None and module.prototypes.device.type != "cpu":
+            state["module_"] = deepcopy(module).cpu()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._put_on_device()
+
+    def _put_on_device(self) -> None:
+        """The module where `device` says, if there is such a device here."""
+        if "module_" in vars(self) and self.device != "cpu" and torch.cuda.is_available():
+            self.module_.to("cuda")
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -76,7 +76,8 @@ class DESOMModule(SOMModule):
 class DESOMTask(MapTask):
     """Joint training: one Adam for network and prototypes.
 
-    gamma: weight of the map's loss, which counts in every `interval`-th step, from the first.
+    gamma: weight of the map's loss, which counts in every `interval`-th step, from the first. In the others the
+    prototypes stay, or with `moving`, as published, go on by what Adam remembers of the steps before.
     """
 
     module: DESOMModule
@@ -88,14 +89,18 @@ class DESOMTask(MapTask):
         rows: Tensor,
         gamma: float,
         interval: int = 1,
-        **options: float,
+        moving: bool = False,
+        **options: Any,
     ) -> None:
         super().__init__(module, temperatures, rows, **options)
-        self.gamma, self.interval = gamma, interval
+        self.gamma, self.interval, self.moving = gamma, interval, moving
 
     def losses(self, batch: Batch, step: int) -> Losses:
-        gamma = self.gamma if step % self.interval == 0 else 0.0
-        return self.module.loss(batch.items, float(self.temperatures[step]), gamma)
+        on = step % self.interval == 0
+        losses = self.module.loss(batch.items, float(self.temperatures[step]), self.gamma if on else 0.0)
+        if on or not self.moving:
+            return losses
+        return Losses(losses.total + 0.0 * losses.terms["som"], losses.terms)  # a gradient of 0 is not none
 
 
 class FinishTask(DESOMTask):
@@ -113,10 +118,10 @@ class FinishTask(DESOMTask):
         gamma: float,
         order: float,
         seed: int,
-        **options: float,
+        **options: Any,
     ) -> None:
         held = np.full(n_steps, radius * np.sqrt(2.0))
-        super().__init__(module, held, torch.empty(0), gamma, 1, **options)
+        super().__init__(module, held, torch.empty(0), gamma, **options)
         self.radius, self.order, self.seed = radius, order, seed
 
     def begin(self, feed: Feed, engine: Engine) -> None:
@@ -142,7 +147,8 @@ class DESOM(DeepMap):
         is a mean over features.
     lattice: "rectangular" or "hexagonal"; toroidal joins opposite edges.
     legacy: True repeats the authors' code: its lattice distance (up to 1 too small), batches in the order of the items,
-        the published schedule and no finish, so that it ends as a quantizer whose neighbours are no longer alike.
+        Keras's Adam, which also moves prototypes in the steps that update_interval leaves out, the published schedule
+        and no finish, so that it ends as a quantizer whose neighbours are no longer alike.
     n_steps, batch_size: of the joint training.
     temperature: (first, last) T in lattice steps, and its decay: "exponential", "linear" or the others of `SOM`.
     neighbourhood: "gaussian" exp(-d^2 / T^2), or "window" d <= T.
@@ -266,7 +272,7 @@ class DESOM(DeepMap):
         seed = int(torch.randint(2**31 - 1, (), generator=generator))
         adam_options: dict[str, Any] = {
             "learning_rate": self.learning_rate,
-            "eps": 1e-7 if self.legacy else 1e-8,
+            "eps_hat": 1e-7 if self.legacy else None,
         }
         how: dict[str, Any] = {"batch_size": self.batch_size, "shuffle": not self.legacy}
         phases = []
@@ -275,7 +281,8 @@ class DESOM(DeepMap):
             phases.append(
                 Phase("autoencoder", before, n_epochs=self.pretrain_epochs, batch_size=self.batch_size)
             )
-        joint = DESOMTask(module, temperatures(self), rows, self.gamma, self.update_interval, **adam_options)
+        map_options: dict[str, Any] = {"interval": self.update_interval, "moving": bool(self.legacy)}
+        joint = DESOMTask(module, temperatures(self), rows, self.gamma, **map_options, **adam_options)
         phases.append(Phase("joint", joint, n_steps=self.n_steps, **how))
         if self._finish_kind == "joint":
             finish = FinishTask(

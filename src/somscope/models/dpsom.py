@@ -26,7 +26,7 @@ from somscope.maps.lattice import Lattice
 from somscope.models.checks import check_common, check_flag, check_number, check_whole
 from somscope.models.deep_map import DeepMap
 from somscope.models.module import DeepMapModule, neighbour_table
-from somscope.models.tasks import count_units, taken_counts
+from somscope.models.tasks import UnitTask
 from somscope.nets.initialise import check_sizes, truncated_normal
 from somscope.nets.variational import VariationalAutoencoder
 from somscope.objectives.clustering import (
@@ -121,11 +121,11 @@ class VariationalTask(Task):
 
     module: DPSOMModule
 
-    def __init__(self, module: DPSOMModule, learning_rate: float) -> None:
-        self.module, self.rate = module, learning_rate
+    def __init__(self, module: DPSOMModule, learning_rate: float, eps_hat: float | None = None) -> None:
+        self.module, self.rate, self.eps_hat = module, learning_rate, eps_hat
 
     def optimizers(self) -> Mapping[str, Optimizer]:
-        return {"adam": adam(self.module.net.parameters(), lr=self.rate)}
+        return {"adam": adam(self.module.net.parameters(), lr=self.rate, eps_hat=self.eps_hat)}
 
     def losses(self, batch: Batch, step: int) -> Losses:
         _, terms = self.module.variational_loss(batch.items)
@@ -133,15 +133,22 @@ class VariationalTask(Task):
 
 
 class PrototypesTask(Task):
-    """The prototypes alone, with learning rates that fall from epoch to epoch; each lasts `epochs` of them."""
+    """The prototypes alone, with learning rates that fall from epoch to epoch; each lasts `epochs` of them.
+
+    start: (K, L) where they begin. Before, they are zeros: a map that is not there yet.
+    """
 
     module: DPSOMModule
 
-    def __init__(self, module: DPSOMModule, epochs: int) -> None:
-        self.module, self.epochs = module, epochs
+    def __init__(self, module: DPSOMModule, epochs: int, start: Tensor, eps_hat: float | None = None) -> None:
+        self.module, self.epochs, self.start, self.eps_hat = module, epochs, start, eps_hat
+
+    @torch.no_grad()
+    def begin(self, feed: Feed, engine: Engine) -> None:
+        self.module.prototypes.copy_(self.start)
 
     def optimizers(self) -> Mapping[str, Optimizer]:
-        return {"adam": adam([self.module.prototypes], lr=1.0)}
+        return {"adam": adam([self.module.prototypes], lr=1.0, eps_hat=self.eps_hat)}
 
     def schedules(self) -> Mapping[str, Schedule]:
         return {"adam": Schedule(lambda epoch: _SOM_RATES[epoch // self.epochs], by="epoch")}
@@ -150,15 +157,23 @@ class PrototypesTask(Task):
         return self.module.prototype_loss(batch.items)
 
 
-class JointTask(VariationalTask):
+class JointTask(UnitTask, VariationalTask):
     """All together, with the target of the whole data set renewed before each epoch."""
 
-    def __init__(self, module: DPSOMModule, learning_rate: float, weights: Mapping[str, float]) -> None:
-        super().__init__(module, learning_rate)
+    module: DPSOMModule
+
+    def __init__(
+        self,
+        module: DPSOMModule,
+        learning_rate: float,
+        weights: Mapping[str, float],
+        eps_hat: float | None = None,
+    ) -> None:
+        super().__init__(module, learning_rate, eps_hat)
         self.weights = weights
 
     def optimizers(self) -> Mapping[str, Optimizer]:
-        return {"adam": adam(self.module.parameters(), lr=self.rate)}
+        return {"adam": adam(self.module.parameters(), lr=self.rate, eps_hat=self.eps_hat)}
 
     def schedules(self) -> Mapping[str, Schedule]:
         return {"adam": Schedule(staircase(0.99, 5000))}
@@ -173,14 +188,6 @@ class JointTask(VariationalTask):
         assert self.module.target is not None
         return self.module.loss(batch.items, self.module.target[batch.indices], self.weights)
 
-    def update(self, batch: Batch, step: int, engine: Engine) -> Losses:
-        losses = super().update(batch, step, engine)
-        count_units(self.module, engine)
-        return losses
-
-    def unit_counts(self) -> Tensor:
-        return taken_counts(self.module)
-
 
 class DPSOM(DeepMap):
     """A variational deep map, by default on a torus.
@@ -191,8 +198,9 @@ class DPSOM(DeepMap):
     beta, gamma, theta, prior: weights of the map, of the hardening, of the autoencoder, and of the divergence in it.
     alpha: degrees of freedom of the Student's t with which items belong to units.
     lattice: "rectangular" or "hexagonal"; toroidal joins opposite edges.
-    legacy: True repeats the authors' code: outputs leakily rectified, batches in the order of the items. Dropout and
-        batch normalisation, which it names, do not act there, and are not here.
+    legacy: True repeats the authors' code: outputs leakily rectified, batches in the order of the items, TensorFlow's
+        Adam. Dropout, which it names, does not act there, and its batch normalisation, which does not follow the
+        batches, is a learned scale and shift of each feature; neither is here.
     pretrain_epochs: of the autoencoder; som_epochs: of the prototypes, at each of four falling learning rates;
         n_epochs: of all together. batch_size: of all three.
     hidden: sizes of the encoder's hidden layers; the decoder mirrors them. learning_rate: of Adam.
@@ -285,8 +293,6 @@ class DPSOM(DeepMap):
             net, self.lattice_, likelihood=self.likelihood_, alpha=self.alpha, prior=self.prior
         )
         module.block = max(16, 2**24 // max(2000, self.latent_dim**2))
-        if generator is not None:
-            truncated_normal(module.prototypes, 0.05, generator)
         return module
 
     def _arranged(self, items: NDArray[Any]) -> NDArray[Any]:
@@ -304,6 +310,9 @@ class DPSOM(DeepMap):
     def _phases(self, module: DeepMapModule, items: NDArray[Any], generator: torch.Generator) -> list[Phase]:
         assert isinstance(module, DPSOMModule)
         module.target = torch.zeros(len(items), self.lattice_.n_units)
+        start = torch.empty_like(module.prototypes, requires_grad=False)
+        truncated_normal(start, 0.05, generator)
+        eps_hat = 1e-8 if self.legacy else None
         weights = {
             "likelihood": self.theta,
             "kl": self.theta * self.prior,
@@ -314,12 +323,22 @@ class DPSOM(DeepMap):
         return [
             Phase(
                 "autoencoder",
-                VariationalTask(module, self.learning_rate),
+                VariationalTask(module, self.learning_rate, eps_hat),
                 n_epochs=self.pretrain_epochs,
                 **how,
             ),
-            Phase("prototypes", PrototypesTask(module, self.som_epochs), n_epochs=4 * self.som_epochs, **how),
-            Phase("joint", JointTask(module, self.learning_rate, weights), n_epochs=self.n_epochs, **how),
+            Phase(
+                "prototypes",
+                PrototypesTask(module, self.som_epochs, start, eps_hat),
+                n_epochs=4 * self.som_epochs,
+                **how,
+            ),
+            Phase(
+                "joint",
+                JointTask(module, self.learning_rate, weights, eps_hat),
+                n_epochs=self.n_epochs,
+                **how,
+            ),
         ]
 
     def _describe(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
@@ -19,24 +20,31 @@ _LARGEST_DENSE = 8 * 2**30  # bytes that a sparse matrix may need when it is mad
 
 
 def known_image_shape(x: Any) -> ImageShape | None:
-    """(H, W, C) where x is a collection of images or an array (n, H, W, C) of bytes, else None."""
+    """(H, W, C) where x is a collection of images, or an array or tensor (n, H, W, C) of bytes, else None."""
     shape = getattr(x, "image_shape", None)
-    if shape is None and isinstance(x, np.ndarray) and x.dtype == np.uint8 and x.ndim == 4:
+    if shape is None and _is_bytes(x) and x.ndim == 4:
         shape = x.shape[1:]
     return None if shape is None else (int(shape[0]), int(shape[1]), int(shape[2]))
+
+
+def _is_bytes(x: Any) -> bool:
+    return isinstance(x, np.ndarray | torch.Tensor) and x.dtype in (np.uint8, torch.uint8)
 
 
 def as_training_items(estimator: BaseEstimator, x: Any, reset: bool) -> NDArray[Any]:
     """(n, d) items: uint8 for images, whose value is pixel / 255, and float32 for everything else, used as given.
 
-    x: a collection, images (n, H, W, C) uint8, or an array, tensor or CSR matrix (n, d). The estimator notes the
-    number of features with `reset`, and is asked for it without.
+    x: a collection, images (n, H, W, C) uint8, or an array, tensor or CSR matrix (n, d). Bytes (n, d) are pixels, too,
+    where the model is one of images. The estimator notes the number of features with `reset`, and is asked for it
+    without.
     Raises InputError for NaN, infinite values, other shapes, another number of features, and sparse items that would
     not fit into 8 GB.
     """
     kind: type = np.float32
-    if known_image_shape(x) is not None:
+    of_images = getattr(estimator, "image_shape" if reset else "image_shape_", None) is not None
+    if known_image_shape(x) is not None or (of_images and _is_bytes(x) and x.ndim == 2):
         pixels = getattr(x, "features", x)
+        pixels = pixels.cpu().numpy() if isinstance(pixels, torch.Tensor) else pixels
         flat, kind = pixels.reshape(len(pixels), -1), np.uint8
     else:
         flat = as_matrix(x)

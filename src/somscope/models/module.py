@@ -65,7 +65,7 @@ class DeepMapModule(nn.Module, ABC):
         self.lattice = lattice
         self.prototypes = nn.Parameter(torch.zeros(lattice.n_units, latent_dim))
         self.register_buffer("counts", torch.zeros(lattice.n_units))
-        self.units = torch.zeros(0, dtype=torch.int64)
+        self.register_buffer("units", torch.zeros(0, dtype=torch.int64), persistent=False)
 
     @abstractmethod
     def encode(self, items: Tensor) -> Tensor:

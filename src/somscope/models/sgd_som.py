@@ -58,8 +58,8 @@ class SGDSOM(DeepMap):
     ----------
     grid, lattice, toroidal, n_steps, batch_size, temperature, decay, neighbourhood, lattice_distance, learning_rate,
     device, precision, random_state, checkpoints, resume, training, verbose: as of `DESOM`.
-    legacy: True repeats the authors' code: its lattice distance (up to 1 too small) and batches in the order of the
-        items.
+    legacy: True repeats the authors' code: its lattice distance (up to 1 too small), batches in the order of the items,
+        and Keras's Adam.
 
     Attributes are those of every deep map, see `deep_map.DeepMap`; codes are items.
     """
@@ -129,7 +129,7 @@ class SGDSOM(DeepMap):
             temperatures(self),
             draw_rows(len(items), self.lattice_.n_units, generator),
             self.learning_rate,
-            eps=1e-7 if self.legacy else 1e-8,
+            eps_hat=1e-7 if self.legacy else None,
         )
         how = {"batch_size": self.batch_size, "n_steps": self.n_steps}
         return [Phase("map", task, shuffle=not self.legacy, **how)]

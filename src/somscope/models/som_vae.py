@@ -26,13 +26,13 @@ from somscope.maps.lattice import Lattice
 from somscope.models.checks import check_common, check_flag, check_number, check_whole
 from somscope.models.deep_map import DeepMap
 from somscope.models.module import DeepMapModule, neighbour_table
-from somscope.models.tasks import count_units, taken_counts
+from somscope.models.tasks import UnitTask
 from somscope.nets.initialise import check_sizes, truncated_normal
 from somscope.nets.som_vae import dense_decoder, dense_encoder, image_decoder, image_encoder
 from somscope.objectives.losses import Losses, weighted
 from somscope.objectives.quantized import commitment_loss, neighbour_loss, smoothness_loss, transition_loss
 from somscope.objectives.reconstruction import squared_error
-from somscope.training import Batch, Engine, Phase, Schedule, Task, adam, staircase
+from somscope.training import Batch, Phase, Schedule, adam, staircase
 
 __all__ = ["NETS", "SOMVAE", "SOMVAEModule", "SOMVAETask"]
 
@@ -113,22 +113,25 @@ class SOMVAEModule(DeepMapModule):
         return weighted(terms, {name: w for name, w in self.weights.items() if name in terms})
 
 
-class SOMVAETask(Task):
+class SOMVAETask(UnitTask):
     """Adam with a falling learning rate, a hundred times larger for the transition matrix.
 
-    decay_steps: steps after which the rate is multiplied by 0.9.
+    decay_steps: steps after which the rate is multiplied by 0.9. eps_hat: see `training.adam`.
     """
 
     module: SOMVAEModule
 
-    def __init__(self, module: SOMVAEModule, learning_rate: float, decay_steps: int) -> None:
-        self.module, self.rate, self.decay_steps = module, learning_rate, decay_steps
+    def __init__(
+        self, module: SOMVAEModule, learning_rate: float, decay_steps: int, eps_hat: float | None = None
+    ) -> None:
+        self.module, self.rate, self.decay_steps, self.eps_hat = module, learning_rate, decay_steps, eps_hat
 
     def optimizers(self) -> Mapping[str, Optimizer]:
         logits = self.module.transitions
-        found = {"adam": adam([w for w in self.module.parameters() if w is not logits], lr=self.rate)}
+        weights = [weight for weight in self.module.parameters() if weight is not logits]
+        found = {"adam": adam(weights, lr=self.rate, eps_hat=self.eps_hat)}
         if logits is not None:
-            found["transitions"] = adam([logits], lr=100.0 * self.rate)
+            found["transitions"] = adam([logits], lr=100.0 * self.rate, eps_hat=self.eps_hat)
         return found
 
     def schedules(self) -> Mapping[str, Schedule]:
@@ -138,14 +141,6 @@ class SOMVAETask(Task):
 
     def losses(self, batch: Batch, step: int) -> Losses:
         return self.module.loss(batch.items)
-
-    def update(self, batch: Batch, step: int, engine: Engine) -> Losses:
-        losses = super().update(batch, step, engine)
-        count_units(self.module, engine)
-        return losses
-
-    def unit_counts(self) -> Tensor:
-        return taken_counts(self.module)
 
 
 class SOMVAE(DeepMap):
@@ -158,9 +153,10 @@ class SOMVAE(DeepMap):
         matrix of transitions between units, and codes that follow it. False ignores the order of the items.
     alpha, beta, gamma, tau: weights of commitment, map, transitions and smoothness.
     lattice: "rectangular" or "hexagonal"; toroidal joins opposite edges.
-    legacy: True repeats the authors' code: neighbours beyond the edge count as zeros (which adds a constant), gamma
-        counts twice, the learning rate falls every 500 steps, as their count of steps runs twice as fast, and on
-        vectors codes are rectified and outputs bounded to [0, 1].
+    legacy: True repeats the authors' code without transitions: neighbours beyond the edge count as zeros (which adds a
+        constant), TensorFlow's Adam, whose learning rate falls every 500 steps, as their count of steps runs twice as
+        fast, and on vectors codes are rectified and outputs bounded to [0, 1]. With transitions gamma counts twice, but
+        theirs takes two steps of Adam for each batch, and ours one.
     n_epochs, batch_size: of the training, in items.
     net: "conv" for images whose sides are multiples of 4, "dense", or "auto": by what the items are.
     filters: of each convolution; hidden: sizes of the dense encoder's layers, mirrored in the decoders.
@@ -282,7 +278,8 @@ class SOMVAE(DeepMap):
 
     def _phases(self, module: DeepMapModule, items: NDArray[Any], generator: torch.Generator) -> list[Phase]:
         assert isinstance(module, SOMVAEModule)
-        task = SOMVAETask(module, self.learning_rate, 500 if self.legacy else 1000)
+        decay_steps, eps_hat = (500, 1e-8) if self.legacy else (1000, None)
+        task = SOMVAETask(module, self.learning_rate, decay_steps, eps_hat)
         together = max(1, self.batch_size // self.sequence_length) if self.transitions else self.batch_size
         return [Phase("joint", task, n_epochs=self.n_epochs, batch_size=together)]
 

@@ -122,6 +122,7 @@ def _restored(cls: type[Map], description: dict[str, Any], arrays: Arrays) -> Ma
         raise ValueError(f"hits_ has {len(own['hits_'])} units, the lattice {model.lattice_.n_units}")
     for name, array in own.items():
         setattr(model, name, array)
+    model._put_on_device()
     model._describe()
     return model
 

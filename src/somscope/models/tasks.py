@@ -20,13 +20,31 @@ from somscope.training import Batch, Engine, Feed, Task, adam
 __all__ = [
     "AutoencoderTask",
     "MapTask",
+    "UnitTask",
     "all_codes",
-    "count_units",
     "draw_rows",
     "organised",
     "prototypes_from_items",
-    "taken_counts",
 ]
+
+
+class UnitTask(Task):
+    """A task that counts how often each unit is the best one."""
+
+    module: DeepMapModule
+
+    def update(self, batch: Batch, step: int, engine: Engine) -> Losses:
+        losses = super().update(batch, step, engine)
+        seen = torch.zeros_like(self.module.counts)
+        units = self.module.units  # of this process's part of the batch
+        seen.index_add_(0, units, torch.ones_like(units, dtype=seen.dtype))
+        self.module.counts += engine.total(seen)
+        return losses
+
+    def unit_counts(self) -> Tensor:
+        counts = self.module.counts.clone()
+        self.module.counts.zero_()
+        return counts
 
 
 class AutoencoderTask(Task):
@@ -34,13 +52,15 @@ class AutoencoderTask(Task):
 
     module: DeepMapModule
 
-    def __init__(self, module: DeepMapModule, learning_rate: float = 1e-3, eps: float = 1e-8) -> None:
-        self.module, self._rate, self._eps = module, learning_rate, eps
+    def __init__(
+        self, module: DeepMapModule, learning_rate: float = 1e-3, eps_hat: float | None = None
+    ) -> None:
+        self.module, self._rate, self._eps_hat = module, learning_rate, eps_hat
 
     def optimizers(self) -> Mapping[str, Optimizer]:
         prototypes = self.module.prototypes
         weights = [weight for weight in self.module.parameters() if weight is not prototypes]
-        return {"adam": adam(weights, lr=self._rate, eps=self._eps)}
+        return {"adam": adam(weights, lr=self._rate, eps_hat=self._eps_hat)}
 
     def losses(self, batch: Batch, step: int) -> Losses:
         items = batch.items.flatten(1)
@@ -48,8 +68,8 @@ class AutoencoderTask(Task):
         return Losses(loss, {"reconstruction": loss})
 
 
-class MapTask(Task):
-    """What all phases with a map have: one Adam, T of each step, and a count of the best units.
+class MapTask(UnitTask):
+    """What all phases with a map and a neighbourhood have: one Adam, and T of each step.
 
     temperatures: (n_steps,) T in lattice steps; rows: (K,) the items on whose codes the prototypes start.
     """
@@ -62,41 +82,19 @@ class MapTask(Task):
         temperatures: NDArray[np.floating],
         rows: Tensor,
         learning_rate: float = 1e-3,
-        eps: float = 1e-8,
+        eps_hat: float | None = None,
     ) -> None:
         self.module, self.temperatures, self.rows = module, temperatures, rows
-        self.rate, self.eps = learning_rate, eps
+        self.rate, self.eps_hat = learning_rate, eps_hat
 
     def begin(self, feed: Feed, engine: Engine) -> None:
         prototypes_from_items(self.module, feed, self.rows)
 
     def optimizers(self) -> Mapping[str, Optimizer]:
-        return {"adam": adam(self.module.parameters(), lr=self.rate, eps=self.eps)}
-
-    def update(self, batch: Batch, step: int, engine: Engine) -> Losses:
-        losses = super().update(batch, step, engine)
-        count_units(self.module, engine)
-        return losses
+        return {"adam": adam(self.module.parameters(), lr=self.rate, eps_hat=self.eps_hat)}
 
     def scalars(self, step: int) -> Mapping[str, float]:
         return {"temperature": float(self.temperatures[step])}
-
-    def unit_counts(self) -> Tensor:
-        return taken_counts(self.module)
-
-
-def count_units(module: DeepMapModule, engine: Engine) -> None:
-    """Add the best units of the last batch, over all processes, to the module's counts."""
-    seen = torch.zeros_like(module.counts)
-    seen.index_add_(0, module.units, torch.ones_like(module.units, dtype=seen.dtype))
-    module.counts += engine.total(seen)
-
-
-def taken_counts(module: DeepMapModule) -> Tensor:
-    """The counts, which begin again at 0."""
-    counts = module.counts.clone()
-    module.counts.zero_()
-    return counts
 
 
 def draw_rows(n_items: int, n_units: int, generator: torch.Generator) -> Tensor:
@@ -119,7 +117,8 @@ def all_codes(module: DeepMapModule, feed: Feed) -> Tensor:
     """(n, L) float32 codes of all items, on the module's device."""
     training = module.training
     module.eval()
-    codes = torch.cat([module.encode(batch.items) for batch in feed.batches(module.block)])
+    device = module.prototypes.device
+    codes = torch.cat([module.encode(batch.items.to(device)) for batch in feed.batches(module.block)])
     module.train(training)
     return codes
 

@@ -59,8 +59,7 @@ def order_loss(squared: Tensor, units: Tensor, adjacency: Tensor) -> Tensor:
     near = adjacency[units]
     far = ~near
     far.scatter_(1, units[:, None], False)
-    beyond = squared.new_tensor(float("inf"))
-    nearest = torch.where(near, squared, beyond).amin(1)
-    other = torch.where(far, squared, beyond).amin(1)
+    nearest = squared.masked_fill(~near, math.inf).amin(1)
+    other = squared.masked_fill(~far, math.inf).amin(1)
     off = torch.where(nearest > other, nearest - other, 0.0)  # all are neighbours: other is infinite
     return torch.where(nearest.isfinite(), off, 0.0).mean()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from somscope.training.engine import Engine
     from somscope.training.feed import Feed
 
-__all__ = ["Batch", "Phase", "Task", "adam"]
+__all__ = ["Batch", "KerasAdam", "Phase", "Task", "adam"]
 
 
 @dataclass(frozen=True)
@@ -130,11 +131,44 @@ class Phase:
         return self.n_epochs * self.steps_per_epoch(n_items)
 
 
-def adam(params: Iterable[nn.Parameter], lr: float = 1e-3, **options: Any) -> torch.optim.Adam:
+class KerasAdam(torch.optim.Adam):
+    """Adam as Keras and TensorFlow have it, with eps added before the correction of the bias, not after it:
+
+    step t = lr sqrt(1 - beta2^t) / (1 - beta1^t) m_t / (sqrt(v_t) + eps), t from 1
+
+    which is PyTorch's with eps / sqrt(1 - beta2^t) (Kingma & Ba 2015, end of section 2).
+    """
+
+    t = 0
+
+    def step(self, closure: Any = None) -> Any:
+        """One step; `eps` of the groups is as before afterwards."""
+        self.t += 1
+        given = [group["eps"] for group in self.param_groups]
+        for group in self.param_groups:
+            group["eps"] /= math.sqrt(1.0 - group["betas"][1] ** self.t)
+        try:
+            return super().step(closure)
+        finally:
+            for group, eps in zip(self.param_groups, given, strict=True):
+                group["eps"] = eps
+
+    def load_state_dict(self, state_dict: Any) -> None:
+        """Go on from a state, and from its number of steps."""
+        super().load_state_dict(state_dict)
+        self.t = max((int(entries["step"]) for entries in self.state.values()), default=0)
+
+
+def adam(
+    params: Iterable[nn.Parameter], lr: float = 1e-3, eps_hat: float | None = None, **options: Any
+) -> torch.optim.Adam:
     """Adam (Kingma & Ba 2015) in one pass over the weights on CPU and CUDA (`fused`), where PyTorch has that.
 
-    options: those of `torch.optim.Adam`. Keras's Adam has eps=1e-7, PyTorch's 1e-8.
+    eps_hat: the eps of Keras (1e-7) or of TensorFlow (1e-8), for their rule, see `KerasAdam`; None is PyTorch's, 1e-8.
+    options: those of `torch.optim.Adam`.
     """
     params = list(params)
     fused = all(p.device.type in ("cpu", "cuda") and p.is_floating_point() for p in params)
+    if eps_hat is not None:
+        return KerasAdam(params, lr=lr, eps=eps_hat, fused=fused, **options)
     return torch.optim.Adam(params, lr=lr, fused=fused, **options)
