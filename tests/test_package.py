@@ -19,7 +19,7 @@ SOURCE = ROOT / "src" / "somscope"
 
 # Imports point only upwards in this list. Modules of one line may import each other.
 ORDER = (
-    ("atomic", "errors", "interrupt", "progress", "threads"),
+    ("atomic", "errors", "interrupt", "processes", "progress", "threads"),
     ("measures",),  # arrays in, numbers out: depends on nothing of ours
     ("data",),
     ("maps",),
@@ -36,6 +36,7 @@ ORDER = (
     ("explorer",),
     ("studies",),
     ("cli",),
+    ("__main__",),
 )
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 
@@ -188,10 +189,9 @@ def test_the_manual_gets_its_options_from_the_commands() -> None:
     finally:
         sys.path.pop(0)
     page = command_options.on_page_markdown("# Title\n\n<!-- options of: map -->\n\nend")
-    assert (
-        "| `--grid` | ROWSxCOLUMNS units, a number (a chain), or auto: chosen from the data. | `auto` |"
-        in page
-    )
+    assert "| `--seed` | The same seed gives the same map. | `0` |" in page
+    assert "| `--model` | What is trained: som, sgd-som," in page
+    assert "| `--clusters` | Also join the units into so many clusters. |  |" in page
     assert "`--lattice` rectangular \\| hexagonal" in page
     assert "| `DATA` |" in page
     assert "<!--" not in page

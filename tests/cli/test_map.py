@@ -162,7 +162,7 @@ def test_default_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         (("--radius", "-1:0.5"), "radius"),
         (("--lattice", "cubic"), "'rectangular', 'hexagonal'"),
         (("--metric", "chess"), "'euclidean', 'cosine', 'manhattan'"),
-        (("--model", "none"), "'som'"),
+        (("--model", "none"), "model='none' is not known; allowed: som, sgd-som, ae-som, desom"),
         (("--passes", "0"), "Invalid value for '--passes'"),
         (("--seed", "-1"), "Invalid value for '--seed'"),
         (("--columns", "a,,b"), "expected names separated by commas"),

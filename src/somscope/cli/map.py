@@ -128,7 +128,7 @@ def map_command(
     precision: Annotated[
         Literal["auto", "fp32", "bf16"] | None,
         typer.Option(
-            help="Of the network's products; bf16 is faster where the processor has it.",
+            help="Of the network's products; bf16 is made for processors and GPUs that have it.",
             rich_help_panel=_DEEP,
         ),
     ] = None,
