@@ -135,6 +135,23 @@ def test_functions_are_refused_before_the_training(tmp_path: Path) -> None:
         mapping.map_collection(blobs(), tmp_path / "run", parameters={"radius_decay": lambda t, a, b: b})
 
 
+def test_parameters_that_files_cannot_hold_are_refused_before_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mapping, "_fit", lambda *_: pytest.fail("trained"))
+    words = np.array([["1"] * 3] * 12, dtype=object)
+    with pytest.raises(InputError, match="init is an array of object"):
+        mapping.map_collection(blobs(), tmp_path / "run", parameters={"init": words, **SMALL})
+
+
+def test_weights_may_be_a_series(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas", reason="pandas is not a dependency")
+    settings = {"feature_weights": pandas.Series([1.0, 2.0, 3.0]), **SMALL}
+    run = mapping.map_collection(blobs(), tmp_path / "run", parameters=settings)
+    assert run.config["model"]["parameters"]["feature_weights"] == [1.0, 2.0, 3.0]
+    np.testing.assert_array_equal(run.model().feature_weights, [1.0, 2.0, 3.0])
+
+
 def test_unknown_parameters_are_named_with_the_allowed(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"som has no parameter 'metrik'; allowed: grid.*did you mean 'metric'"

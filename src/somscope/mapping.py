@@ -19,6 +19,7 @@ from somscope import figures
 from somscope.atomic import no_interrupt, whole_file
 from somscope.data.collection import Collection
 from somscope.errors import InputError, check_choice, closest
+from somscope.maps.storage import split_parameters
 from somscope.models.table import model_class
 from somscope.processes import n_processes, process_rank, wait_for_all
 from somscope.report import write_report
@@ -99,7 +100,7 @@ def map_collection(
     made = model_class(model_name)
     collection = mappable(collection)
     settings = {"random_state": 0, **(parameters or {})}  # a run can be repeated
-    _check_names(model_name, made, settings)
+    settings |= _check_parameters(model_name, made, settings)
     _check_processes(model_name, made)
     if resume and not _has_checkpoints(made):
         raise InputError(f"{model_name} writes no checkpoints, so that no training of it can be resumed")
@@ -273,9 +274,11 @@ def _as_weights(settings: Mapping[str, Any]) -> NDArray[np.float64] | None:
     return None if given is None else np.asarray(given, dtype=np.float64)
 
 
-def _check_names(model_name: str, made: type[Any], settings: Mapping[str, Any]) -> None:
-    """Raise InputError for parameters that the model does not have, and for functions, before a long training: a run
-    folder cannot hold a function, since reading it must not execute anything."""
+def _check_parameters(
+    model_name: str, made: type[Any], settings: Mapping[str, Any]
+) -> dict[str, NDArray[Any]]:
+    """The parameters that are arrays, as NumPy's. Raises InputError, before a long training, for those that the model
+    does not have, and those that a run folder cannot hold, such as functions: reading it must not execute anything."""
     allowed = [name for name in inspect.signature(made).parameters if name not in _ITS_OWN]
     unknown = [name for name in settings if name not in allowed]
     if unknown:
@@ -283,11 +286,7 @@ def _check_names(model_name: str, made: type[Any], settings: Mapping[str, Any]) 
             f"{model_name} has no parameter {', '.join(map(repr, unknown))}; allowed: {', '.join(allowed)}"
             f"{closest(unknown[0], allowed)}"
         )
-    functions = [name for name, value in settings.items() if callable(value)]
-    if functions:
-        raise InputError(
-            f"{', '.join(functions)} is a function, which a run folder cannot hold: use a named one, or the model's fit"
-        )
+    return split_parameters({n: v for n, v in settings.items() if n not in _OF_THE_TRAINING})[1]
 
 
 def _check_processes(model_name: str, made: type[Any]) -> None:

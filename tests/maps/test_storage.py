@@ -13,6 +13,7 @@ from sklearn.datasets import load_digits
 
 from somscope.errors import InputError, RunError
 from somscope.maps.som import SOM
+from somscope.maps.storage import split_parameters
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +79,48 @@ def test_saving_again_replaces_the_map_and_leaves_no_other_files(tmp_path, digit
         som.save(tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["model.json", "model.safetensors"]
     assert SOM.load(tmp_path).lattice_.n_units == 16
+
+
+class Frame:
+    """What a data frame is to NumPy: something with __array__."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.values, dtype=dtype)
+
+
+@pytest.mark.parametrize("frame", ["pandas", "other"])
+def test_what_numpy_takes_for_an_array_is_saved_as_one(tmp_path, digits, frame):
+    start, weights = np.random.default_rng(0).random((12, 64)), np.linspace(0.5, 1, 64)
+    if frame == "pandas":
+        pandas = pytest.importorskip("pandas", reason="pandas is not a dependency")
+        given = {"init": pandas.DataFrame(start), "feature_weights": pandas.Series(weights)}
+    else:
+        given = {"init": Frame(start), "feature_weights": Frame(weights)}
+    som = SOM(grid=(3, 4), n_passes=1, random_state=0, **given).fit(digits)
+    again = SOM.load(som.save(tmp_path / "map"))
+    np.testing.assert_array_equal(again.init, start)
+    np.testing.assert_array_equal(again.feature_weights, weights)
+    np.testing.assert_array_equal(again.transform(digits), som.transform(digits))
+    rows = SOM(grid=(3, 4), n_passes=1, init=list(start), random_state=0).fit(digits)
+    np.testing.assert_array_equal(SOM.load(rows.save(tmp_path / "rows")).init, start)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        (
+            {"init": np.array([["x", 1]], dtype=object)},
+            "init is an array of object, which a file cannot hold",
+        ),
+        ({"n_passes": {1, 2}}, "n_passes cannot be saved .*set.*allowed: plain values"),
+    ],
+)
+def test_what_files_cannot_hold_is_told_by_name(parameters, message):
+    with pytest.raises(InputError, match=message):
+        split_parameters(parameters)
 
 
 def test_a_function_cannot_be_saved(tmp_path, digits):

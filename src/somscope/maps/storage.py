@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from somscope.maps.units import u_matrix
 if TYPE_CHECKING:
     from somscope.maps.som import SOM
 
-__all__ = ["load_som", "read_model", "save_som", "write_model"]
+__all__ = ["load_som", "read_model", "save_som", "split_parameters", "write_model"]
 
 _FORMAT = 1
 _LARGEST_JSON = 16 * 2**20  # bytes; a description is a few kilobytes, with the names of 100,000 features 2 MB
@@ -33,18 +34,10 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def save_som(som: SOM, folder: Path) -> Path:
-    """Write a fitted map. Raises InputError for a parameter that is a function."""
-    parameters: dict[str, Any] = {}
+    """Write a fitted map. Raises InputError for a parameter that `split_parameters` refuses."""
+    parameters, given = split_parameters(som.get_params())
     arrays = {name: np.ascontiguousarray(getattr(som, name)) for name in _ARRAYS if hasattr(som, name)}
-    for name, value in som.get_params().items():
-        if callable(value):
-            raise InputError(
-                f"{name} is a function, which a file cannot hold; set it to a named decay before saving"
-            )
-        if isinstance(value, np.ndarray):
-            arrays[_PARAMETER + name] = np.ascontiguousarray(value)
-        else:  # the state of a random generator is of no use to a map that is trained
-            parameters[name] = None if isinstance(value, np.random.RandomState) else value
+    arrays |= {_PARAMETER + name: array for name, array in given.items()}
     lattice = som.lattice_
     description = {
         "parameters": parameters,
@@ -59,6 +52,39 @@ def save_som(som: SOM, folder: Path) -> Path:
         "feature_names": [str(name) for name in getattr(som, "feature_names_in_", [])],
     }
     return write_model(folder, "som", description, arrays)
+
+
+def split_parameters(parameters: Mapping[str, Any]) -> tuple[dict[str, Any], Arrays]:
+    """Parameters as the two files hold them: plain values, and arrays (of whatever NumPy takes for one, such as a
+    pandas series). The state of a random generator becomes None: it is of no use to a map that is trained.
+
+    Raises InputError for a function, an array of other things than numbers, and what JSON cannot hold.
+    """
+    plain: dict[str, Any] = {}
+    arrays: Arrays = {}
+    for name, value in parameters.items():
+        if callable(value):
+            raise InputError(
+                f"{name} is a function, which a file cannot hold; set it to a named decay before saving"
+            )
+        if isinstance(value, np.random.RandomState):
+            plain[name] = None
+        elif hasattr(value, "__array__") and not isinstance(value, np.generic):
+            array = np.asarray(value, order="C")
+            if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+                raise InputError(
+                    f"{name} is an array of {array.dtype}, which a file cannot hold; allowed: numbers of up to 64 bits"
+                )
+            arrays[name] = array
+        else:
+            plain[name] = _plain(value)
+            try:
+                json.dumps(plain[name])
+            except (TypeError, ValueError) as error:
+                raise InputError(
+                    f"{name} cannot be saved ({error}); allowed: plain values, lists of them, arrays of numbers"
+                ) from None
+    return plain, arrays
 
 
 def write_model(folder: Path, model: str, description: dict[str, Any], arrays: Arrays) -> Path:
@@ -173,13 +199,13 @@ def _check_arrays(arrays: Arrays, n_units: int, n_features: int) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON can hold of a description: NaN and infinity as null."""
+    """What JSON can hold of a description: arrays as lists, NaN and infinity as null."""
+    if hasattr(value, "__array__"):
+        value = np.asarray(value).tolist()
     if isinstance(value, dict):
         return {str(name): _plain(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
-    if isinstance(value, np.generic):
-        value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
