@@ -28,9 +28,8 @@ __all__ = ["DEFAULT_IMAGE_SIZE", "ImageStack", "parse_image_size", "stack_images
 DEFAULT_IMAGE_SIZE = 64
 _MAX_IMAGE_SIZE = 4096
 _THREADS = min(16, 2 * (os.cpu_count() or 1))
-_SMALL = (
-    64 * 64
-)  # pixels; below, the interpreter's share of the work is larger than the decoder's: no threads
+# Pixels; below, the interpreter's share of the work is larger than the decoder's: no threads.
+_SMALL = 64 * 64
 _BLOCK = 1024
 T = TypeVar("T")
 

@@ -13,9 +13,9 @@ from somscope.figures.units import colour_bar, draw_units, map_figure, with_unit
 from somscope.maps.lattice import Lattice
 from somscope.measures import mean_per_unit
 
-__all__ = ["error_layers_figure", "topographic_error_pairs"]
+__all__ = ["MOST_PAIRS", "error_layers_figure", "topographic_error_pairs"]
 
-_MOST_PAIRS = 150
+MOST_PAIRS = 150  # drawn as lines; more would hide the map
 
 
 def topographic_error_pairs(
@@ -55,13 +55,13 @@ def error_layers_figure(
     n_items = len(np.asarray(units))
     error = count.sum() / max(n_items, 1)
     note = f"topographic error {error:.3f} ({kind} neighbours)"
-    if len(pairs) > _MOST_PAIRS:
-        note += f"; lines: the {_MOST_PAIRS} most frequent of {len(pairs):,} pairs"
+    if len(pairs) > MOST_PAIRS:
+        note += f"; lines: the {MOST_PAIRS} most frequent of {len(pairs):,} pairs"
     figure, axes = map_figure(lattice, "Errors", note, below=0.6 + 0.5 * (lattice.rows == 1))
     cells = draw_units(axes, lattice, mean_per_unit(distances, units, lattice.n_units))
     colour_bar(figure, axes, cells, with_unit("quantization error: mean distance to the prototype", unit))
     if len(pairs):
-        pairs, count = pairs[:_MOST_PAIRS], count[:_MOST_PAIRS]
+        pairs, count = pairs[:MOST_PAIRS], count[:MOST_PAIRS]
         delta = edge_displacements(lattice, pairs)
         start, stop = lattice.positions[pairs[:, 0]], lattice.positions[pairs[:, 1]]
         wraps = np.abs(start + delta - stop).max(axis=1) > 1e-6

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from somscope.figures.classes import majority
-from somscope.figures.errors import topographic_error_pairs
+from somscope.figures.errors import MOST_PAIRS, topographic_error_pairs
 from somscope.figures.planes import most_varied
 from somscope.figures.transitions import most_probable_next
 from somscope.maps.lattice import Lattice
@@ -30,7 +30,6 @@ __all__ = [
 
 _MOST_PLANES = 48
 _MOST_PLANE_VALUES = 150_000
-_MOST_PAIRS = 150
 _MOST_LINES = 2000  # of transitions, one of each unit
 
 
@@ -38,11 +37,9 @@ def value_layers(summary: MapSummary, lattice: Lattice, distance: MapDistance) -
     """Hits, U-matrix, quantization error and topographic error."""
     hits = np.where(summary.hits > 0, summary.hits.astype(np.float64), np.nan)
     pairs, count = topographic_error_pairs(lattice, summary.units, summary.second_units)
-    lines = np.column_stack([pairs, count])[:_MOST_PAIRS].tolist()
+    lines = np.column_stack([pairs, count])[:MOST_PAIRS].tolist()
     said = (
-        f"the {_MOST_PAIRS} most frequent of {len(pairs):,} pairs"
-        if len(pairs) > _MOST_PAIRS
-        else "all pairs"
+        f"the {MOST_PAIRS} most frequent of {len(pairs):,} pairs" if len(pairs) > MOST_PAIRS else "all pairs"
     )
     kind = {"4": "4", "8": "8", "hexagonal": "6"}[lattice.default_adjacency]
     return [

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 
+from somscope.maps.distances import column_scale
+
 __all__ = ["MapDistance"]
 
 _PLAIN = {"images": "pixels from 0 to 1", "text": "TF-IDF weights"}
@@ -79,10 +81,8 @@ class MapDistance:
     def shaped(self, rows: Any) -> Any:
         """(n, d) items or prototypes, dense or CSR, in the space that the map sees: weighted, and for cosine of
         length 1."""
-        if (
-            self.weights is not None
-        ):  # Manhattan's weights multiply differences, those of the others their squares
-            scale = self.weights if self.metric == "manhattan" else np.sqrt(self.weights)
+        scale = column_scale(self.metric, self.weights)
+        if scale is not None:
             rows = rows.multiply(scale).tocsr() if issparse(rows) else rows * scale
         if self.metric == "cosine":
             from sklearn.preprocessing import normalize

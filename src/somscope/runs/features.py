@@ -27,9 +27,8 @@ __all__ = [
     "without_unknown",
 ]
 
-LARGE_BYTES = (
-    2**30
-)  # of a dense feature matrix; beyond it a collection is read in blocks and never held whole
+# Of a dense feature matrix; beyond it a collection is read in blocks and never held whole.
+LARGE_BYTES = 2**30
 _BLOCK_BYTES = 64 * 2**20
 
 

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "Run", "left_out", "unfinished"]
 
-FORMAT = (
-    1  # the version of the layout of a run folder; raised when an older somscope could not read a newer run
-)
+# The version of the layout of a run folder; raised when an older somscope could not read a newer run.
+FORMAT = 1
 
 _FILES = (
     "config.json",
