@@ -43,12 +43,11 @@ def assign_command(
     `somscope assign runs/photos more/ -o where.parquet`
     """
     check_choice("the ending of --out", out.suffix.lower(), TABLE_SUFFIXES)
-    if out.exists() and not overwrite:
-        raise RunError(f"{out} exists: choose another file, or give --overwrite to replace it")
-
     from somscope.runs import Run, assign_collection, new_file, open_like
 
     opened = Run.open(run)
+    if out.exists() and not overwrite:
+        raise RunError(f"{out} exists: choose another file, or give --overwrite to replace it")
     collection = open_like(opened, data, **({} if id_column is None else {"id_column": id_column}))
     table = assign_collection(opened, collection)
     with new_file(out) as partial:

@@ -7,8 +7,8 @@ from rich.text import Text
 
 __all__ = ["ERR", "OUT", "say_error", "say_note"]
 
-OUT = Console(highlight=False)
-ERR = Console(stderr=True, highlight=False)
+OUT = Console(highlight=False, emoji=False)
+ERR = Console(stderr=True, highlight=False, emoji=False)
 
 
 def say_error(message: str) -> None:

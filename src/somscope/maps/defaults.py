@@ -61,15 +61,15 @@ def choose_units(n_items: float) -> tuple[float, str]:
     """About how many units for n items, and why: 5 sqrt(n) (Vesanto's rule), at most n / 5 and at most 1600.
 
     Below 625 items Vesanto's rule leaves a unit fewer than five items, and many units none. The smallest collections
-    (below 45) have 9 units, but not more than half the items.
+    (below 45) have 9 units, but not more than half the items, and never fewer than two.
     """
     wanted = 5.0 * float(np.sqrt(n_items))
-    most = max(n_items / _ITEMS_PER_UNIT, min(_FEWEST_UNITS, n_items / 2), 1.0)
+    most = max(n_items / _ITEMS_PER_UNIT, min(_FEWEST_UNITS, n_items / 2), 2.0)
     if wanted > most:
         rule = (
             f"one unit for every {_ITEMS_PER_UNIT} of"
             if most == n_items / _ITEMS_PER_UNIT
-            else f"at most {_FEWEST_UNITS} units, and half as many as items, for"
+            else f"at most {_FEWEST_UNITS} units, and half as many as items but two, for"
         )
         return (
             most,

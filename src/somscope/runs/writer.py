@@ -30,7 +30,9 @@ def check_target(path: str | Path, overwrite: bool = False) -> None:
     if not path.is_dir() or path.is_symlink():
         raise RunError(f"{path} exists and is not a folder: choose another output folder")
     if not overwrite:
-        raise RunError(f"{path} exists: choose another output folder, or give --overwrite to replace it")
+        raise RunError(
+            f"{path} exists: choose another output folder, or replace it (--overwrite, overwrite=True)"
+        )
     if any(path.iterdir()) and not (path / "config.json").is_file():
         raise RunError(f"{path} is not a run folder (it has no config.json), so it is not replaced")
 
@@ -121,7 +123,15 @@ def _explained(path: Path) -> Iterator[None]:
         raise
 
 
-_NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.ENAMETOOLONG)
+_NOT_WRITABLE = (
+    errno.EACCES,
+    errno.ENOENT,
+    errno.EPERM,
+    errno.EROFS,
+    errno.EEXIST,
+    errno.ENOTDIR,
+    errno.ENAMETOOLONG,
+)
 
 
 def _beside(path: Path, name: object) -> bool:
