@@ -313,6 +313,28 @@ def test_a_large_file_is_never_held_whole(
     assert run.metrics["quantization_error"] < 0.9 * centre  # it has learned something
 
 
+def test_a_deep_map_of_a_large_file(tmp_path: Path, small_blocks: list[int]) -> None:
+    images = np.arange(900)[:, None, None] % 3 * 80 + np.random.default_rng(0).integers(0, 90, (900, 4, 4))
+    np.save(tmp_path / "x.npy", images.astype(np.uint8))
+    collection = open_collection(tmp_path / "x.npy")
+    assert isinstance(collection.features, np.memmap)
+    parameters = {
+        "grid": (2, 2),
+        "latent_dim": 2,
+        "hidden": (8,),
+        "n_steps": 20,
+        "finish_steps": 4,
+        "device": "cpu",
+    }
+    run = mapping.map_collection(collection, tmp_path / "run", "desom", parameters)
+    assert "a random sample of 200 items" in " ".join(left_out(run.config))
+    assert max(small_blocks) <= 200
+    units = run.model().best_units(images.astype(np.uint8)[..., None])[0][:, 0]
+    assert run.assignments()["unit"].to_pylist() == units.tolist()
+    assert run.metrics["sample_size"] == 200
+    assert 0 < run.metrics["reconstruction_error"] < 1
+
+
 def test_a_file_of_the_usual_size_is_held(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", blobs().features)
     run = mapping.map_collection(open_collection(tmp_path / "x.npy"), tmp_path / "run", parameters=SMALL)

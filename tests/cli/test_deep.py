@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from cli.samples import invoke, make_photos, make_table
+from cli.samples import invoke, make_photos, make_table, make_texts
 from somscope.errors import RunError
 from somscope.models.table import MODELS
 from somscope.runs import Run
@@ -201,6 +201,18 @@ def test_new_images_are_brought_into_the_form_of_the_run(tmp_path: Path) -> None
     assert len((tmp_path / "where.csv").read_text().splitlines()) == 13
 
 
+def test_texts(tmp_path: Path) -> None:
+    make_texts(tmp_path / "lines.txt")
+    result = invoke("map", tmp_path / "lines.txt", *DESOM, "-o", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    run = Run.open(tmp_path / "run")
+    assert run.config["left_out"] == []
+    assert run.model().decoded_prototypes_.shape == (6, run.config["collection"]["n_features"])
+    (tmp_path / "new.txt").write_text("cat sails east\nwind drives dog\n")
+    result = invoke("assign", tmp_path / "run", tmp_path / "new.txt", "-o", tmp_path / "where.csv")
+    assert result.exit_code == 0, result.output
+
+
 def test_a_table_and_its_uneven_columns(tmp_path: Path) -> None:
     make_table(tmp_path / "table.csv")
     arguments = ("map", tmp_path / "table.csv", "--columns", "a,b,c", *DESOM)
@@ -325,7 +337,9 @@ def test_a_folder_of_others_in_the_place_of_checkpoints_is_left_alone(folder: Pa
     assert (folder / "run.checkpoints" / "thesis.tex").read_text() == "mine"
 
 
-def test_ctrl_c_keeps_what_was_learned_and_says_how_to_go_on(folder: Path, desom_run: Path) -> None:
+def test_ctrl_c_keeps_what_was_learned_and_says_how_to_go_on(
+    folder: Path, desom_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     arguments = ("map", "bars.npy", *DESOM, "-o", "run")
     stop = SIGNAL_IN_STEP_13.format(act="signal.raise_signal(signal.SIGINT)")
     process = start(*arguments, cwd=folder, before=stop)
@@ -337,9 +351,9 @@ def test_ctrl_c_keeps_what_was_learned_and_says_how_to_go_on(folder: Path, desom
     assert "interrupted" in (folder / "run" / "report.html").read_text(encoding="utf-8")
     assert run.metrics["reconstruction_error"] > 0
     (command,) = [line for line in output.splitlines() if line.startswith("somscope map")]
-    process = start(*shlex.split(command)[1:], cwd=folder)
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == 0, output
+    monkeypatch.chdir(folder)
+    result = invoke(*shlex.split(command)[1:])
+    assert result.exit_code == 0, result.output
     assert_same(desom_run, folder / "run")
     assert not (folder / "run.checkpoints").exists()
     assert "--resume" not in (folder / "run" / "report.html").read_text(encoding="utf-8")
@@ -436,8 +450,20 @@ def test_two_processes_train_one_map_and_the_first_writes_it(folder: Path, desom
     run = Run.open(folder / "run")
     assert run.config["command"][:6] == ["torchrun", "--nproc-per-node", "2", "-m", "somscope", "map"]
     assert run.config["left_out"] == []
-    done = subprocess.run(
-        [*command, "map", "bars.npy", "-o", "som"], cwd=folder, capture_output=True, text=True, check=False
-    )
-    assert done.returncode != 0
-    assert done.stderr.count("som is trained by one process: start it without torchrun") == 1
+
+
+def test_a_map_without_a_network_is_trained_by_one_process(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "TORCHELASTIC_RUN_ID": "x",
+        "WORLD_SIZE": "2",
+        "RANK": "0",
+        "LOCAL_WORLD_SIZE": "2",
+    }.items():
+        monkeypatch.setenv(name, value)
+    arguments = ("map", folder / "bars.npy", "-o", folder / "run")
+    refused(*arguments, match="som is trained by one process: start it without torchrun")
+    monkeypatch.setenv("RANK", "1")
+    result = invoke(*arguments)
+    assert (result.exit_code, result.output) == (2, "")  # the first process speaks for all
