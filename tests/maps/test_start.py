@@ -147,6 +147,7 @@ def test_a_chosen_grid_fits_the_items_and_makes_a_lattice(n, first, second, shap
 @pytest.mark.parametrize(
     ("n", "units", "why"),
     [
+        (2, 2, "the fewest units that make a map, for 2 items"),
         (4, 2, "at most 9 units, and half as many as items, for 4 items"),
         (30, 9, "at most 9 units"),
         (150, 30, r"one unit for every 5 of 150 items, where 5 sqrt\(n\) = 61 would leave many units empty"),

@@ -65,11 +65,13 @@ def choose_units(n_items: float) -> tuple[float, str]:
     """
     wanted = 5.0 * float(np.sqrt(n_items))
     most = max(n_items / _ITEMS_PER_UNIT, min(_FEWEST_UNITS, n_items / 2), 2.0)
+    if n_items < 4:
+        return most, f"the fewest units that make a map, for {n_items:.0f} items"
     if wanted > most:
         rule = (
             f"one unit for every {_ITEMS_PER_UNIT} of"
             if most == n_items / _ITEMS_PER_UNIT
-            else f"at most {_FEWEST_UNITS} units, and half as many as items but two, for"
+            else f"at most {_FEWEST_UNITS} units, and half as many as items, for"
         )
         return (
             most,
