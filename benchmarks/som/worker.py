@@ -37,7 +37,9 @@ _MODULES = {
 }
 
 
-_SETTLE = 0.3  # seconds until the threads of the product have stopped spinning, so that no training pays for them
+_SETTLE = (
+    0.3  # seconds until the threads of the product have stopped spinning, so that no training pays for them
+)
 
 
 def find_tool(name: str) -> Tool:
