@@ -142,7 +142,7 @@ def test_default_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(tmp_path)
     assert invoke("map", "my table.csv", "--grid", "2x2", "--passes", 1).exit_code == 0
     assert (tmp_path / "runs" / "my-table" / "report.html").is_file()
-    refused("map", "my table.csv", match="exists: choose another output folder, or give --overwrite")
+    refused("map", "my table.csv", match="exists: choose another output folder, or replace it")
     arguments = ("map", "my table.csv", "--grid", "2x3", "--passes", 1, "--overwrite")
     assert invoke(*arguments).exit_code == 0
     assert Run.open(tmp_path / "runs" / "my-table").lattice.columns == 3
