@@ -69,7 +69,7 @@ def test_two_passes_are_those_of_the_rule(name, metric, lattice):
 def test_the_first_item_meets_the_first_values_and_the_last_item_the_last(monkeypatch, digits, n_passes):
     met = []
 
-    def steps(x, weights, order, prototypes, lattice, shape, radii, rates, *_):
+    def steps(x, order, prototypes, lattice, shape, radii, rates, *_):
         met.append(np.stack([radii, rates]))
         return 0.0
 

@@ -359,7 +359,7 @@ def sum_sparse_by_unit(pointers, indices, values, weights, order, starts, sums, 
 
 @compiled(nogil=True, fastmath=FAST)
 def online_steps(  # type: ignore[no-untyped-def]
-    x, weights, order, prototypes, squared_lattice, shape, radii, rates, column_squared, manhattan
+    x, order, prototypes, squared_lattice, shape, radii, rates, column_squared, manhattan
 ):
     """Kohonen's sequential rule for the items in `order`: m_k += rate_t h(k, bmu; radius_t) (x_t - m_k).
 
@@ -386,8 +386,7 @@ def online_steps(  # type: ignore[no-untyped-def]
                 least = total
                 best = k
         met += least if manhattan else np.sqrt(least)
-        rate = rates[t] if weights is None else rates[t] * weights[order[t]]
-        rate = min(rate, 1.0)
+        rate = rates[t]
         radius = max(radii[t], 1e-12)
         for k in range(n_units):
             d = squared_lattice[best, k] / (radius * radius)

@@ -73,7 +73,7 @@ def train_online(
             at = (p * len(visits) + np.arange(cuts[s], cuts[s + 1])) / last * n_passes
             radius, rate = (np.interp(at, np.arange(n_passes + 1), values) for values in (radii, rates))
             met += kernels.online_steps(
-                x, None, part, prototypes, squared, shape, radius, rate, scale, items.metric == "manhattan"
+                x, part, prototypes, squared, shape, radius, rate, scale, items.metric == "manhattan"
             )
             if s == _SLICES - 1:
                 if not np.abs(prototypes).max() < bounds:

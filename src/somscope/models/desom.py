@@ -5,8 +5,9 @@
     L_som = 1/b sum_i sum_k w_ik ||z_i - m_k||^2,  w_ik = exp(-d(b_i, k)^2 / T^2),  T = Tmax (Tmin / Tmax)^(t / (n - 1))
 
 The weights w are constants: the gradient of L_som reaches the encoder and the prototypes through the distances alone.
-With the published schedule the map ends as a quantizer: three items in ten have a second best unit far from the best.
-The finish, which is ours, lays a batch SOM over the codes and trains on with T held, and with a loss on that order.
+With the published schedule the neighbourhood ends so narrow that nothing holds the order of the units any longer
+(the study desom-radius measures it). The finish, which is ours, lays a batch SOM over the codes and trains on with T
+held, and with a loss on that order.
 """
 
 from __future__ import annotations
