@@ -187,13 +187,14 @@ def speed_figure(content: dict[str, Any]) -> Figure:
                 bar.set_hatch("///")
                 bar.set_edgecolor("white")
             mark = "~" if row.get("extrapolated") else ""
+            ratio = f"{_ratio(row):.0f}" if _ratio(row) >= 1000 else f"{_ratio(row):.3g}"
             axes.annotate(
-                f"{mark}{_ratio(row):.3g}", (bar.get_width(), bar.get_y() + bar.get_height() / 2), fontsize=7,
+                mark + ratio, (bar.get_width(), bar.get_y() + bar.get_height() / 2), fontsize=7,
                 xytext=(3, 0), textcoords="offset points", va="center",
             )  # fmt: skip
         axes.set_xscale("log")
         axes.axvline(1.0, color="black", lw=1.0, ls="--")
-        axes.margins(x=0.12)
+        axes.margins(x=0.16)
         axes.set_title(workload, fontsize=9)
         axes.set_xlabel("time of a pass / time of the float32 matrix product (log)", fontsize=8)
         axes.tick_params(labelsize=7)
