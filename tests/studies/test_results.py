@@ -19,7 +19,7 @@ from studies.samples import Notes, entry, study
 
 
 def train(tiny: Study, work: Path, seeds: int = 3) -> dict[tuple[str, ...], list[FinishedCell]]:
-    run_cells(tiny.cells(range(seeds)), work, "cpu", Notes())
+    run_cells(tiny.cells(range(seeds)), work, "cpu", "auto", Notes())
     return finished_cells(tiny, work)
 
 
@@ -58,7 +58,7 @@ def test_the_file_says_what_made_it(tmp_path: Path) -> None:
 def test_all_finished_cells_are_in_the_file_whatever_was_asked_for(tmp_path: Path) -> None:
     tiny = study(entry(), entry(variant="other"), entry(variant="never"))
     for variant in ("default", "other"):
-        run_cells(tiny.cells(range(1), variants=[variant]), tmp_path, "cpu", Notes())
+        run_cells(tiny.cells(range(1), variants=[variant]), tmp_path, "cpu", "auto", Notes())
     rows = document(tiny, finished_cells(tiny, tmp_path), {}, {}, None)["rows"]
     assert [row["variant"] for row in rows] == ["default", "other"]
 

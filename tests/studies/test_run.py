@@ -17,7 +17,7 @@ from studies.samples import TINY, Notes, Stand, entry, study
 
 
 def run(tiny: Study, work: Path, seeds: int = 2, watch: Notes | None = None) -> Outcome:
-    return run_cells(tiny.cells(range(seeds)), work, "cpu", watch or Notes())
+    return run_cells(tiny.cells(range(seeds)), work, "cpu", "auto", watch or Notes())
 
 
 def test_finished_cells_are_not_trained_again(tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_finished_cells_are_not_trained_again(tmp_path: Path) -> None:
 
 def test_a_cell_reads_back_as_it_was_written(tmp_path: Path) -> None:
     cell = Cell(entry(parameters={"grid": (2, 3)}), 4)
-    trained = train_cell(cell, Split(TINY["blobs:train"], TINY["blobs:test"]), tmp_path, "cpu")
+    trained = train_cell(cell, Split(TINY["blobs:train"], TINY["blobs:test"]), tmp_path, "cpu", "auto")
     assert read_cell(tmp_path, cell) == trained
     assert trained.parameters == {"grid": [2, 3], "mode": "good"}
     assert trained.trained == {"n_items": 45, "fingerprint": TINY["blobs:train"].fingerprint}
@@ -128,7 +128,7 @@ def test_checkpoints_of_another_device_are_not_gone_on_from(
     tiny = study(entry(model="slow"))
     for there in (False, True, False):
         monkeypatch.setattr("torch.cuda.is_available", lambda there=there: there)
-        assert run_cells(tiny.cells(range(1)), tmp_path, "auto", Notes()).interrupted
+        assert run_cells(tiny.cells(range(1)), tmp_path, "auto", "auto", Notes()).interrupted
     assert sorted((path / "steps").read_text() for path in tmp_path.iterdir()) == ["1", "2"]
 
 

@@ -77,6 +77,7 @@ def _command(study: Study) -> Callable[..., None]:
         variants: Annotated[str | None, typer.Option(help="Only these variants.")] = None,
         protocols: Annotated[str | None, typer.Option(help="Only these protocols: paper, held-out.")] = None,
         device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+        precision: Annotated[str, typer.Option(help="Of the networks: auto (fp32), fp32 or bf16.")] = "auto",
         work: Annotated[
             Path | None,
             typer.Option(help="Where finished trainings are kept; by default beside the result: NAME.cells."),
@@ -95,7 +96,7 @@ def _command(study: Study) -> Callable[..., None]:
             "protocols": _names(protocols),
         }
         cells = study.cells(_seeds(seeds), **choices)
-        _run(study, cells, device, work, out, as_json)
+        _run(study, cells, device, precision, work, out, as_json)
 
     run.__doc__ = f"""{study.title}.
 
@@ -134,20 +135,30 @@ def _seeds(text: str) -> range:
     return seeds
 
 
-def _run(study: Study, cells: list[Cell], device: str, work: Path | None, out: Path, as_json: bool) -> None:
+def _run(
+    study: Study,
+    cells: list[Cell],
+    device: str,
+    precision: str,
+    work: Path | None,
+    out: Path,
+    as_json: bool,
+) -> None:
     from somscope.errors import RunError
     from somscope.studies.cells import work_folder
     from somscope.studies.machine import use_all_cores
     from somscope.studies.results import document, finished_cells, read_results, write_results
     from somscope.studies.run import run_cells
+    from somscope.training import TrainingOptions
 
     previous = read_results(out) if out.is_file() else None
     if previous is not None and previous.get("study") != study.name:
         raise RunError(f"{out} holds the results of {previous.get('study')}: name another file")
     folder = work_folder(out) if work is None else work
+    TrainingOptions(device=device, precision=precision)  # refuse a wrong word before the data are read
     use_all_cores()
     with _Progress(len(cells)) as watch:
-        outcome = run_cells(cells, folder, device, watch)
+        outcome = run_cells(cells, folder, device, precision, watch)
     finished = finished_cells(study, folder)
     if finished:
         content = document(study, finished, outcome.missing, outcome.failed, previous)

@@ -20,8 +20,8 @@ _REFERENCES = {
     "minisom": "somscope.studies.references:MiniSomReference",
     "ae+minisom": "somscope.studies.references:EncodedMiniSomReference",
 }
-# What a run decides, and what does not change what is learned.
-_OF_THE_RUN = ("random_state", "device", "verbose", "checkpoints", "resume", "training")
+# What a run decides; the rows of a study are the same with all of it.
+_OF_THE_RUN = ("random_state", "device", "precision", "verbose", "checkpoints", "resume", "training")
 
 
 def learner_classes() -> dict[str, str]:
@@ -44,7 +44,7 @@ def _defaults(cls: type[Any]) -> dict[str, Any]:
 
 
 def learner_parameters(entry: Entry) -> dict[str, Any]:
-    """All parameters with which a row is trained, defaults included, as JSON can hold them; not seed and device.
+    """All parameters with which a row is trained, defaults included, as JSON can hold them, but those of the run.
 
     Raises InputError for a parameter that the model does not have.
     """
@@ -71,13 +71,14 @@ def what_differs(entry: Entry, recorded: Mapping[str, Any]) -> str:
     )
 
 
-def build(entry: Entry, seed: int, device: str, checkpoints: Path) -> Any:
+def build(entry: Entry, seed: int, device: str, precision: str, checkpoints: Path) -> Any:
     """The model of a row, not yet trained; one that writes checkpoints goes on from what that folder holds."""
     cls = _class_of(entry)
     defaults = _defaults(cls)
     run = {
         "random_state": seed,
         "device": device,
+        "precision": precision,
         "verbose": False,
         "checkpoints": checkpoints,
         "resume": checkpoints.is_dir(),

@@ -56,8 +56,8 @@ def resolved_device(device: str) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def made_here(device: str) -> dict[str, Any]:
-    """Version, commit, time, device and versions of other packages, as a finished cell keeps them."""
+def made_here(device: str, precision: str) -> dict[str, Any]:
+    """Version, commit, time, device, precision and versions of other packages, as a finished cell keeps them."""
     versions = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:
@@ -69,6 +69,7 @@ def made_here(device: str) -> dict[str, Any]:
         "commit": commit(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": describe_device(device),
+        "precision": precision,
         "versions": versions,
     }
 

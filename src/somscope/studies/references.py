@@ -95,7 +95,8 @@ def _minisom() -> Any:
 class EncodedMiniSomReference:
     """The real MiniSom on the codes of an autoencoder that was trained before, the one of our AE-SOM.
 
-    grid, sigma, learning_rate, n_epochs: of `MiniSomReference`; pretrain_epochs, device, checkpoints, resume: of
+    grid, sigma, learning_rate, n_epochs: of `MiniSomReference`; pretrain_epochs, device, precision, checkpoints,
+    resume: of
     `somscope.models.ae_som.AESOM`. Prototypes lie among the codes.
     """
 
@@ -103,6 +104,7 @@ class EncodedMiniSomReference:
     lattice_: Lattice | None
     stop_reason_: str
     device_: str
+    precision_: str
     seconds_: float
 
     def __init__(
@@ -116,6 +118,7 @@ class EncodedMiniSomReference:
         pretrain_epochs: int = 200,
         random_state: int = 0,
         device: str = "auto",
+        precision: str = "auto",
         checkpoints: Path | None = None,
         resume: bool = False,
     ) -> None:
@@ -128,6 +131,7 @@ class EncodedMiniSomReference:
         self.pretrain_epochs = pretrain_epochs
         self.random_state = random_state
         self.device = device
+        self.precision = precision
         self.checkpoints = checkpoints
         self.resume = resume
 
@@ -144,6 +148,7 @@ class EncodedMiniSomReference:
             pretrain_epochs=self.pretrain_epochs,
             random_state=self.random_state,
             device=self.device,
+            precision=self.precision,
             checkpoints=self.checkpoints,
             resume=self.resume,
             verbose=False,
@@ -153,8 +158,8 @@ class EncodedMiniSomReference:
         ).fit(autoencoder.encode(X))
         self._autoencoder = autoencoder
         self.prototypes_, self.lattice_ = som.prototypes_, som.lattice_
-        self.stop_reason_, self.device_ = autoencoder.stop_reason_, autoencoder.device_
-        self.seconds_ = autoencoder.seconds_
+        self.stop_reason_, self.seconds_ = autoencoder.stop_reason_, autoencoder.seconds_
+        self.device_, self.precision_ = autoencoder.device_, autoencoder.precision_
         return self
 
     def encode(self, X: Any) -> NDArray[np.float32]:

@@ -68,6 +68,7 @@ def make_row(entry: Entry, cells: Sequence[FinishedCell]) -> dict[str, Any]:
         "versions": _joined_versions([cell.made.get("versions", {}) for cell in cells]),
         "commit": _joined(cell.made.get("commit") for cell in cells),
         "device": _joined(cell.made.get("device") for cell in cells),
+        "precision": _joined(cell.made.get("precision") for cell in cells),
         "created": max(str(cell.made.get("created", "")) for cell in cells),
     }
 
@@ -115,7 +116,7 @@ def document(
         if candidates:
             row = max(candidates, key=lambda row: len(row["seeds"]))
             rows.append({**row, **_failures(entry, row["seeds"], failed, kept)})
-    made = made_here("cpu")
+    made = made_here("cpu", "fp32")
     keys = {_key(row) for row in rows}
     lost = {cell.entry: why for cell, why in failed.items()}
     absent = [_absence(entry, why) for entry, why in {**lost, **missing}.items() if entry.key not in keys]

@@ -57,7 +57,7 @@ def _split(name: str, protocol: str) -> Split:
     return load_split(name, protocol)
 
 
-def run_cells(cells: Sequence[Cell], work: Path, device: str, watch: Watch) -> Outcome:
+def run_cells(cells: Sequence[Cell], work: Path, device: str, precision: str, watch: Watch) -> Outcome:
     """Train every cell that has no file in `work`, in order; Ctrl-C ends it, and what is finished stays.
 
     A cell that was trained with other settings is trained again. A row whose data are not here, and a training that
@@ -84,7 +84,9 @@ def run_cells(cells: Sequence[Cell], work: Path, device: str, watch: Watch) -> O
             waiting = [other for other in todo[at:] if other.entry not in outcome.missing]
             watch.starts(cell, outcome.finished, len(cells), seconds_left(waiting, known))
             try:
-                trained = train_cell(cell, _split(cell.entry.data, cell.entry.protocol), work, device)
+                trained = train_cell(
+                    cell, _split(cell.entry.data, cell.entry.protocol), work, device, precision
+                )
             except DataError as error:
                 for other in waiting:
                     if other.entry.data == cell.entry.data:
@@ -105,7 +107,7 @@ def run_cells(cells: Sequence[Cell], work: Path, device: str, watch: Watch) -> O
     return outcome
 
 
-def train_cell(cell: Cell, split: Split, work: Path, device: str) -> FinishedCell:
+def train_cell(cell: Cell, split: Split, work: Path, device: str, precision: str) -> FinishedCell:
     """Train the model of a cell on `split.train`, score it on `split.scored`, and write it into `work`.
 
     A model that writes checkpoints has them there until its cell is written, and goes on from them after a crash or
@@ -114,9 +116,9 @@ def train_cell(cell: Cell, split: Split, work: Path, device: str) -> FinishedCel
     """
     parameters = learner_parameters(cell.entry)
     device = resolved_device(device)  # a training on a GPU does not go on from one on a processor
-    settings = json.dumps([parameters, split.train.fingerprint, device], sort_keys=True).encode()
+    settings = json.dumps([parameters, split.train.fingerprint, device, precision], sort_keys=True).encode()
     checkpoints = cell_path(work, cell).with_suffix(f".{hashlib.sha256(settings).hexdigest()[:8]}")
-    model = build(cell.entry, cell.seed, device, checkpoints)
+    model = build(cell.entry, cell.seed, device, precision, checkpoints)
     unlabelled = replace(split.train, labels=None, label_names=())
     start = time.perf_counter()
     model.fit(unlabelled)
@@ -132,7 +134,7 @@ def train_cell(cell: Cell, split: Split, work: Path, device: str) -> FinishedCel
         scored=_items(split.scored),
         measures={**measures, "seconds": seconds},
         chance=chance,
-        made=made_here(str(getattr(model, "device_", "cpu"))),
+        made=made_here(str(getattr(model, "device_", "cpu")), str(getattr(model, "precision_", "fp32"))),
     )
     write_cell(work, finished)
     if checkpoints.is_dir():

@@ -17,6 +17,7 @@ _COLUMNS = {
     "topographic_error_4": ("TE4", 3),
     "topographic_error_8": ("TE8", 3),
     "topographic_error_hexagonal": ("TE6", 3),
+    "quantization_error": ("QE", 3),
     "unit_perplexity": ("perplexity", 1),
     "dead_units": ("dead units", 1),
     "seconds": ("seconds", 0),
@@ -27,7 +28,8 @@ _PROTOCOLS = {
 }
 LEGEND = (
     "Mean ± standard deviation over the seeds; in brackets the published number. TE4 and TE8: topographic error with 4 "
-    "and 8 neighbours. Chance: the same units with shuffled labels."
+    "and 8 neighbours. QE: mean distance to the best prototype, among the codes where the model has codes. Chance: the "
+    "same units with shuffled labels."
 )
 
 
@@ -86,7 +88,10 @@ def _escaped(cells: Sequence[str]) -> list[str]:
 
 
 def _name(row: Mapping[str, Any]) -> str:
-    return str(row["model"]) if row["variant"] == "default" else f"{row['model']} ({row['variant']})"
+    notes = [] if row["variant"] == "default" else [str(row["variant"])]
+    if row.get("precision") not in (None, "fp32"):
+        notes.append(f"in {row['precision']}")
+    return f"{row['model']} ({', '.join(notes)})" if notes else str(row["model"])
 
 
 def _seeds(row: Mapping[str, Any]) -> str:
