@@ -65,6 +65,37 @@ def test_it_learns(sheet, method):
     assert many.hits_.all()
 
 
+@pytest.mark.parametrize("legacy", [True, False])
+def test_a_map_of_a_trained_autoencoder_is_that_of_the_whole_training(sheet, tmp_path, legacy):
+    x, how = sheet[:100], {"grid": (3, 4), "legacy": legacy, "n_steps": 9, **QUICK}
+    whole = AESOM(pretrain_epochs=3, **how).fit(x)
+    AESOM(pretrain_epochs=3, method="batch", **QUICK).fit(x).save(tmp_path / "ae")
+    taken = AESOM(autoencoder=tmp_path / "ae", **how).fit(x)
+    np.testing.assert_array_equal(taken.prototypes_, whole.prototypes_)
+    np.testing.assert_array_equal(taken.encode(x), whole.encode(x))
+    assert set(taken.history_["phase"]) == {"map"}
+    batch = AESOM(autoencoder=str(tmp_path / "ae"), method="batch", **QUICK).fit(x)
+    np.testing.assert_array_equal(batch.encode(x), whole.encode(x))
+    taken.save(tmp_path / "map")
+    (tmp_path / "ae" / "model.json").unlink()  # a saved map does not need it
+    np.testing.assert_array_equal(AESOM.load(tmp_path / "map").transform(x), taken.transform(x))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"latent_dim": 4}, "latent_dim 3; this model has 4"),
+        ({"hidden": (16,)}, r"hidden \(16, 8\); this model has \(16,\)"),
+    ],
+)
+def test_an_autoencoder_of_other_sizes_is_refused(sheet, tmp_path, change, message):
+    AESOM(pretrain_epochs=1, method="batch", **QUICK).fit(sheet).save(tmp_path)
+    with pytest.raises(InputError, match=message):
+        AESOM(**{**QUICK, **change}, autoencoder=tmp_path).fit(sheet)
+    with pytest.raises(InputError, match="n_features_in_"):
+        AESOM(**QUICK, autoencoder=tmp_path).fit(sheet[:, 1:])
+
+
 def test_pixels_are_not_looked_at_twice(pictures):
     """The codes are computed once, from bytes as from floats."""
     flat = (pictures.reshape(len(pictures), -1) / np.float32(255)).astype(np.float32)

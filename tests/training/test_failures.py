@@ -130,7 +130,7 @@ def test_a_term_may_not_take_a_column_of_the_history():
     [
         {"n_steps": 3, "n_epochs": 3},
         {},
-        {"n_steps": 0},
+        {"n_steps": -1},
         {"n_epochs": 1.5},
         {"n_steps": 3, "batch_size": 0},
         {"n_steps": 3, "clip_norm": 0.0},

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import Optimizer
 
-from somscope.errors import check_choice
+from somscope.errors import InputError, check_choice
 from somscope.maps.decay import Decay
 from somscope.maps.lattice import Lattice
 from somscope.models.checks import check_common, check_flag, check_number, check_whole
@@ -93,6 +93,7 @@ class AESOM(DeepMap):
         final_radius (lattice steps, exp(-d^2 / 2 r^2)): n_steps, temperature, decay, neighbourhood and
         lattice_distance are then not used.
     pretrain_epochs: of the autoencoder; n_steps: of the map.
+    autoencoder: folder of a trained ae-som, whose autoencoder is taken as it is; pretrain_epochs is then not used.
     grid, latent_dim, lattice, toroidal, batch_size, hidden, batch_norm, temperature, decay, neighbourhood,
     lattice_distance, learning_rate, device, precision, random_state, checkpoints, resume, training, verbose: as of
     `DESOM`.
@@ -119,6 +120,7 @@ class AESOM(DeepMap):
         batch_size: int = 256,
         hidden: tuple[int, ...] = (500, 500, 2000),
         batch_norm: bool = False,
+        autoencoder: str | Path | None = None,
         temperature: tuple[float, float] = (10.0, 0.1),
         decay: Decay = "exponential",
         neighbourhood: str = "gaussian",
@@ -144,6 +146,7 @@ class AESOM(DeepMap):
         self.batch_size = batch_size
         self.hidden = hidden
         self.batch_norm = batch_norm
+        self.autoencoder = autoencoder
         self.temperature = temperature
         self.decay = decay
         self.neighbourhood = neighbourhood
@@ -173,6 +176,10 @@ class AESOM(DeepMap):
         net = DenseAutoencoder(
             self.n_features_in_, self.hidden, self.latent_dim, batch_norm=self.batch_norm, generator=generator
         )
+        if (
+            self.autoencoder is not None and generator is not None
+        ):  # None: the weights come from a file of this model
+            self._take_autoencoder(net)
         return AutoencoderSOM(
             net,
             self.lattice_,
@@ -181,10 +188,20 @@ class AESOM(DeepMap):
             neighbourhood=self.neighbourhood,
         )
 
+    def _take_autoencoder(self, net: DenseAutoencoder) -> None:
+        """Give the net the weights of `autoencoder`. Raises InputError for a net of other sizes."""
+        trained = AESOM.load(Path(str(self.autoencoder)))
+        for name in ("n_features_in_", "hidden", "latent_dim", "batch_norm"):
+            theirs, ours = getattr(trained, name), getattr(self, name)
+            if theirs != ours:
+                raise InputError(f"autoencoder {self.autoencoder} has {name} {theirs}; this model has {ours}")
+        net.load_state_dict(trained.module_.net.state_dict())
+
     def _phases(self, module: DeepMapModule, items: NDArray[Any], generator: torch.Generator) -> list[Phase]:
         assert isinstance(module, AutoencoderSOM)
         before = AutoencoderTask(module, self.learning_rate)
-        phases = [Phase("autoencoder", before, n_epochs=self.pretrain_epochs, batch_size=self.batch_size)]
+        n_epochs = self.pretrain_epochs if self.autoencoder is None else 0
+        phases = [Phase("autoencoder", before, n_epochs=n_epochs, batch_size=self.batch_size)]
         if self.method == "sgd":
             rows = draw_rows(len(items), self.lattice_.n_units, generator)
             eps_hat = 1e-7 if self.legacy else None

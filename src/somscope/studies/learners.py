@@ -21,7 +21,16 @@ _REFERENCES = {
     "ae+minisom": "somscope.studies.references:EncodedMiniSomReference",
 }
 # What a run decides; the rows of a study are the same with all of it.
-_OF_THE_RUN = ("random_state", "device", "precision", "verbose", "checkpoints", "resume", "training")
+_OF_THE_RUN = (
+    "random_state",
+    "device",
+    "precision",
+    "verbose",
+    "checkpoints",
+    "resume",
+    "training",
+    "autoencoder",
+)
 
 
 def learner_classes() -> dict[str, str]:

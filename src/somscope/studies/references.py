@@ -95,9 +95,8 @@ def _minisom() -> Any:
 class EncodedMiniSomReference:
     """The real MiniSom on the codes of an autoencoder that was trained before, the one of our AE-SOM.
 
-    grid, sigma, learning_rate, n_epochs: of `MiniSomReference`; pretrain_epochs, device, precision, checkpoints,
-    resume: of
-    `somscope.models.ae_som.AESOM`. Prototypes lie among the codes.
+    grid, sigma, minisom_rate (its learning_rate), n_epochs: of `MiniSomReference`; pretrain_epochs, autoencoder,
+    device, precision, checkpoints, resume: of `somscope.models.ae_som.AESOM`. Prototypes lie among the codes.
     """
 
     prototypes_: NDArray[np.floating]
@@ -111,11 +110,12 @@ class EncodedMiniSomReference:
         self,
         grid: tuple[int, int] = (8, 8),
         sigma: float = 1.0,
-        learning_rate: float = 0.5,
+        minisom_rate: float = 0.5,
         n_epochs: int = 1,
         hidden: tuple[int, ...] = (500, 500, 2000),
         latent_dim: int = 10,
         pretrain_epochs: int = 200,
+        autoencoder: str | Path | None = None,
         random_state: int = 0,
         device: str = "auto",
         precision: str = "auto",
@@ -124,11 +124,12 @@ class EncodedMiniSomReference:
     ) -> None:
         self.grid = grid
         self.sigma = sigma
-        self.learning_rate = learning_rate
+        self.minisom_rate = minisom_rate
         self.n_epochs = n_epochs
         self.hidden = hidden
         self.latent_dim = latent_dim
         self.pretrain_epochs = pretrain_epochs
+        self.autoencoder = autoencoder
         self.random_state = random_state
         self.device = device
         self.precision = precision
@@ -146,6 +147,7 @@ class EncodedMiniSomReference:
             method="batch",
             hidden=self.hidden,
             pretrain_epochs=self.pretrain_epochs,
+            autoencoder=self.autoencoder,
             random_state=self.random_state,
             device=self.device,
             precision=self.precision,
@@ -154,7 +156,7 @@ class EncodedMiniSomReference:
             verbose=False,
         ).fit(X)
         som = MiniSomReference(
-            self.grid, self.sigma, self.learning_rate, self.n_epochs, self.random_state
+            self.grid, self.sigma, self.minisom_rate, self.n_epochs, self.random_state
         ).fit(autoencoder.encode(X))
         self._autoencoder = autoencoder
         self.prototypes_, self.lattice_ = som.prototypes_, som.lattice_

@@ -95,9 +95,9 @@ class Task:
 class Phase:
     """A part of a training with one task.
 
-    n_steps or n_epochs: exactly one. batch_size: items of a step, over all processes; the last batch of an epoch has
-    what is left. shuffle: a new order every epoch; False keeps the order of the data. clip_norm: largest norm of the
-    gradient of one optimizer's step.
+    n_steps or n_epochs: exactly one; 0 trains nothing, and the phases behind it keep their numbers. batch_size: items
+    of a step, over all processes; the last batch of an epoch has what is left. shuffle: a new order every epoch; False
+    keeps the order of the data. clip_norm: largest norm of the gradient of one optimizer's step.
     Raises InputError for values that are not allowed.
     """
 
@@ -112,10 +112,12 @@ class Phase:
     def __post_init__(self) -> None:
         if (self.n_steps is None) == (self.n_epochs is None):
             raise InputError(f"phase {self.name!r}: give n_steps or n_epochs, one of the two")
-        for what in ("n_steps", "n_epochs", "batch_size"):
+        for what, least in (("n_steps", 0), ("n_epochs", 0), ("batch_size", 1)):
             value = getattr(self, what)
-            if value is not None and (not isinstance(value, int | np.integer) or value < 1):
-                raise InputError(f"phase {self.name!r}: {what}={value!r}; it must be a whole number from 1")
+            if value is not None and (not isinstance(value, int | np.integer) or value < least):
+                raise InputError(
+                    f"phase {self.name!r}: {what}={value!r}; it must be a whole number from {least}"
+                )
         if self.clip_norm is not None and not self.clip_norm > 0:
             raise InputError(f"phase {self.name!r}: clip_norm={self.clip_norm!r}; it must be above 0")
 
