@@ -86,12 +86,22 @@ def estimator(folder):
     save_file(model.module_.state_dict(), folder / f"weights-{RANK}.safetensors")
 
 
+def deep_map(folder):
+    """A published model with its finish, whose seed is given: as one process trains it."""
+    folder.mkdir(exist_ok=True)
+    how = {"hidden": (16, 8), "n_steps": 60, "finish_steps": 30, "random_state": 0, "device": "cpu"}
+    model = DESOM((3, 3), 2, verbose=False, **how).fit(blobs())
+    save_file(model.module_.state_dict(), folder / f"weights-{RANK}.safetensors")
+    (folder / f"units-{RANK}.json").write_text(json.dumps(model.labels_.tolist()))
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     home = Path(sys.argv[1])
     run(home / "same", same())
     run(home / "random", random())
     estimator(home / "estimator")
+    deep_map(home / "deep-map")
     stopped = run(home / "resumed", interrupted(random()))
     assert (stopped.stop_reason, stopped.n_steps) == ("interrupted", 7 + 6), stopped
     resumed = run(home / "resumed", random(), resume=True)

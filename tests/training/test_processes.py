@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from somscope.training.order import part_of
-from training.several import run, same
+from training.several import deep_map, run, same
 
 SCRIPT = Path(__file__).parent / "several.py"
 
@@ -26,6 +26,7 @@ def folders(tmp_path_factory):
     done = subprocess.run([*command, str(SCRIPT), str(two)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     run(one / "same", same())
+    deep_map(one / "deep-map")
     return one, two
 
 
@@ -40,7 +41,17 @@ def test_the_weights_are_those_of_one_process(folders):
         torch.testing.assert_close(two[name], one[name], rtol=1e-4, atol=1e-6, msg=name)
 
 
-@pytest.mark.parametrize("what", ["same", "random", "estimator"])
+def test_a_deep_map_is_that_of_one_process(folders):
+    one, two = (weights(folder / "deep-map") for folder in folders)
+    assert one.keys() == two.keys()
+    for name in one:
+        torch.testing.assert_close(two[name], one[name], rtol=1e-3, atol=1e-4, msg=name)
+    units = [json.loads((folder / "deep-map" / "units-0.json").read_text()) for folder in folders]
+    assert np.mean(np.equal(*units)) > 0.99
+    assert len(set(units[0])) > 3
+
+
+@pytest.mark.parametrize("what", ["same", "random", "estimator", "deep-map"])
 def test_every_process_ends_with_the_same_weights(folders, what):
     first, second = (weights(folders[1] / what, rank) for rank in (0, 1))
     assert first.keys() == second.keys()
