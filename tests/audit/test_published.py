@@ -13,6 +13,7 @@ from somscope.audit import from_arrays
 from somscope.audit.published import (
     METRICS,
     PublishedMaps,
+    chance,
     domains,
     jaccard_by_cluster,
     jaccard_by_image,
@@ -188,3 +189,17 @@ def test_rotation_of_equal_items() -> None:
     assert (flat == flat[0]).all()
     with pytest.raises(InputError, match="one number for all"):
         rotate(np.zeros((2, 3)), np.zeros((2, 4)))
+
+
+def test_chance_shuffles_pairs_and_labels() -> None:
+    units = np.repeat(np.arange(5), 8)
+    maps = PublishedMaps(units, units, units, np.concatenate([units, units + 5]))
+    draw = np.random.default_rng(0)
+    shuffled = [chance(maps, draw) for _ in range(20)]
+    assert metrics(maps)["detection_image_mean"] == 1
+    assert np.mean([one["detection_image_mean"] for one in shuffled]) < 0.3
+    assert metrics(maps)["fake_only"] == 5
+    assert np.mean([one["fake_only"] for one in shuffled]) < 1
+    same = PublishedMaps(units, units, units, np.concatenate([units, units]))
+    assert metrics(same)["pairs_together"] == 40
+    assert np.mean([chance(same, draw)["pairs_together"] for _ in range(50)]) == pytest.approx(8, abs=1)

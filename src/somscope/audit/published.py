@@ -12,7 +12,7 @@ its script, read for what it does. What the text leaves open or the code does ot
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ __all__ = [
     "GRID",
     "METRICS",
     "PublishedMaps",
+    "chance",
     "domains",
     "jaccard_by_cluster",
     "jaccard_by_image",
@@ -75,16 +76,6 @@ class PublishedMaps:
     b: Units
     fake: Units
     combined: Units
-
-    def shuffled(self, generator: np.random.Generator) -> PublishedMaps:
-        """The same maps with pairing by chance, and on the combined map fakes and reals by chance."""
-        n = len(self.a)
-        return PublishedMaps(
-            a=self.a[generator.permutation(n)],
-            b=self.b[generator.permutation(n)],
-            fake=self.fake[generator.permutation(n)],
-            combined=self.combined[generator.permutation(2 * n)],
-        )
 
 
 def domains(images: AuditImages, name: str) -> tuple[Floats, Floats, Floats]:
@@ -164,6 +155,19 @@ def metrics(maps: PublishedMaps) -> dict[str, float]:
     found["real_only"] = float(((reals > 0) & (fakes == 0)).sum())
     found["clusters_combined"] = float(((fakes + reals) > 0).sum())
     return {name: found[name] for name in METRICS}
+
+
+def chance(maps: PublishedMaps, generator: np.random.Generator) -> dict[str, float]:
+    """`metrics` of the same maps with pairs drawn by chance; fake only and real only: with shuffled reals and fakes."""
+    n = len(maps.a)
+    paired = replace(
+        maps,
+        a=generator.permutation(maps.a),
+        b=generator.permutation(maps.b),
+        combined=np.concatenate([generator.permutation(maps.combined[:n]), maps.combined[n:]]),
+    )
+    labelled = metrics(replace(maps, combined=generator.permutation(maps.combined)))
+    return metrics(paired) | {name: labelled[name] for name in ("fake_only", "real_only")}
 
 
 def jaccard_by_image(first: Units, second: Units) -> Floats:

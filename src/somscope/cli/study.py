@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from somscope.cli.console import ERR, OUT, say_note
+from somscope.cli.gan_som import gan_som_command
 from somscope.cli.group import EXIT_INTERRUPTED
 from somscope.errors import InputError
 from somscope.studies import STUDIES, Study
+from somscope.studies.gan_som_tables import NAME, SETS, TITLE
 
 if TYPE_CHECKING:
     from somscope.studies.cells import FinishedCell
     from somscope.studies.declare import Cell
 
-__all__ = ["add_study", "app"]
+__all__ = ["add_study", "app", "show_results"]
 
 _WIDEST = 1000  # characters of a table
 
@@ -45,6 +47,7 @@ def list_command() -> None:
             for what in ("data", "model")
         )
         table.add_row(study.name, study.title, data, models, str(len(study.entries)), str(study.n_seeds))
+    table.add_row(NAME, TITLE, ", ".join(SETS), "som", str(2 * len(SETS)), "20")
     OUT.print(table)
     OUT.print(
         "Run one, or a part of it:  somscope study desom-tables --data mnist --models k-means --seeds 2"
@@ -117,6 +120,7 @@ def add_study(group: typer.Typer, study: Study) -> None:
 
 for _study in STUDIES.values():
     add_study(app, _study)
+app.command("gan-som")(gan_som_command)
 
 
 def _names(text: str | None) -> list[str] | None:
@@ -163,7 +167,7 @@ def _run(
     if finished:
         content = document(study, finished, outcome.missing, outcome.failed, previous)
         write_results(out, content)
-        _show(content, out, as_json)
+        show_results(content, out, as_json)
         _draw(study, content, out)
     if outcome.interrupted:
         say_note(
@@ -182,7 +186,7 @@ def _run(
         say_note(note)
 
 
-def _show(content: dict[str, Any], out: Path, as_json: bool) -> None:
+def show_results(content: dict[str, Any], out: Path, as_json: bool) -> None:
     """Print the document or its tables."""
     if as_json:
         import json
@@ -205,7 +209,7 @@ def _show(content: dict[str, Any], out: Path, as_json: bool) -> None:
         wide = Console(width=_WIDEST)
         width = Measurement.get(wide, wide.options, table).maximum
         Console(width=width).print(table)  # numbers that are cut off to fit a screen are of no use
-    OUT.print(LEGEND, soft_wrap=True, markup=False)
+    OUT.print(content.get("legend", LEGEND), soft_wrap=True, markup=False)
     OUT.print(f"result: {out}", soft_wrap=True, markup=False)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["Table", "markdown", "tables"]
+__all__ = ["GivenTable", "Table", "markdown", "tables"]
 
 # measure -> head of the column, digits. In this order; a column without any number is left out.
 _COLUMNS = {
@@ -46,8 +46,18 @@ class Table:
             self.lines.append(["chance", *chance, ""])
 
 
-def tables(content: Mapping[str, Any]) -> list[Table]:
-    """One table for each data set and protocol of a result file, in the order of its rows."""
+class GivenTable(NamedTuple):
+    """A table that stands in the result file itself, as text."""
+
+    title: str
+    head: list[str]
+    lines: list[list[str]]
+
+
+def tables(content: Mapping[str, Any]) -> Sequence[Table | GivenTable]:
+    """The tables that a result file holds; else one for each data set and protocol, in the order of its rows."""
+    if "tables" in content:
+        return [GivenTable(**table) for table in content["tables"]]
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in content["rows"]:
         groups.setdefault((row["data"], row["protocol"]), []).append(row)
@@ -64,7 +74,7 @@ def markdown(content: Mapping[str, Any]) -> str:
         ruler = "|---|" + "---:|" * (len(table.head) - 1)
         lines = ["| " + " | ".join(_escaped(line)) + " |" for line in (table.head, *table.lines)]
         parts.append("\n".join([f"**{table.title}**", "", lines[0], ruler, *lines[1:]]))
-    parts.append(LEGEND)
+    parts.append(content.get("legend", LEGEND))
     device = content.get("device")
     if device:
         parts.append(f"Measured on: {device}; somscope {content['somscope']}.")
