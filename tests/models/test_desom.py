@@ -300,3 +300,21 @@ def test_bf16_learns_what_fp32_learns(blobs):
 def test_parameters_that_are_refused(sheet, options, message):
     with pytest.raises(InputError, match=message):
         DESOM(**{**SMALL, **options}).fit(sheet)
+
+
+def test_a_finish_of_a_trained_model(sheet, tmp_path):
+    """It is the one of the whole training, and only of a model of the same shape."""
+    how = {"grid": (3, 3), "n_steps": 20, "finish_steps": 10, "pretrain_epochs": 1, **SMALL}
+    DESOM(finish="none", **how).fit(sheet).save(tmp_path)
+    for finish in ("som", "joint"):
+        whole = DESOM(finish=finish, **how).fit(sheet)
+        taken = DESOM(finish=finish, start=tmp_path, **how).fit(sheet)
+        same(weights_of(taken), weights_of(whole))
+        assert taken.n_iter_ < whole.n_iter_
+    for change in ({"grid": (3, 4)}, {"latent_dim": 2}, {"hidden": (16,)}, {"toroidal": True}):
+        with pytest.raises(InputError, match="this model has"):
+            DESOM(start=tmp_path, **{**how, **change}).fit(sheet)
+    with pytest.raises(InputError, match="n_features_in"):
+        DESOM(start=tmp_path, **how).fit(sheet[:, 1:])
+    with pytest.raises(InputError, match="finish must be"):
+        DESOM(start=tmp_path, finish="none", **how).fit(sheet)

@@ -10,8 +10,9 @@ import pytest
 
 from somscope.data import Collection
 from somscope.models.ae_som import AESOM
+from somscope.models.desom import DESOM
 from somscope.studies import pretrained
-from somscope.studies.pretrained import take_autoencoder
+from somscope.studies.pretrained import take_shared
 from somscope.studies.references import EncodedMiniSomReference, KMeansReference
 from studies.samples import TINY
 
@@ -51,25 +52,41 @@ def test_it_is_trained_once_for_rows_that_differ_in_their_maps(
         AESOM(grid=(3, 3), method="batch", **SMALL),
         EncodedMiniSomReference(grid=(2, 2), **SMALL),
     ]
-    seconds = {take_autoencoder(model, unlabelled(), tmp_path) for model in models}
+    seconds = {take_shared(model, unlabelled(), tmp_path) for model in models}
     assert len(trained) == 1
     assert len(seconds) == 1
     assert min(seconds) > 0
     assert len({model.autoencoder for model in models}) == 1
     for change in ({"latent_dim": 1}, {"random_state": 4}, {"pretrain_epochs": 1}, {"precision": "bf16"}):
-        take_autoencoder(AESOM(**{**SMALL, **change}), unlabelled(), tmp_path)
-    take_autoencoder(AESOM(**SMALL), unlabelled("blobs:train"), tmp_path)
+        take_shared(AESOM(**{**SMALL, **change}), unlabelled(), tmp_path)
+    take_shared(AESOM(**SMALL), unlabelled("blobs:train"), tmp_path)
     assert len(trained) == 6
 
 
 def test_a_row_learns_what_it_would_have_learned_alone(tmp_path: Path) -> None:
     alone = AESOM(grid=(2, 2), legacy=True, n_steps=5, verbose=False, **SMALL).fit(unlabelled())
     shared = AESOM(grid=(2, 2), legacy=True, n_steps=5, verbose=False, **SMALL)
-    take_autoencoder(shared, unlabelled(), tmp_path)
+    take_shared(shared, unlabelled(), tmp_path)
     np.testing.assert_array_equal(shared.fit(unlabelled()).prototypes_, alone.prototypes_)
 
 
+def test_finishes_of_one_joint_training_are_those_of_whole_trainings(tmp_path: Path) -> None:
+    how: dict[str, Any] = {"hidden": (8,), "latent_dim": 2, "n_steps": 5, "finish_steps": 4, "device": "cpu"}
+    radii, items = (0.4, 0.8), unlabelled()
+    models = [DESOM((2, 2), final_radius=r, random_state=0, verbose=False, **how) for r in radii]
+    seconds = {take_shared(model, items, tmp_path) for model in models}
+    assert len(seconds) == 1
+    assert len(list((tmp_path / "shared").glob("*/model.json"))) == 1
+    shared = [model.fit(items).prototypes_ for model in models]
+    assert not np.array_equal(*shared)
+    for radius, prototypes in zip(radii, shared, strict=True):
+        whole = DESOM((2, 2), final_radius=radius, random_state=0, verbose=False, **how).fit(items)
+        np.testing.assert_array_equal(prototypes, whole.prototypes_)
+    legacy = DESOM((2, 2), legacy=True, random_state=0, verbose=False, **how)
+    assert take_shared(legacy, items, tmp_path) == 0.0
+
+
 def test_other_models_are_left_alone(trained: list[dict[str, Any]], tmp_path: Path) -> None:
-    assert take_autoencoder(KMeansReference(), unlabelled(), tmp_path) == 0.0
+    assert take_shared(KMeansReference(), unlabelled(), tmp_path) == 0.0
     assert not trained
     assert not list(tmp_path.iterdir())

@@ -36,6 +36,7 @@ class ConvDESOM(DESOM):
     """
 
     model_name: ClassVar[str] = "conv-desom"
+    _sizes: ClassVar[tuple[str, ...]] = ("filters", "image_shape_")
 
     def __init__(
         self,
@@ -62,6 +63,7 @@ class ConvDESOM(DESOM):
         finish_steps: int = 2000,
         final_radius: float = 0.4,
         order: float = 5e-3,
+        start: str | Path | None = None,
         device: str = "auto",
         precision: str = "auto",
         random_state: Any = None,
@@ -92,6 +94,7 @@ class ConvDESOM(DESOM):
         self.finish_steps = finish_steps
         self.final_radius = final_radius
         self.order = order
+        self.start = start
         self.device = device
         self.precision = precision
         self.random_state = random_state

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from somscope.errors import check_choice
+from somscope.errors import InputError, check_choice
 from somscope.maps.decay import Decay
 from somscope.maps.lattice import Lattice
 from somscope.models.checks import check_common, check_flag, check_number, check_whole
@@ -159,6 +159,8 @@ class DESOM(DeepMap):
         `order` times the loss on the order of best and second best units (`objectives.som.order_loss`), so that the
         codes come to the map; "none". "auto" is "joint", with legacy "none".
     final_radius: in lattice steps, exp(-d^2 / 2 r^2): smaller is closer to the items, larger is better ordered.
+    start: folder of a trained model of this kind and shape (finish="none"), which is taken as it is: only the finish
+        is trained, such as one with another final_radius.
     pretrain_epochs: of the autoencoder alone, before. update_interval: steps from one step of the map to the next.
     batch_norm: after each hidden layer. learning_rate: of Adam.
     device: "auto", "cpu" or "cuda"; precision: "auto", "fp32" or "bf16" (products of the network).
@@ -173,6 +175,7 @@ class DESOM(DeepMap):
     """
 
     model_name: ClassVar[str] = "desom"
+    _sizes: ClassVar[tuple[str, ...]] = ("hidden",)  # parameters that give the network its shape
     module_: DESOMModule
 
     def __init__(
@@ -199,6 +202,7 @@ class DESOM(DeepMap):
         finish_steps: int = 2000,
         final_radius: float = 0.4,
         order: float = 5e-3,
+        start: str | Path | None = None,
         device: str = "auto",
         precision: str = "auto",
         random_state: Any = None,
@@ -228,6 +232,7 @@ class DESOM(DeepMap):
         self.finish_steps = finish_steps
         self.final_radius = final_radius
         self.order = order
+        self.start = start
         self.device = device
         self.precision = precision
         self.random_state = random_state
@@ -248,6 +253,8 @@ class DESOM(DeepMap):
         for name in ("gamma", "order"):
             check_number(name, getattr(self, name), zero=True)
         check_choice("finish", self.finish, FINISHES)
+        if self.start is not None and self.chosen_finish == "none":
+            raise InputError("start leaves only the finish to be trained: finish must be 'som' or 'joint'")
         self._check_sizes()
 
     def _check_sizes(self) -> None:
@@ -259,13 +266,27 @@ class DESOM(DeepMap):
         )
 
     def _module(self, generator: torch.Generator | None) -> DESOMModule:
-        return DESOMModule(
+        module = DESOMModule(
             self._net(generator),
             self.lattice_,
             self.latent_dim,
             distance="legacy" if self.legacy else self.lattice_distance,
             neighbourhood=self.neighbourhood,
         )
+        if (
+            self.start is not None and generator is not None
+        ):  # None: the weights come from a file of this model
+            self._take_start(module)
+        return module
+
+    def _take_start(self, module: DESOMModule) -> None:
+        """Give the module the state of `start`. Raises InputError for a model of other settings."""
+        trained = type(self).load(Path(str(self.start)))
+        for name in ("n_features_in_", "lattice_", "latent_dim", "batch_norm", *self._sizes):
+            theirs, ours = getattr(trained, name), getattr(self, name)
+            if theirs != ours:
+                raise InputError(f"start {self.start} has {name.rstrip('_')} {theirs}; this model has {ours}")
+        module.load_state_dict(trained.module_.state_dict())
 
     def _phases(self, module: DeepMapModule, items: NDArray[Any], generator: torch.Generator) -> list[Phase]:
         assert isinstance(module, DESOMModule)
@@ -277,15 +298,21 @@ class DESOM(DeepMap):
         }
         how: dict[str, Any] = {"batch_size": self.batch_size, "shuffle": not self.legacy}
         phases = []
+        taken = self.start is not None  # phases of no steps, so that the others keep their numbers
         if self.pretrain_epochs:
             before = AutoencoderTask(module, **adam_options)
             phases.append(
-                Phase("autoencoder", before, n_epochs=self.pretrain_epochs, batch_size=self.batch_size)
+                Phase(
+                    "autoencoder",
+                    before,
+                    n_epochs=0 if taken else self.pretrain_epochs,
+                    batch_size=self.batch_size,
+                )
             )
         map_options: dict[str, Any] = {"interval": self.update_interval, "moving": bool(self.legacy)}
         joint = DESOMTask(module, temperatures(self), rows, self.gamma, **map_options, **adam_options)
-        phases.append(Phase("joint", joint, n_steps=self.n_steps, **how))
-        if self._finish_kind == "joint":
+        phases.append(Phase("joint", joint, n_steps=0 if taken else self.n_steps, **how))
+        if self.chosen_finish == "joint":
             finish = FinishTask(
                 module, self.finish_steps, self.final_radius, self.gamma, self.order, seed, **adam_options
             )
@@ -294,10 +321,11 @@ class DESOM(DeepMap):
 
     @property
     def _laid_at(self) -> float | None:
-        return self.final_radius if self._finish_kind == "som" else None
+        return self.final_radius if self.chosen_finish == "som" else None
 
     @property
-    def _finish_kind(self) -> str:
+    def chosen_finish(self) -> str:
+        """What `finish` comes to: "none", "som" or "joint"."""
         if self.finish != "auto":
             return self.finish
         return "none" if self.legacy else "joint"

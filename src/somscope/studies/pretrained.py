@@ -1,4 +1,4 @@
-"""Autoencoders that several rows of a study begin with: each is trained once and kept in the work folder."""
+"""Trainings that several rows of a study begin with: each is done once and kept in the work folder."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 
 from somscope.data import Collection
 from somscope.models.ae_som import AESOM
+from somscope.models.desom import DESOM
 from somscope.runs.record import jsonable
 
-__all__ = ["take_autoencoder"]
+__all__ = ["take_shared"]
 
 _OF_THE_AUTOENCODER = (
     "hidden",
@@ -24,28 +25,41 @@ _OF_THE_AUTOENCODER = (
     "device",
     "precision",
 )
+_OF_THE_FINISH = ("finish", "finish_steps", "final_radius", "order", "start", "checkpoints", "resume")
 
 
-def take_autoencoder(model: Any, items: Collection, work: Path) -> float:
-    """Have `model` begin with an autoencoder that was trained on `items` as it would train its own; seconds of that.
+def take_shared(model: Any, items: Collection, work: Path) -> float:
+    """Have `model` begin with what another row began with, too; the seconds that this took, whenever it was done.
 
-    A model without the parameter `autoencoder` is left alone. The autoencoder is trained where `work` does not hold
-    it yet; it goes on from a checkpoint after a crash or Ctrl-C. Raises KeyboardInterrupt where Ctrl-C ended it.
+    A model with the parameter `autoencoder` gets one that was trained on `items` as it would train its own; a DESOM
+    with a finish gets the joint training before it. What `work` does not hold yet is trained, from a checkpoint on
+    after a crash or Ctrl-C. Other models are left alone. Raises KeyboardInterrupt where Ctrl-C ended the training.
     """
-    if not hasattr(model, "autoencoder"):
-        return 0.0
-    usual = AESOM().get_params(deep=False)
-    parameters = {name: getattr(model, name, usual[name]) for name in _OF_THE_AUTOENCODER}
-    settings = json.dumps([jsonable(parameters), items.fingerprint], sort_keys=True).encode()
-    folder = work / "autoencoders" / hashlib.sha256(settings).hexdigest()[:16]
-    checkpoints = folder.with_suffix(".checkpoints")
+    if hasattr(model, "autoencoder"):
+        usual = AESOM().get_params(deep=False)
+        parameters = {name: getattr(model, name, usual[name]) for name in _OF_THE_AUTOENCODER}
+        model.autoencoder, seconds = _kept(AESOM((2, 2), method="batch", **parameters), items, work)
+        return seconds
+    if isinstance(model, DESOM) and model.chosen_finish != "none":
+        parameters = model.get_params(deep=False)
+        parameters = {name: value for name, value in parameters.items() if name not in _OF_THE_FINISH}
+        model.start, seconds = _kept(type(model)(**parameters, finish="none"), items, work)
+        return seconds
+    return 0.0
+
+
+def _kept(model: Any, items: Collection, work: Path) -> tuple[Path, float]:
+    """The folder of a trained model with these parameters, and the seconds of its training."""
+    settings = {name: jsonable(value) for name, value in model.get_params(deep=False).items()}
+    words = json.dumps([model.model_name, settings, items.fingerprint], sort_keys=True).encode()
+    folder = work / "shared" / hashlib.sha256(words).hexdigest()[:16]
     if (folder / "model.json").is_file():
-        trained = AESOM.load(folder)
-    else:
-        how: dict[str, Any] = {"checkpoints": checkpoints, "resume": checkpoints.is_dir(), "verbose": False}
-        trained = AESOM((2, 2), method="batch", **parameters, **how).fit(items)
-        if trained.stop_reason_ == "interrupted":
-            raise KeyboardInterrupt
-        trained.save(folder)
-    model.autoencoder = folder
-    return trained.seconds_
+        return folder, float(type(model).load(folder).seconds_)
+    model.checkpoints = folder.with_suffix(".checkpoints")
+    model.resume = model.checkpoints.is_dir()
+    model.verbose = False
+    model.fit(items)
+    if model.stop_reason_ == "interrupted":
+        raise KeyboardInterrupt
+    model.save(folder)
+    return folder, float(model.seconds_)

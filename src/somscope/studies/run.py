@@ -19,7 +19,7 @@ from somscope.studies.cells import FinishedCell, cell_path, read_cell, write_cel
 from somscope.studies.declare import Cell, Entry
 from somscope.studies.learners import build, learner_parameters
 from somscope.studies.machine import made_here, resolved_device
-from somscope.studies.pretrained import take_autoencoder
+from somscope.studies.pretrained import take_shared
 from somscope.studies.score import score
 from somscope.studies.sets import Split, load_split
 
@@ -111,7 +111,7 @@ def run_cells(cells: Sequence[Cell], work: Path, device: str, precision: str, wa
 def train_cell(cell: Cell, split: Split, work: Path, device: str, precision: str) -> FinishedCell:
     """Train the model of a cell on `split.train`, score it on `split.scored`, and write it into `work`.
 
-    The seconds of an autoencoder that it begins with count, though another cell may have trained it.
+    Seconds of a training that it shares with other cells count, whichever did it.
 
     A model that writes checkpoints has them there until its cell is written, and goes on from them after a crash or
     Ctrl-C. Labels never reach the training. Raises KeyboardInterrupt where the model kept what it had learned when
@@ -123,7 +123,7 @@ def train_cell(cell: Cell, split: Split, work: Path, device: str, precision: str
     checkpoints = cell_path(work, cell).with_suffix(f".{hashlib.sha256(settings).hexdigest()[:8]}")
     model = build(cell.entry, cell.seed, device, precision, checkpoints)
     unlabelled = replace(split.train, labels=None, label_names=())
-    before = take_autoencoder(model, unlabelled, work)
+    before = take_shared(model, unlabelled, work)
     start = time.perf_counter()
     model.fit(unlabelled)
     # A model that went on from a checkpoint counts the seconds before it too.
