@@ -1,4 +1,4 @@
-"""Checks of the parameters that deep maps share; each error says what is allowed."""
+"""Checks of the parameters that deep models share; each error says what is allowed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from somscope.maps.defaults import parse_grid
 from somscope.maps.lattice import SHAPES
 from somscope.training import TrainingOptions
 
-__all__ = ["TRAINING", "check_common", "check_flag", "check_number", "check_pair", "check_whole"]
+__all__ = ["TRAINING", "check_common", "check_flag", "check_number", "check_pair", "check_run", "check_whole"]
 
 
 TRAINING = ("checkpoint_steps", "checkpoint_minutes", "log_steps", "loggers", "other_data")
@@ -23,8 +23,13 @@ def check_common(parameters: dict[str, Any]) -> None:
     """grid, lattice, toroidal, batch_size, device, precision, resume, training."""
     parse_grid(parameters["grid"])
     check_choice("lattice", parameters["lattice"], SHAPES)
-    for name in ("toroidal", "resume"):
-        check_flag(name, parameters[name])
+    check_flag("toroidal", parameters["toroidal"])
+    check_run(parameters)
+
+
+def check_run(parameters: dict[str, Any]) -> None:
+    """batch_size, device, precision, resume, training."""
+    check_flag("resume", parameters["resume"])
     check_whole("batch_size", parameters["batch_size"], 1)
     training = parameters["training"]
     if training is not None and not isinstance(training, Mapping):

@@ -1,4 +1,4 @@
-"""What every deep map is as mathematics: an encoder, a decoder, and prototypes on a lattice among the codes."""
+"""What every deep model is as mathematics: an encoder, a decoder, and prototypes among the codes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from somscope.errors import check_choice
 from somscope.maps.lattice import Lattice
 from somscope.objectives.som import neighbourhood_weights, som_loss, squared_distances
 
-__all__ = ["DISTANCES", "DeepMapModule", "SOMModule", "lattice_distances", "neighbour_table"]
+__all__ = ["DISTANCES", "DeepMapModule", "DeepModule", "SOMModule", "lattice_distances", "neighbour_table"]
 
 DISTANCES = ("manhattan", "euclidean", "legacy")
 
@@ -49,8 +49,8 @@ def neighbour_table(lattice: Lattice) -> Tensor:
     return torch.tensor([units + [-1] * (width - len(units)) for units in near], dtype=torch.int64)
 
 
-class DeepMapModule(nn.Module, ABC):
-    """Prototypes (K, L) on a lattice among the codes of an encoder.
+class DeepModule(nn.Module, ABC):
+    """Prototypes (K, L) among the codes of an encoder.
 
     counts: (K,) how often each unit was the best one lately. units: (b,) best units of the last batch.
     block: items that can be encoded together in little memory.
@@ -58,14 +58,26 @@ class DeepMapModule(nn.Module, ABC):
 
     counts: Tensor
     units: Tensor
+    n_reseeded: Tensor  # while it is trained, of clusters
     block: int = 2048
 
-    def __init__(self, lattice: Lattice, latent_dim: int) -> None:
+    def __init__(self, n_units: int, latent_dim: int) -> None:
         super().__init__()
-        self.lattice = lattice
-        self.prototypes = nn.Parameter(torch.zeros(lattice.n_units, latent_dim))
-        self.register_buffer("counts", torch.zeros(lattice.n_units))
+        self.prototypes = nn.Parameter(torch.zeros(n_units, latent_dim))
+        self.register_buffer("counts", torch.zeros(n_units))
         self.register_buffer("units", torch.zeros(0, dtype=torch.int64), persistent=False)
+        self._remembered: list[str] = []
+
+    def remember(self, name: str, tensor: Tensor) -> None:
+        """Have an attribute while the model is trained: it is in every checkpoint, and never in a saved model."""
+        self.register_buffer(name, tensor)
+        self._remembered.append(name)
+
+    def forget(self) -> None:
+        """Drop what was remembered for the training alone."""
+        for name in self._remembered:
+            delattr(self, name)
+        self._remembered = []
 
     @abstractmethod
     def encode(self, items: Tensor) -> Tensor:
@@ -83,11 +95,26 @@ class DeepMapModule(nn.Module, ABC):
         """(b, L) -> (b, K) squared distance of each code to each prototype."""
         return squared_distances(codes, self.prototypes)
 
+    def costs(self, codes: Tensor, squared: Tensor) -> Tensor:
+        """Codes (b, L) and their squared distances (b, K) -> (b, K) what an item pays for belonging to each unit.
+
+        The unit with the least cost is the item's own: the nearest one, unless a model has another rule.
+        """
+        return squared
+
     def forward(self, items: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(b, ...) -> codes (b, L), best units (b,) and their distances (b,): what an exported model computes."""
         codes = self.encode(items)
-        units = self.squared_distances(codes).argmin(1)
+        units = self.costs(codes, self.squared_distances(codes)).argmin(1)
         return codes, units, (codes - self.prototypes[units]).square().sum(1).sqrt()
+
+
+class DeepMapModule(DeepModule):
+    """Prototypes on a lattice."""
+
+    def __init__(self, lattice: Lattice, latent_dim: int) -> None:
+        super().__init__(lattice.n_units, latent_dim)
+        self.lattice = lattice
 
 
 class SOMModule(DeepMapModule):

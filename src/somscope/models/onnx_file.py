@@ -1,4 +1,4 @@
-"""Encoder and assignment of a deep map as an ONNX file, for use without PyTorch."""
+"""Encoder and assignment of a deep model as an ONNX file, for use without PyTorch."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import torch
 
 from somscope.atomic import whole_file
 from somscope.errors import InputError
-from somscope.models.module import DeepMapModule
+from somscope.models.module import DeepModule
 
 __all__ = ["export_onnx"]
 
 
-def export_onnx(module: DeepMapModule, n_features: int, path: Path) -> Path:
+def export_onnx(module: DeepModule, n_features: int, path: Path) -> Path:
     """Write the module's forward pass: input "items" (n, d) float32, any n; outputs "latent" (n, L), "unit" (n,) int64
     and "distance" (n,) among the codes.
 

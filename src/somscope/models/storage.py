@@ -1,7 +1,8 @@
-"""A deep map on disk: model.json (what it is) and model.safetensors (its weights). Reading them executes no code."""
+"""A deep model on disk: model.json (what it is) and model.safetensors (its weights). Reading them executes no code."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,14 +13,13 @@ import torch
 from numpy.typing import NDArray
 
 from somscope.errors import InputError, RunError
-from somscope.maps.lattice import Lattice
 from somscope.maps.storage import read_model, write_model
 from somscope.training.state import jsonable
 
 if TYPE_CHECKING:
-    from somscope.models.deep_map import DeepMap
+    from somscope.models.deep_model import DeepModel
 
-__all__ = ["load_deep_map", "save_deep_map"]
+__all__ = ["load_deep_model", "read_weights", "save_deep_model"]
 
 _PLAIN = (
     "n_iter_",
@@ -36,11 +36,11 @@ _PLAIN = (
 _ARRAYS = ("labels_", "hits_")
 _MODULE = "module."  # arrays of the network, as PyTorch names them
 
-Map = TypeVar("Map", bound="DeepMap")
+Model = TypeVar("Model", bound="DeepModel")
 Arrays = Mapping[str, NDArray[Any]]
 
 
-def save_deep_map(model: DeepMap, folder: Path) -> Path:
+def save_deep_model(model: DeepModel, folder: Path) -> Path:
     """Write a fitted model; each file appears whole or not at all, and a check sum ties the two together.
 
     Raises InputError for a parameter that is a function.
@@ -55,15 +55,9 @@ def save_deep_map(model: DeepMap, folder: Path) -> Path:
     arrays = {name: np.ascontiguousarray(getattr(model, name)) for name in _ARRAYS}
     for name, tensor in model.module_.state_dict().items():
         arrays[_MODULE + name] = tensor.detach().cpu().contiguous().numpy()
-    lattice = model.lattice_
     description = {
         "parameters": parameters,
-        "lattice": {
-            "rows": lattice.rows,
-            "columns": lattice.columns,
-            "shape": lattice.shape,
-            "toroidal": lattice.toroidal,
-        },
+        **model._described(),
         "image_shape": model.image_shape_,
         "fitted": {name: getattr(model, name) for name in (*_PLAIN, *model._own_fitted)},
         "feature_names": [str(name) for name in getattr(model, "feature_names_in_", [])],
@@ -71,20 +65,33 @@ def save_deep_map(model: DeepMap, folder: Path) -> Path:
     return write_model(folder, model.model_name, description, arrays)
 
 
-def load_deep_map(cls: type[Map], folder: Path) -> Map:
+def load_deep_model(cls: type[Model], folder: Path) -> Model:
     """Read a model; RunError says which file is missing, broken or of another kind."""
     description, arrays = read_model(folder, cls.model_name)
     try:
         return _restored(cls, description, arrays)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise RunError(
-            f"{folder / 'model.json'} is not a whole description of a {cls.model_name} map: {error!r}"
+            f"{folder / 'model.json'} is not a whole description of a {cls.model_name} {cls._noun}: {error!r}"
         ) from None
 
 
-def _restored(cls: type[Map], description: dict[str, Any], arrays: Arrays) -> Map:
+def read_weights(folder: Path) -> dict[str, torch.Tensor]:
+    """The weights of a saved deep model of any kind, by the names that its module has for them.
+
+    Raises RunError for files that are missing or broken.
+    """
+    try:
+        name = json.loads((folder / "model.json").read_text(encoding="utf-8"))["model"]
+    except (OSError, ValueError, KeyError, TypeError):
+        name = ""  # and `read_model` says what is wrong
+    _, arrays = read_model(folder, str(name))
+    return {n.removeprefix(_MODULE): torch.from_numpy(a) for n, a in arrays.items() if n.startswith(_MODULE)}
+
+
+def _restored(cls: type[Model], description: dict[str, Any], arrays: Arrays) -> Model:
     """The model that a description and its arrays make up; ValueError and the like where they make none."""
-    model: Map = cls()
+    model: Model = cls()
     model.set_params(
         **{
             name: tuple(value) if isinstance(value, list) else value
@@ -98,11 +105,11 @@ def _restored(cls: type[Map], description: dict[str, Any], arrays: Arrays) -> Ma
         name: [math.nan if value is None else value for value in values]
         for name, values in model.history_.items()
     }
-    placed, shape = description["lattice"], description["image_shape"]
-    sizes = [model.n_features_in_, placed["rows"], placed["columns"], *(shape or ())]
+    shape = description["image_shape"]
+    sizes = [model.n_features_in_, *(shape or ())]
     if any(type(size) is not int or size < 1 for size in sizes):
         raise ValueError(f"sizes of the model are not whole numbers from 1: {sizes}")
-    model.lattice_ = Lattice(**placed)
+    model._restore(description)
     model.image_shape_ = None
     if shape is not None:
         height, width, channels = shape
@@ -117,9 +124,11 @@ def _restored(cls: type[Map], description: dict[str, Any], arrays: Arrays) -> Ma
     )
     own = {name: array for name, array in arrays.items() if not name.startswith(_MODULE)}
     if set(own) != set(_ARRAYS) or any(array.dtype != np.int64 or array.ndim != 1 for array in own.values()):
-        raise ValueError(f"the arrays {', '.join(sorted(own))} are not those of a map: {', '.join(_ARRAYS)}")
-    if len(own["hits_"]) != model.lattice_.n_units:
-        raise ValueError(f"hits_ has {len(own['hits_'])} units, the lattice {model.lattice_.n_units}")
+        raise ValueError(
+            f"the arrays {', '.join(sorted(own))} are not those of a {model._noun}: {', '.join(_ARRAYS)}"
+        )
+    if len(own["hits_"]) != model._n_units:
+        raise ValueError(f"hits_ counts {len(own['hits_'])} {model._parts}, not {model._n_units}")
     for name, array in own.items():
         setattr(model, name, array)
     model._put_on_device()
@@ -127,12 +136,12 @@ def _restored(cls: type[Map], description: dict[str, Any], arrays: Arrays) -> Ma
     return model
 
 
-def _module(model: DeepMap, arrays: Arrays) -> Any:
+def _module(model: DeepModel, arrays: Arrays) -> Any:
     """The module with these weights. It is built without memory first, so that no description can ask for more than
     the file holds."""
     units = len(arrays["prototypes"])
-    if units != model.lattice_.n_units:
-        raise ValueError(f"{units} prototypes for the {model.lattice_.n_units} units of the lattice")
+    if units != model._n_units:
+        raise ValueError(f"{units} prototypes for {model._n_units} {model._parts}")
     with torch.device("meta"):
         sketch = model._module(None).state_dict()
     wanted = {name: (tuple(t.shape), str(t.dtype).removeprefix("torch.")) for name, t in sketch.items()}

@@ -1,4 +1,4 @@
-"""Phases of training that several deep maps share, and the ways in which prototypes come to lie among the codes."""
+"""Phases of training that several deep models share, and the ways in which prototypes come to lie among the codes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 from somscope.maps.lattice import Lattice
 from somscope.maps.som import SOM
-from somscope.models.module import DeepMapModule, SOMModule
+from somscope.models.module import DeepModule, SOMModule
 from somscope.objectives.losses import Losses
 from somscope.objectives.reconstruction import squared_error
 from somscope.training import Batch, Engine, Feed, Task, adam
@@ -31,7 +31,7 @@ __all__ = [
 class UnitTask(Task):
     """A task that counts how often each unit is the best one."""
 
-    module: DeepMapModule
+    module: DeepModule
 
     def update(self, batch: Batch, step: int, engine: Engine) -> Losses:
         losses = super().update(batch, step, engine)
@@ -50,11 +50,9 @@ class UnitTask(Task):
 class AutoencoderTask(Task):
     """Mean squared error of the reconstruction, with Adam; prototypes stay where they are."""
 
-    module: DeepMapModule
+    module: DeepModule
 
-    def __init__(
-        self, module: DeepMapModule, learning_rate: float = 1e-3, eps_hat: float | None = None
-    ) -> None:
+    def __init__(self, module: DeepModule, learning_rate: float = 1e-3, eps_hat: float | None = None) -> None:
         self.module, self._rate, self._eps_hat = module, learning_rate, eps_hat
 
     def optimizers(self) -> Mapping[str, Optimizer]:
@@ -103,7 +101,7 @@ def draw_rows(n_items: int, n_units: int, generator: torch.Generator) -> Tensor:
 
 
 @torch.no_grad()
-def prototypes_from_items(module: DeepMapModule, feed: Feed, rows: Tensor) -> None:
+def prototypes_from_items(module: DeepModule, feed: Feed, rows: Tensor) -> None:
     """Put each prototype on the code of one item: rows (K,)."""
     training = module.training
     module.eval()
@@ -113,7 +111,7 @@ def prototypes_from_items(module: DeepMapModule, feed: Feed, rows: Tensor) -> No
 
 
 @torch.no_grad()
-def all_codes(module: DeepMapModule, feed: Feed) -> Tensor:
+def all_codes(module: DeepModule, feed: Feed) -> Tensor:
     """(n, L) float32 codes of all items, on the module's device."""
     training = module.training
     module.eval()

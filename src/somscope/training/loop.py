@@ -25,7 +25,7 @@ from somscope.training.progress import Bar, progress_bar
 from somscope.training.randomness import forked_random
 from somscope.training.saver import Saver
 from somscope.training.state import Position
-from somscope.training.task import Phase
+from somscope.training.task import Phase, Task
 
 __all__ = ["train"]
 
@@ -89,12 +89,14 @@ class _Training:
         self.loggers = Loggers(options.loggers if runtime.rank == 0 else (), engine.warn)
         self.began = perf_counter()
         self.saved = False
+        self.ended = "completed"
 
     def run(self) -> Trained:
         """All phases, or what is left of them after a checkpoint."""
         checkpoint = self._resume()
         first, stopped = self.position.phase, False
         for number in range(first, len(self.phases)):
+            self.ended = "completed"
             if number > first:
                 self.position.phase, self.position.step = number, 0
             self._begin(self.phases[number], checkpoint if number == first else None)
@@ -104,7 +106,7 @@ class _Training:
         self._end(stopped)
         return Trained(
             self.history.columns(),
-            "interrupted" if stopped else "completed",
+            "interrupted" if stopped else self.ended,
             self.position.done,
             self.position.seconds,
             str(self.runtime.device),
@@ -144,6 +146,12 @@ class _Training:
         self.bar.start(phase.name, position.step, total)
         order = None
         while position.step < total:
+            if task.every and position.step % task.every == 0:
+                reason = self._at_interval(task)
+                if reason is not None:
+                    self.ended = reason
+                    self._write_row(phase, max(position.step - 1, 0) // per_epoch, final_half=True)
+                    break
             epoch, at = divmod(position.step, per_epoch)
             if at == 0:
                 task.at_epoch(epoch, self.feed, engine)
@@ -168,6 +176,13 @@ class _Training:
                 return position.step < total or position.phase + 1 < len(self.phases)
         self._check_weights(phase)
         return False
+
+    def _at_interval(self, task: Task) -> str | None:
+        """Why the phase ends here, or None; the same in all processes."""
+        reason = task.at_interval(self.position.step, self.feed, self.engine)
+        self.runtime.agree(task.module)
+        agreed: str | None = self.runtime.broadcast(reason)
+        return agreed
 
     def _step(self, phase: Phase, indices: Tensor) -> None:
         engine, task = self.engine, phase.task

@@ -70,7 +70,8 @@ class Trained:
 
     history: one list per column, all of one length: phase, step (steps done since the beginning), epoch, loss, each
     term (means over the steps since the row before; NaN where a phase does not have it) and each scalar.
-    stop_reason: "completed" or "interrupted". n_steps: steps done, those before a resume included, as are seconds.
+    stop_reason: "completed", "interrupted", or why the last phase ended before its last step. n_steps: steps done,
+    those before a resume included, as are seconds.
     warnings: what went wrong without ending the training, such as a collapsed map or a full disk.
     """
 

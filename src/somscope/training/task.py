@@ -44,10 +44,12 @@ class Task:
     module: all that is learned. Whatever a task must remember from one step to the next is a parameter or a
     persistent buffer of it: these are what a checkpoint holds, and what is the same in all processes.
     raw: True for batches in the type that the data are stored in.
+    every: steps from one call of `at_interval` to the next, or None for none.
     """
 
     module: nn.Module
     raw: bool = False
+    every: int | None = None
 
     def begin(self, feed: Feed, engine: Engine) -> None:
         """Called once before the first step of the phase, not on resuming: prototypes from encoded items, and so on."""
@@ -76,6 +78,13 @@ class Task:
 
     def at_epoch(self, epoch: int, feed: Feed, engine: Engine) -> None:
         """Called before the first step of every epoch, from 0: closed-form updates, targets over the full set."""
+
+    def at_interval(self, step: int, feed: Feed, engine: Engine) -> str | None:
+        """Called before step 0 and then `every` so many: the same, and a reason to end the phase here, or None.
+
+        A training that is resumed where a phase ended asks again, and must get the same answer.
+        """
+        return None
 
     def scalars(self, step: int) -> Mapping[str, float]:
         """More numbers for the log, such as a radius; asked for when a row is written."""
