@@ -11,10 +11,15 @@ from somscope.measures.clustering import (
     nmi,
     purity,
 )
+from somscope.measures.composition import Composition, unit_composition
 from somscope.measures.density import p_matrix, pareto_radius, u_star_matrix
 from somscope.measures.descriptions import DESCRIPTIONS, Description
 from somscope.measures.function import TopographicFunction, topographic_function
+from somscope.measures.manifolds import precision_recall
 from somscope.measures.matrices import edge_distances, u_matrix
+from somscope.measures.pairing import cross_distances, linear_cka, mantel, retrieval
+from somscope.measures.partitions import permuted_agreement, variation_of_information
+from somscope.measures.permutation import benjamini_hochberg, pair_permutations, permutation_p, swapped_labels
 from somscope.measures.preservation import neighbourhood_preservation, trust_and_preservation, trustworthiness
 from somscope.measures.product import topographic_product
 from somscope.measures.quantization import (
@@ -31,23 +36,34 @@ from somscope.measures.topographic import (
     topographic_error,
     topographic_errors,
 )
+from somscope.measures.two_sample import (
+    classifier_accuracy,
+    classifier_scores,
+    mmd,
+    nearest_neighbour_accuracy,
+)
 from somscope.measures.units import dead_units, hits, mean_per_unit, unit_entropy, unit_perplexity
 
 __all__ = [
     "DESCRIPTIONS",
+    "Composition",
     "Description",
     "TopographicFunction",
     "accuracy",
     "adjusted_mutual_information",
     "adjusted_rand_index",
     "agreement",
+    "benjamini_hochberg",
     "c_measure",
     "class_components",
     "class_scatter_index",
+    "classifier_accuracy",
+    "classifier_scores",
     "combined_error",
     "combined_errors",
     "completeness",
     "contingency",
+    "cross_distances",
     "dead_units",
     "distortion",
     "edge_distances",
@@ -56,14 +72,24 @@ __all__ = [
     "homogeneity",
     "item_distances",
     "kruskal_shepard",
+    "linear_cka",
+    "mantel",
     "mean_per_unit",
     "measure_map",
+    "mmd",
+    "nearest_neighbour_accuracy",
     "neighbourhood_preservation",
     "nmi",
     "p_matrix",
+    "pair_permutations",
     "pareto_radius",
+    "permutation_p",
+    "permuted_agreement",
+    "precision_recall",
     "purity",
     "quantization_error",
+    "retrieval",
+    "swapped_labels",
     "topographic_error",
     "topographic_errors",
     "topographic_function",
@@ -72,6 +98,8 @@ __all__ = [
     "trustworthiness",
     "u_matrix",
     "u_star_matrix",
+    "unit_composition",
     "unit_entropy",
     "unit_perplexity",
+    "variation_of_information",
 ]
