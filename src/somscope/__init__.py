@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from somscope.mapping import map_collection as map_collection
     from somscope.maps.batch import batch_step as batch_step
     from somscope.maps.classifier import SOMClassifier as SOMClassifier
+    from somscope.maps.larfdssom import LARFDSSOM as LARFDSSOM
     from somscope.maps.lattice import Lattice as Lattice
     from somscope.maps.neighbourhood import neighbourhood as neighbourhood
     from somscope.maps.som import SOM as SOM
+    from somscope.maps.somrl import SOMRL as SOMRL
     from somscope.models.ae_som import AESOM as AESOM
     from somscope.models.conv_desom import ConvDESOM as ConvDESOM
     from somscope.models.desom import DESOM as DESOM
@@ -35,8 +37,10 @@ _PUBLIC = {
     "SGDSOM": "somscope.models.sgd_som",
     "SOMVAE": "somscope.models.som_vae",
     "SOM": "somscope.maps.som",
+    "SOMRL": "somscope.maps.somrl",
     "SOMClassifier": "somscope.maps.classifier",
     "Collection": "somscope.data",
+    "LARFDSSOM": "somscope.maps.larfdssom",
     "Lattice": "somscope.maps.lattice",
     "Run": "somscope.runs",
     "SomscopeError": "somscope.errors",
@@ -51,8 +55,10 @@ __all__ = [
     "AESOM",
     "DESOM",
     "DPSOM",
+    "LARFDSSOM",
     "SGDSOM",
     "SOM",
+    "SOMRL",
     "SOMVAE",
     "Collection",
     "ConvDESOM",
