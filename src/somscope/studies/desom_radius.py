@@ -6,7 +6,7 @@ from somscope.studies.declare import Entry, Study
 
 __all__ = ["DESOM_RADIUS", "RADII"]
 
-RADII = (0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0, 1.3)  # lattice steps
+RADII = (0.2, 0.3, 0.4, 0.5, 0.7, 1.0)  # lattice steps
 _DATA = ("mnist", "fashion-mnist")
 
 
