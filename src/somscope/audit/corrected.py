@@ -1,0 +1,112 @@
+"""The protocol "corrected": the questions of the paper, answered beside chance, noise and multiplicity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from somscope.audit.agreement import (
+    SetMaps,
+    compare_geometry,
+    compare_matching,
+    compare_partitions,
+    map_sets,
+)
+from somscope.audit.detection import JointMap, composition_of, detect, joint_map, joint_numbers
+from somscope.audit.images import AuditImages
+from somscope.audit.numbers import Number, with_q
+from somscope.audit.spaces import Space, embed, space_name
+from somscope.maps.lattice import Lattice
+from somscope.measures.composition import Composition
+from somscope.progress import track
+
+__all__ = ["Corrected", "SpaceResult", "chosen_grids", "corrected"]
+
+GRIDS = (3, 5, 7)
+_SHARE = 8  # items of a unit, on average, of the map whose units are tested
+_PAIRED = 2000  # pairs whose maps are compared
+_JOINT = 4000  # images on a joint map beyond which fewer seeds do
+_FEW_SEEDS = 3
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class SpaceResult:
+    """Of one space: the maps of the sets of pairs by grid, the joint map whose units are tested, and what they hold.
+
+    rows: (m,) which pairs are on the maps of sets.
+    """
+
+    space: str
+    maps: dict[str, SetMaps]
+    joint: JointMap
+    composition: Composition
+    rows: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Corrected:
+    """All numbers, with q over all of them, and the maps of each space."""
+
+    numbers: list[Number]
+    spaces: list[SpaceResult]
+
+
+def chosen_grids(n: int) -> list[int]:
+    """Sides of the square maps for n items: 3, 5 and 7, as far as there are as many items as units."""
+    return [side for side in GRIDS if side * side <= n] or [2]
+
+
+def corrected(
+    images: AuditImages, spaces: Sequence[Space], n_seeds: int, permutations: int, seed: int = 0
+) -> Corrected:
+    """Compare the sets in every space."""
+    numbers: list[Number] = []
+    results = []
+    for space in spaces:
+        parts = images.parts()
+        embedded = dict(zip(parts, embed(space, *parts.values()), strict=True))
+        found, result = _in_space(embedded, space_name(space), images.paired, n_seeds, permutations, seed)
+        numbers += found
+        results.append(result)
+    return Corrected(with_q(numbers), results)
+
+
+def _in_space(
+    items: dict[str, Floats], space: str, paired: bool, n_seeds: int, permutations: int, seed: int
+) -> tuple[list[Number], SpaceResult]:
+    numbers: list[Number] = []
+    maps: dict[str, SetMaps] = {}
+    seeds = range(seed, seed + n_seeds)
+    real, generated = items["target"], items["generated"]
+    rows = np.arange(len(real))
+    if paired:
+        rows = np.sort(np.random.default_rng(seed).permutation(len(real))[:_PAIRED])
+        chosen = {part: values[rows] for part, values in items.items()}
+        comparisons = list(combinations(items, 2))
+        for side in track(chosen_grids(len(rows)), f"Maps in space {space}"):
+            made = map_sets(chosen, Lattice(side, side), seeds)
+            maps[made.grid] = made
+            for first, second in comparisons:
+                numbers += compare_partitions(made, first, second, space, permutations, seed)
+                if side == 5:
+                    numbers.append(compare_matching(made, first, second, space, permutations, seed))
+        for first, second in comparisons:
+            numbers += compare_geometry(chosen, first, second, space, permutations, seed)
+    pool = len(real) + len(generated)
+    few = seeds if pool <= _JOINT else seeds[:_FEW_SEEDS]
+    sides = chosen_grids(min(len(real), len(generated)))
+    main = max((side for side in sides if side * side * _SHARE <= pool), default=sides[0])
+    shown: JointMap | None = None
+    for side in sides:
+        joint = joint_map(real, generated, Lattice(side, side), few)
+        numbers += joint_numbers(joint, space, permutations, seed, paired=paired)
+        shown = joint if side == main else shown
+    assert shown is not None
+    numbers += detect(real, generated, space, permutations, seed, paired=paired)
+    return numbers, SpaceResult(space, maps, shown, composition_of(shown), rows)

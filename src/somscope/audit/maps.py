@@ -1,0 +1,61 @@
+"""Maps that can be compared: every set starts from the same prototypes and is trained to the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from somscope.maps.decay import schedule
+from somscope.maps.lattice import Lattice
+from somscope.maps.neighbourhood import smooth
+
+__all__ = ["shared_start", "train"]
+
+PASSES = 20  # over which the radius falls
+SETTLING = 10  # more passes at the last radius
+LAST_RADIUS = 0.5  # lattice steps
+
+Floats = NDArray[np.float64]
+
+
+def shared_start(sets: Sequence[Floats], lattice: Lattice, seed: int) -> Floats:
+    """(K, d) prototypes drawn from the items of all sets together, for the maps of all of them.
+
+    They know nothing of pairs, so that under shuffled pairs the maps are as they were.
+    """
+    pool = np.concatenate(sets)
+    draw = np.random.default_rng(seed)
+    return pool[draw.choice(len(pool), lattice.n_units, replace=len(pool) < lattice.n_units)]
+
+
+def train(items: Floats, start: Floats, lattice: Lattice) -> tuple[NDArray[np.int64], Floats]:
+    """(n,) best unit of each item and (K, d) prototypes of a batch map that began at `start`.
+
+    Gaussian neighbourhood; the radius falls from half of the longer side to 0.5 lattice steps in 20 passes, and up to
+    10 more follow, until no item changes its unit.
+    """
+    first = max(LAST_RADIUS, max(lattice.rows, lattice.columns) / 2)
+    radii = schedule("exponential", first, LAST_RADIUS, PASSES)
+    prototypes = start
+    before: NDArray[np.int64] | None = None
+    for step in range(PASSES + SETTLING):
+        units = _nearest(items, prototypes)
+        if step > PASSES and before is not None and (units == before).all():
+            break
+        before = units
+        members = csr_array(
+            (np.ones(len(items)), (units, np.arange(len(items)))), (lattice.n_units, len(items))
+        )
+        sums = np.column_stack([members @ items, np.bincount(units, minlength=lattice.n_units)])
+        drawn = smooth(lattice, "gaussian", float(radii[min(step, PASSES - 1)]), sums)
+        reached = drawn[:, -1:] > np.finfo(float).tiny
+        prototypes = np.where(reached, drawn[:, :-1] / np.where(reached, drawn[:, -1:], 1.0), prototypes)
+    return _nearest(items, prototypes), prototypes
+
+
+def _nearest(items: Floats, prototypes: Floats) -> NDArray[np.int64]:
+    """(n,) the nearest prototype of each item; |x|^2 is the same for all of them and left out."""
+    return np.asarray((np.square(prototypes).sum(axis=1) - 2.0 * (items @ prototypes.T)).argmin(axis=1))
