@@ -84,15 +84,16 @@ def test_a_map_of_a_trained_autoencoder_is_that_of_the_whole_training(sheet, tmp
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"latent_dim": 4}, "latent_dim 3; this model has 4"),
-        ({"hidden": (16,)}, r"hidden \(16, 8\); this model has \(16,\)"),
+        ({"latent_dim": 4}, "there, .*latent_dim and batch_norm must be those"),
+        ({"hidden": (16,)}, "latent_dim and batch_norm must be those of this model"),
+        ({"batch_norm": True}, "is missing there"),
     ],
 )
 def test_an_autoencoder_of_other_sizes_is_refused(sheet, tmp_path, change, message):
     AESOM(pretrain_epochs=1, method="batch", **QUICK).fit(sheet).save(tmp_path)
     with pytest.raises(InputError, match=message):
         AESOM(**{**QUICK, **change}, autoencoder=tmp_path).fit(sheet)
-    with pytest.raises(InputError, match="n_features_in_"):
+    with pytest.raises(InputError, match="does not fit"):
         AESOM(**QUICK, autoencoder=tmp_path).fit(sheet[:, 1:])
 
 

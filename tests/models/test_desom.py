@@ -10,6 +10,7 @@ from sklearn.metrics import normalized_mutual_info_score
 from models.transcriptions import keras_rate
 from somscope.errors import InputError
 from somscope.maps.lattice import Lattice
+from somscope.models.ae_som import AESOM
 from somscope.models.desom import DESOM, DESOMModule
 from somscope.models.module import lattice_distances
 from somscope.nets.dense import DenseAutoencoder
@@ -318,3 +319,14 @@ def test_a_finish_of_a_trained_model(sheet, tmp_path):
         DESOM(start=tmp_path, **how).fit(sheet[:, 1:])
     with pytest.raises(InputError, match="finish must be"):
         DESOM(start=tmp_path, finish="none", **how).fit(sheet)
+
+
+def test_a_trained_autoencoder_takes_the_place_of_pretraining(sheet, tmp_path):
+    how = {"grid": (3, 3), "n_steps": 20, "finish": "none", "pretrain_epochs": 2, "batch_size": 64, **SMALL}
+    AESOM((2, 2), method="batch", pretrain_epochs=2, batch_size=64, **SMALL).fit(sheet).save(tmp_path)
+    whole = DESOM(**how).fit(sheet)
+    taken = DESOM(autoencoder=tmp_path, **how).fit(sheet)
+    same(weights_of(taken), weights_of(whole))
+    assert set(taken.history_["phase"]) == {"joint"}
+    with pytest.raises(InputError, match="does not fit"):
+        DESOM(autoencoder=tmp_path, **{**how, "latent_dim": 2}).fit(sheet)

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import Optimizer
 
-from somscope.errors import InputError, check_choice
+from somscope.errors import check_choice
 from somscope.maps.decay import Decay
 from somscope.maps.lattice import Lattice
 from somscope.models.checks import check_common, check_flag, check_number, check_whole
 from somscope.models.deep_map import DeepMap
 from somscope.models.module import DeepMapModule, SOMModule
+from somscope.models.pretrained import take_network
 from somscope.models.schedule import check_schedule, temperatures
 from somscope.models.tasks import AutoencoderTask, MapTask, all_codes, draw_rows
 from somscope.nets.dense import DenseAutoencoder
@@ -93,7 +94,7 @@ class AESOM(DeepMap):
         final_radius (lattice steps, exp(-d^2 / 2 r^2)): n_steps, temperature, decay, neighbourhood and
         lattice_distance are then not used.
     pretrain_epochs: of the autoencoder; n_steps: of the map.
-    autoencoder: folder of a trained ae-som, whose autoencoder is taken as it is; pretrain_epochs is then not used.
+    autoencoder: folder of a saved model whose autoencoder is taken as it is; pretrain_epochs is then not used.
     grid, latent_dim, lattice, toroidal, batch_size, hidden, batch_norm, temperature, decay, neighbourhood,
     lattice_distance, learning_rate, device, precision, random_state, checkpoints, resume, training, verbose: as of
     `DESOM`.
@@ -179,7 +180,7 @@ class AESOM(DeepMap):
         if (
             self.autoencoder is not None and generator is not None
         ):  # None: the weights come from a file of this model
-            self._take_autoencoder(net)
+            take_network(net, self.autoencoder)
         return AutoencoderSOM(
             net,
             self.lattice_,
@@ -187,15 +188,6 @@ class AESOM(DeepMap):
             distance="legacy" if self.legacy else self.lattice_distance,
             neighbourhood=self.neighbourhood,
         )
-
-    def _take_autoencoder(self, net: DenseAutoencoder) -> None:
-        """Give the net the weights of `autoencoder`. Raises InputError for a net of other sizes."""
-        trained = AESOM.load(Path(str(self.autoencoder)))
-        for name in ("n_features_in_", "hidden", "latent_dim", "batch_norm"):
-            theirs, ours = getattr(trained, name), getattr(self, name)
-            if theirs != ours:
-                raise InputError(f"autoencoder {self.autoencoder} has {name} {theirs}; this model has {ours}")
-        net.load_state_dict(trained.module_.net.state_dict())
 
     def _phases(self, module: DeepMapModule, items: NDArray[Any], generator: torch.Generator) -> list[Phase]:
         assert isinstance(module, AutoencoderSOM)

@@ -53,6 +53,7 @@ class ConvDESOM(DESOM):
         batch_size: int = 256,
         batch_norm: bool = False,
         pretrain_epochs: int = 0,
+        autoencoder: str | Path | None = None,
         update_interval: int = 1,
         temperature: tuple[float, float] = (10.0, 0.1),
         decay: Decay = "exponential",
@@ -84,6 +85,7 @@ class ConvDESOM(DESOM):
         self.batch_size = batch_size
         self.batch_norm = batch_norm
         self.pretrain_epochs = pretrain_epochs
+        self.autoencoder = autoencoder
         self.update_interval = update_interval
         self.temperature = temperature
         self.decay = decay

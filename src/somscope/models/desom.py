@@ -27,6 +27,7 @@ from somscope.maps.lattice import Lattice
 from somscope.models.checks import check_common, check_flag, check_number, check_whole
 from somscope.models.deep_map import DeepMap
 from somscope.models.module import DeepMapModule, SOMModule
+from somscope.models.pretrained import take_network
 from somscope.models.schedule import check_schedule, temperatures
 from somscope.models.tasks import AutoencoderTask, MapTask, all_codes, draw_rows, organised
 from somscope.nets.conv import ConvAutoencoder
@@ -161,7 +162,8 @@ class DESOM(DeepMap):
     final_radius: in lattice steps, exp(-d^2 / 2 r^2): smaller is closer to the items, larger is better ordered.
     start: folder of a trained model of this kind and shape (finish="none"), which is taken as it is: only the finish
         is trained, such as one with another final_radius.
-    pretrain_epochs: of the autoencoder alone, before. update_interval: steps from one step of the map to the next.
+    pretrain_epochs: of the autoencoder alone, before. autoencoder: folder of a saved model with the same autoencoder,
+        which is taken instead of these epochs. update_interval: steps from one step of the map to the next.
     batch_norm: after each hidden layer. learning_rate: of Adam.
     device: "auto", "cpu" or "cuda"; precision: "auto", "fp32" or "bf16" (products of the network).
     checkpoints: a folder, for long trainings; resume: go on from what it holds. random_state: seed.
@@ -192,6 +194,7 @@ class DESOM(DeepMap):
         hidden: tuple[int, ...] = (500, 500, 2000),
         batch_norm: bool = False,
         pretrain_epochs: int = 0,
+        autoencoder: str | Path | None = None,
         update_interval: int = 1,
         temperature: tuple[float, float] = (10.0, 0.1),
         decay: Decay = "exponential",
@@ -222,6 +225,7 @@ class DESOM(DeepMap):
         self.hidden = hidden
         self.batch_norm = batch_norm
         self.pretrain_epochs = pretrain_epochs
+        self.autoencoder = autoencoder
         self.update_interval = update_interval
         self.temperature = temperature
         self.decay = decay
@@ -273,10 +277,11 @@ class DESOM(DeepMap):
             distance="legacy" if self.legacy else self.lattice_distance,
             neighbourhood=self.neighbourhood,
         )
-        if (
-            self.start is not None and generator is not None
-        ):  # None: the weights come from a file of this model
-            self._take_start(module)
+        if generator is not None:  # None: the weights come from a file of this model
+            if self.autoencoder is not None:
+                take_network(module.net, self.autoencoder)
+            if self.start is not None:
+                self._take_start(module)
         return module
 
     def _take_start(self, module: DESOMModule) -> None:
@@ -301,14 +306,8 @@ class DESOM(DeepMap):
         taken = self.start is not None  # phases of no steps, so that the others keep their numbers
         if self.pretrain_epochs:
             before = AutoencoderTask(module, **adam_options)
-            phases.append(
-                Phase(
-                    "autoencoder",
-                    before,
-                    n_epochs=0 if taken else self.pretrain_epochs,
-                    batch_size=self.batch_size,
-                )
-            )
+            n_epochs = 0 if taken or self.autoencoder is not None else self.pretrain_epochs
+            phases.append(Phase("autoencoder", before, n_epochs=n_epochs, batch_size=self.batch_size))
         map_options: dict[str, Any] = {"interval": self.update_interval, "moving": bool(self.legacy)}
         joint = DESOMTask(module, temperatures(self), rows, self.gamma, **map_options, **adam_options)
         phases.append(Phase("joint", joint, n_steps=0 if taken else self.n_steps, **how))

@@ -31,11 +31,11 @@ _OF_THE_FINISH = ("finish", "finish_steps", "final_radius", "order", "start", "c
 def take_shared(model: Any, items: Collection, work: Path) -> float:
     """Have `model` begin with what another row began with, too; the seconds that this took, whenever it was done.
 
-    A model with the parameter `autoencoder` gets one that was trained on `items` as it would train its own; a DESOM
-    with a finish gets the joint training before it. What `work` does not hold yet is trained, from a checkpoint on
+    A model that would train an autoencoder first gets one that was trained on `items` as its own would be; a DESOM with
+    a finish gets the joint training before it. What `work` does not hold yet is trained, from a checkpoint on
     after a crash or Ctrl-C. Other models are left alone. Raises KeyboardInterrupt where Ctrl-C ended the training.
     """
-    if hasattr(model, "autoencoder"):
+    if getattr(model, "pretrain_epochs", 0) and getattr(model, "autoencoder", "") is None:
         usual = AESOM().get_params(deep=False)
         parameters = {name: getattr(model, name, usual[name]) for name in _OF_THE_AUTOENCODER}
         model.autoencoder, seconds = _kept(AESOM((2, 2), method="batch", **parameters), items, work)
@@ -50,7 +50,11 @@ def take_shared(model: Any, items: Collection, work: Path) -> float:
 
 def _kept(model: Any, items: Collection, work: Path) -> tuple[Path, float]:
     """The folder of a trained model with these parameters, and the seconds of its training."""
-    settings = {name: jsonable(value) for name, value in model.get_params(deep=False).items()}
+    usual = type(model)().get_params(deep=False)
+    changed = {
+        n: v for n, v in model.get_params(deep=False).items() if v != usual[n]
+    }  # what is new since is not
+    settings = {name: jsonable(value) for name, value in changed.items()}
     words = json.dumps([model.model_name, settings, items.fingerprint], sort_keys=True).encode()
     folder = work / "shared" / hashlib.sha256(words).hexdigest()[:16]
     if (folder / "model.json").is_file():
