@@ -86,7 +86,7 @@ def test_a_map_of_a_trained_autoencoder_is_that_of_the_whole_training(sheet, tmp
     [
         ({"latent_dim": 4}, "there, .*latent_dim and batch_norm must be those"),
         ({"hidden": (16,)}, "latent_dim and batch_norm must be those of this model"),
-        ({"batch_norm": True}, "is missing there"),
+        ({"batch_norm": True}, "the network in .* does not fit"),
     ],
 )
 def test_an_autoencoder_of_other_sizes_is_refused(sheet, tmp_path, change, message):
