@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from somscope.maps.somrl import SOMRL as SOMRL
     from somscope.models.ae_som import AESOM as AESOM
     from somscope.models.conv_desom import ConvDESOM as ConvDESOM
+    from somscope.models.dc_somrl import DCSOMRL as DCSOMRL
     from somscope.models.desom import DESOM as DESOM
     from somscope.models.dpsom import DPSOM as DPSOM
     from somscope.models.sgd_som import SGDSOM as SGDSOM
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "AESOM": "somscope.models.ae_som",
     "ConvDESOM": "somscope.models.conv_desom",
+    "DCSOMRL": "somscope.models.dc_somrl",
     "DESOM": "somscope.models.desom",
     "DPSOM": "somscope.models.dpsom",
     "SGDSOM": "somscope.models.sgd_som",
@@ -53,6 +55,7 @@ _PUBLIC = {
 
 __all__ = [
     "AESOM",
+    "DCSOMRL",
     "DESOM",
     "DPSOM",
     "LARFDSSOM",

@@ -148,7 +148,8 @@ class SOMRL(GrowingMap):
                     self.stop_reason_ = "interrupted"
                     break
         self.layer_ = layer.cpu()
-        self._warn_of_limits()
+        for complaint in layer.complaints():
+            self._warn(complaint)
 
     def _note(self, n_items: int, below: int, seconds: float) -> None:
         row = {
@@ -160,19 +161,6 @@ class SOMRL(GrowingMap):
         for name, value in row.items():
             self.history_.setdefault(name, []).append(float(value))
 
-    def _warn_of_limits(self) -> None:
-        refused = int(self.layer_.refused)
-        if refused:
-            self._warn(
-                f"the map was full: {refused} times a group of items found none of the {self.max_units} places, the "
-                "smallest groups first; lower threshold, or raise max_units"
-            )
-        if int(self.layer_.kept):
-            self._warn(
-                "the map died out, and its last unit was kept: no item activated a unit up to the threshold; lower "
-                "threshold or life_decay, or take larger batches"
-            )
-
     def _chosen_device(self, size: int) -> str:
         if self.device == "cuda" and not torch.cuda.is_available():
             raise InputError("device='cuda': PyTorch sees no CUDA GPU here; use device='cpu' or 'auto'")
@@ -181,10 +169,7 @@ class SOMRL(GrowingMap):
         return self.device
 
     def _keep(self, units: NDArray[np.integer]) -> None:
-        alive = self.layer_.alive
-        kept = alive.nonzero().squeeze(1)[torch.from_numpy(units)]
-        alive.zero_()
-        alive[kept] = True
+        self.layer_.keep(torch.from_numpy(units))
 
     def _living(self) -> tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.bool_]]:
         layer = self.layer_

@@ -165,6 +165,27 @@ class SOMRLLayer(nn.Module):
         """Units that live."""
         return int(self.alive.sum())
 
+    def complaints(self) -> list[str]:
+        """What went wrong so far, in words."""
+        found = []
+        if refused := int(self.refused):
+            found.append(
+                f"the map was full: {refused} times a group of items found none of the {len(self.alive)} places, the "
+                "smallest groups first; lower threshold, or raise max_units"
+            )
+        if int(self.kept):
+            found.append(
+                "the map died out, and its last unit was kept: no item activated a unit up to the threshold; lower "
+                "threshold or life_decay, or take larger batches"
+            )
+        return found
+
+    def keep(self, units: Tensor) -> None:
+        """Remove all units but these (k,), given by their numbers among those that live."""
+        kept = self.alive.nonzero().squeeze(1)[units]
+        self.alive.zero_()
+        self.alive[kept] = True
+
     def connections(self) -> Tensor:
         """(K, K) bool of the units that live, in the order of their places: which activate each other."""
         alive, rule = self.alive, self.rule
