@@ -21,7 +21,7 @@ from PIL import Image
 from somscope.audit.rotation import rotate
 from somscope.errors import InputError, closest
 
-__all__ = ["NAMED_SPACES", "Space", "embed", "space_name"]
+__all__ = ["NAMED_SPACES", "Space", "downscaled", "embed", "space_name"]
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
@@ -76,7 +76,8 @@ def _pixels(pixels: Pixels) -> NDArray[Any]:
     return np.divide(pixels, np.float32(255), dtype=np.float32).reshape(len(pixels), -1)
 
 
-def _downscaled(pixels: Pixels) -> NDArray[Any]:
+def downscaled(pixels: Pixels) -> NDArray[Any]:
+    """(n, d) averages over at most 16 x 16 blocks, 0..1."""
     return (_resized(pixels, _SIDE) / np.float32(255)).reshape(len(pixels), -1)
 
 
@@ -183,7 +184,7 @@ def _shaped(pixels: Pixels, shape: tuple[int, int, int]) -> Pixels:
 
 NAMED_SPACES: dict[str, Callable[[Pixels], NDArray[Any]]] = {
     "pixels": _pixels,
-    "downscaled": _downscaled,
+    "downscaled": downscaled,
     "conv": _conv,
     "hog": _hog,
 }
