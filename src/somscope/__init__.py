@@ -19,11 +19,17 @@ if TYPE_CHECKING:
     from somscope.maps.neighbourhood import neighbourhood as neighbourhood
     from somscope.maps.som import SOM as SOM
     from somscope.maps.somrl import SOMRL as SOMRL
+    from somscope.models.ae_kmeans import AEKMeans as AEKMeans
     from somscope.models.ae_som import AESOM as AESOM
+    from somscope.models.aec import AEC as AEC
     from somscope.models.conv_desom import ConvDESOM as ConvDESOM
     from somscope.models.dc_somrl import DCSOMRL as DCSOMRL
+    from somscope.models.dcn import DCN as DCN
+    from somscope.models.dec import DEC as DEC
     from somscope.models.desom import DESOM as DESOM
+    from somscope.models.dkm import DKM as DKM
     from somscope.models.dpsom import DPSOM as DPSOM
+    from somscope.models.idec import IDEC as IDEC
     from somscope.models.sgd_som import SGDSOM as SGDSOM
     from somscope.models.som_vae import SOMVAE as SOMVAE
     from somscope.runs import Run as Run
@@ -32,6 +38,12 @@ if TYPE_CHECKING:
 # Public name -> module that holds it; imported on first use so that `somscope --help` does not load torch.
 _PUBLIC = {
     "AESOM": "somscope.models.ae_som",
+    "AEC": "somscope.models.aec",
+    "AEKMeans": "somscope.models.ae_kmeans",
+    "DCN": "somscope.models.dcn",
+    "DEC": "somscope.models.dec",
+    "DKM": "somscope.models.dkm",
+    "IDEC": "somscope.models.idec",
     "ConvDESOM": "somscope.models.conv_desom",
     "DCSOMRL": "somscope.models.dc_somrl",
     "DESOM": "somscope.models.desom",
@@ -54,15 +66,21 @@ _PUBLIC = {
 }
 
 __all__ = [
+    "AEC",
     "AESOM",
+    "DCN",
     "DCSOMRL",
+    "DEC",
     "DESOM",
+    "DKM",
     "DPSOM",
+    "IDEC",
     "LARFDSSOM",
     "SGDSOM",
     "SOM",
     "SOMRL",
     "SOMVAE",
+    "AEKMeans",
     "Collection",
     "ConvDESOM",
     "Lattice",

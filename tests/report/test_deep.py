@@ -11,7 +11,7 @@ import pytest
 
 from somscope.errors import RunError
 from somscope.maps.lattice import Lattice
-from somscope.models.table import MODELS
+from somscope.models.table import MAPS
 from somscope.report import render_report
 from somscope.report.about import model_text, phase_rows, term_texts, training_text
 from somscope.report.charts import training_charts
@@ -47,7 +47,7 @@ def test_charts_over_steps_break_at_gaps_and_phases():
     assert "over 37 steps" in loss.alt
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", MAPS)
 def test_every_model_is_described_and_so_are_its_terms(name):
     text = model_text({"model": {"name": name, "parameters": {}}})
     assert name not in re.findall(r"[a-z-]+", text.split(":")[0]) or len(text) > 100

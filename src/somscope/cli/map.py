@@ -9,7 +9,7 @@ import typer
 
 from somscope.cli.group import command_line
 from somscope.cli.options import check_grid, default_run, model_parameters, parse_columns, parse_radius
-from somscope.models.table import MODELS
+from somscope.models.table import MAPS
 from somscope.processes import process_rank
 
 __all__ = ["map_command"]
@@ -37,7 +37,7 @@ def map_command(
         bool, typer.Option("--resume", help="Go on with a training of a deep map that was not finished.")
     ] = False,
     model: Annotated[
-        str, typer.Option(help=f"What is trained: {', '.join(MODELS)}.", metavar="NAME", rich_help_panel=_MAP)
+        str, typer.Option(help=f"What is trained: {', '.join(MAPS)}.", metavar="NAME", rich_help_panel=_MAP)
     ] = "som",
     grid: Annotated[
         str | None,

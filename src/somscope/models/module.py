@@ -58,7 +58,6 @@ class DeepModule(nn.Module, ABC):
 
     counts: Tensor
     units: Tensor
-    n_reseeded: Tensor  # while it is trained, of clusters
     block: int = 2048
 
     def __init__(self, n_units: int, latent_dim: int) -> None:

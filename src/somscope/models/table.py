@@ -1,4 +1,4 @@
-"""The models by name: the one table that a new model is added to."""
+"""The models by name: maps and clusterers, the one place that a new model is added to."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 from somscope.errors import check_choice
 
-__all__ = ["MODELS", "model_class"]
+__all__ = ["CLUSTERERS", "MAPS", "MODELS", "model_class"]
 
-MODELS = {
+MAPS = {
     "som": "somscope.maps.som:SOM",
     "sgd-som": "somscope.models.sgd_som:SGDSOM",
     "ae-som": "somscope.models.ae_som:AESOM",
@@ -18,6 +18,17 @@ MODELS = {
     "som-vae": "somscope.models.som_vae:SOMVAE",
     "dpsom": "somscope.models.dpsom:DPSOM",
 }
+
+CLUSTERERS = {
+    "ae-kmeans": "somscope.models.ae_kmeans:AEKMeans",
+    "aec": "somscope.models.aec:AEC",
+    "dcn": "somscope.models.dcn:DCN",
+    "dkm": "somscope.models.dkm:DKM",
+    "dec": "somscope.models.dec:DEC",
+    "idec": "somscope.models.idec:IDEC",
+}
+
+MODELS = MAPS | CLUSTERERS
 
 
 def model_class(name: str) -> type[Any]:

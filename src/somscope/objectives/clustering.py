@@ -1,11 +1,18 @@
-"""Soft assignments and their hardening: DEC (Xie et al., ICML 2016) and DPSOM (Manduchi et al., CHIL 2021)."""
+"""Distances to centres, soft assignments, and their hardening: AEC, DCN, DKM, DEC, DPSOM."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-__all__ = ["hardening_loss", "soft_assignments", "soft_som_loss", "target_distribution"]
+__all__ = [
+    "centre_loss",
+    "hardening_loss",
+    "soft_assignments",
+    "soft_kmeans_loss",
+    "soft_som_loss",
+    "target_distribution",
+]
 
 _FLOOR = 1e-7  # keeps the logarithms of far units finite
 
@@ -41,3 +48,16 @@ def soft_som_loss(q: Tensor, q_of_prototypes: Tensor, neighbours: Tensor) -> Ten
     present = (neighbours >= 0).to(q.dtype)
     logs = q_of_prototypes.log()[:, neighbours.clamp_min(0)]  # (b, K, m)
     return -(q.detach() * (logs * present).sum(2)).sum(1).mean()
+
+
+def centre_loss(codes: Tensor, centres: Tensor) -> Tensor:
+    """(b, L) codes, (b, L) the centre of each -> (): mean over items of ||z_i - m_i||^2 (AEC; DCN's k-means loss)."""
+    return (codes - centres).square().sum(1).mean()
+
+
+def soft_kmeans_loss(squared: Tensor, alpha: float | Tensor) -> Tensor:
+    """(b, K) squared distances d -> (): mean over items of sum_k d_ik exp(-alpha d_ik) / sum_j exp(-alpha d_ij).
+
+    The loss of DKM (Fard et al. 2018, eq. 3): for alpha = 0 the mean over all centres, for large alpha that of k-means.
+    """
+    return ((-alpha * squared).softmax(1) * squared).sum(1).mean()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["bernoulli_loss", "gaussian_loss", "squared_error"]
+__all__ = ["bernoulli_loss", "gaussian_loss", "squared_error", "squared_norm"]
 
 
 def squared_error(reconstructed: Tensor, items: Tensor) -> Tensor:
@@ -29,3 +29,9 @@ def gaussian_loss(means: Tensor, items: Tensor) -> Tensor:
     """(b, ...), (b, ...) -> (): mean over items of 1/2 sum_j (x' - x)^2, -log N(x; x', I) in nats less a constant."""
     wide = torch.promote_types(means.dtype, torch.float32)
     return 0.5 * functional.mse_loss(means.to(wide), items.to(wide), reduction="sum") / len(items)
+
+
+def squared_norm(reconstructed: Tensor, items: Tensor) -> Tensor:
+    """(b, ...), (b, ...) -> (): mean over items of ||x' - x||^2, summed over features."""
+    wide = torch.promote_types(reconstructed.dtype, torch.float32)
+    return functional.mse_loss(reconstructed.to(wide), items.to(wide), reduction="sum") / len(items)
