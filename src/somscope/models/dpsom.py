@@ -15,16 +15,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import Optimizer
 
-from somscope.errors import InputError, check_choice
+from somscope.errors import check_choice
 from somscope.maps.lattice import Lattice
 from somscope.models.checks import check_common, check_flag, check_number, check_whole
 from somscope.models.deep_map import DeepMap
+from somscope.models.likelihood import LIKELIHOODS, choose_likelihood
 from somscope.models.module import DeepMapModule, neighbour_table
 from somscope.models.tasks import UnitTask
 from somscope.nets.initialise import check_sizes, truncated_normal
@@ -41,9 +41,8 @@ from somscope.objectives.reconstruction import bernoulli_loss, gaussian_loss
 from somscope.objectives.variational import standard_normal_kl
 from somscope.training import Batch, Engine, Feed, Phase, Schedule, Task, adam, staircase
 
-__all__ = ["DPSOM", "LIKELIHOODS", "DPSOMModule", "JointTask", "PrototypesTask", "VariationalTask"]
+__all__ = ["DPSOM", "DPSOMModule", "JointTask", "PrototypesTask", "VariationalTask"]
 
-LIKELIHOODS = ("auto", "bernoulli", "gaussian")
 _SOM_RATES = (0.9, 0.3, 0.1, 0.01)  # learning rates of the prototypes alone, for so many epochs each
 
 
@@ -296,15 +295,7 @@ class DPSOM(DeepMap):
         return module
 
     def _arranged(self, items: NDArray[Any]) -> NDArray[Any]:
-        bounded = items.dtype == np.uint8 or (items.min() >= 0.0 and items.max() <= 1.0)
-        if self.likelihood == "bernoulli" and not bounded:
-            raise InputError("likelihood='bernoulli' takes items in 0 .. 1; scale them, or use 'gaussian'")
-        self.likelihood_ = self.likelihood
-        if self.likelihood == "auto":
-            self.likelihood_ = "bernoulli" if bounded else "gaussian"
-            self.chosen_["likelihood"] = (
-                f"{self.likelihood_}: items are {'' if bounded else 'not '}all in 0 .. 1"
-            )
+        self.likelihood_ = choose_likelihood(self.likelihood, items, self.chosen_)
         return items
 
     def _phases(self, module: DeepMapModule, items: NDArray[Any], generator: torch.Generator) -> list[Phase]:
