@@ -14,11 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
-from somscope.errors import InputError
 from somscope.models.checks import check_flag, check_run, check_whole
 from somscope.models.clusterer import DeepClusterer
 from somscope.models.module import DeepModule
-from somscope.models.storage import read_weights
+from somscope.models.pretrained import take_network
 from somscope.models.tasks import AutoencoderTask
 from somscope.nets.dense import DenseAutoencoder
 from somscope.nets.initialise import check_sizes
@@ -146,7 +145,8 @@ class AutoencoderClusterer(DeepClusterer):
     def _phases(self, module: Any, items: NDArray[Any], generator: torch.Generator) -> list[Phase]:
         how: dict[str, Any] = {"batch_size": self.batch_size}
         if self.autoencoder is not None:
-            _take_autoencoder(module, Path(self.autoencoder))
+            others = take_network(module.net, self.autoencoder)
+            module.scale.copy_(others.get("scale", torch.ones(())))
         elif self.normalise:
             module.scale.fill_(1.0 / _root_mean_square(items))
         alone = (
@@ -173,20 +173,3 @@ def _root_mean_square(items: NDArray[Any]) -> float:
         for start in range(0, len(items), 4096)
     )
     return math.sqrt(total / items.size) / (255.0 if items.dtype == np.uint8 else 1.0)
-
-
-def _take_autoencoder(module: ClusterModule, folder: Path) -> None:
-    """Give the network the weights of a saved model. Raises InputError for one with layers of other sizes."""
-    weights = read_weights(folder)
-    own = module.net.state_dict()
-    found = {n.removeprefix("net."): w for n, w in weights.items() if n.startswith("net.")}
-    if {n: tuple(w.shape) for n, w in own.items()} != {n: tuple(w.shape) for n, w in found.items()}:
-        different = [
-            n for n in {**own, **found} if n not in own or n not in found or own[n].shape != found[n].shape
-        ]
-        raise InputError(
-            f"autoencoder={str(folder)!r}: its network does not fit this model, which differs in {different[0]}; "
-            "n_features, hidden, latent_dim and batch_norm have to be the same"
-        )
-    module.net.load_state_dict(found)
-    module.scale.copy_(weights.get("scale", torch.ones(())))

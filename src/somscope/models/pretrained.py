@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 from somscope.errors import InputError
 from somscope.models.storage import read_weights
@@ -14,8 +14,8 @@ __all__ = ["take_network"]
 _NET = "net."  # the network in the modules of models that have one
 
 
-def take_network(net: nn.Module, folder: str | Path) -> None:
-    """Give `net` the weights of the network of a saved model.
+def take_network(net: nn.Module, folder: str | Path) -> dict[str, Tensor]:
+    """Give `net` the weights of the network of a saved model; what else the model holds, by name.
 
     Raises InputError for a network of other sizes, and RunError for files that are missing or broken.
     """
@@ -30,6 +30,7 @@ def take_network(net: nn.Module, folder: str | Path) -> None:
                 "latent_dim and batch_norm must be those of this model"
             )
     net.load_state_dict(theirs)
+    return {name: w for name, w in weights.items() if not name.startswith(_NET)}
 
 
 def _shape(weight: object) -> str:
