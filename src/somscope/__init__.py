@@ -26,12 +26,15 @@ if TYPE_CHECKING:
     from somscope.models.dc_somrl import DCSOMRL as DCSOMRL
     from somscope.models.dcn import DCN as DCN
     from somscope.models.dec import DEC as DEC
+    from somscope.models.deep_neural_map import DeepNeuralMap as DeepNeuralMap
     from somscope.models.desom import DESOM as DESOM
     from somscope.models.dkm import DKM as DKM
     from somscope.models.dpsom import DPSOM as DPSOM
     from somscope.models.idec import IDEC as IDEC
     from somscope.models.sgd_som import SGDSOM as SGDSOM
     from somscope.models.som_vae import SOMVAE as SOMVAE
+    from somscope.models.vade import VaDE as VaDE
+    from somscope.models.wamic import WaMiC as WaMiC
     from somscope.runs import Run as Run
     from somscope.runs import assign_collection as assign_collection
 
@@ -47,9 +50,12 @@ _PUBLIC = {
     "ConvDESOM": "somscope.models.conv_desom",
     "DCSOMRL": "somscope.models.dc_somrl",
     "DESOM": "somscope.models.desom",
+    "DeepNeuralMap": "somscope.models.deep_neural_map",
     "DPSOM": "somscope.models.dpsom",
     "SGDSOM": "somscope.models.sgd_som",
     "SOMVAE": "somscope.models.som_vae",
+    "VaDE": "somscope.models.vade",
+    "WaMiC": "somscope.models.wamic",
     "SOM": "somscope.maps.som",
     "SOMRL": "somscope.maps.somrl",
     "SOMClassifier": "somscope.maps.classifier",
@@ -83,10 +89,13 @@ __all__ = [
     "AEKMeans",
     "Collection",
     "ConvDESOM",
+    "DeepNeuralMap",
     "Lattice",
     "Run",
     "SOMClassifier",
     "SomscopeError",
+    "VaDE",
+    "WaMiC",
     "__version__",
     "assign_collection",
     "batch_step",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from somscope.models.ae_som import AESOM
 from somscope.models.conv_desom import ConvDESOM
+from somscope.models.deep_neural_map import DeepNeuralMap
 from somscope.models.desom import DESOM
 from somscope.models.dpsom import DPSOM
 from somscope.models.sgd_som import SGDSOM
@@ -33,6 +34,9 @@ ZOO = {
             **NET,
             **o,
         }
+    ),
+    "deep-neural-map": lambda **o: DeepNeuralMap(
+        **{"pretrain_epochs": 5, "n_epochs": 5, "learning_rate": 0.02, **NET, **o}
     ),
     "conv-desom": lambda **o: ConvDESOM(
         **{
