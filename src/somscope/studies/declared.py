@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from somscope.studies.clustering_baselines import CLUSTERING_BASELINES
 from somscope.studies.declare import Study
 from somscope.studies.desom_gamma import DESOM_GAMMA
 from somscope.studies.desom_radius import DESOM_RADIUS
@@ -9,4 +10,6 @@ from somscope.studies.desom_tables import DESOM_TABLES
 
 __all__ = ["STUDIES"]
 
-STUDIES: dict[str, Study] = {study.name: study for study in (DESOM_TABLES, DESOM_GAMMA, DESOM_RADIUS)}
+STUDIES: dict[str, Study] = {
+    study.name: study for study in (DESOM_TABLES, DESOM_GAMMA, DESOM_RADIUS, CLUSTERING_BASELINES)
+}

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from somscope.data import Collection
+from somscope.models.ae_kmeans import AEKMeans
 from somscope.models.ae_som import AESOM
+from somscope.models.clusterer_module import AutoencoderClusterer
 from somscope.models.desom import DESOM
 from somscope.runs.record import jsonable
 
@@ -25,6 +27,17 @@ _OF_THE_AUTOENCODER = (
     "device",
     "precision",
 )
+_OF_A_CLUSTERER = (
+    "hidden",
+    "batch_norm",
+    "batch_size",
+    "normalise",
+    "pretrain_epochs",
+    "layer_epochs",
+    "random_state",
+    "device",
+    "precision",
+)
 _OF_THE_FINISH = ("finish", "finish_steps", "final_radius", "order", "start", "checkpoints", "resume")
 
 
@@ -35,6 +48,14 @@ def take_shared(model: Any, items: Collection, work: Path) -> float:
     a finish gets the joint training before it. What `work` does not hold yet is trained, from a checkpoint on
     after a crash or Ctrl-C. Other models are left alone. Raises KeyboardInterrupt where Ctrl-C ended the training.
     """
+    if isinstance(model, AutoencoderClusterer):
+        if not model.pretrain_epochs or model.autoencoder is not None:
+            return 0.0
+        parameters = {name: getattr(model, name) for name in _OF_A_CLUSTERER}
+        latent = model.n_clusters if model.latent_dim is None else model.latent_dim
+        trained = AEKMeans(model.n_clusters, latent, **parameters)
+        model.autoencoder, seconds = _kept(trained, items, work)
+        return seconds
     if getattr(model, "pretrain_epochs", 0) and getattr(model, "autoencoder", "") is None:
         usual = AESOM().get_params(deep=False)
         parameters = {name: getattr(model, name, usual[name]) for name in _OF_THE_AUTOENCODER}

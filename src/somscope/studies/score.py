@@ -24,25 +24,31 @@ def score(model: Any, collection: Collection, seed: int) -> tuple[dict[str, floa
     model: has prototypes_ (K, l), lattice_ (or None), and encode(items) -> (n, l) where its prototypes lie in a latent
     space: units, quantization and topographic errors are then those of the latent space. accuracy: k-means with as
     many clusters as classes on the prototypes, each item in the cluster of its code, clusters matched one to one to
-    classes. chance: the measures of agreement when the labels are shuffled.
+    classes; of a clusterer (cluster_centers_) its own clusters. chance: the measures of agreement when the
+    labels are shuffled.
     Raises InputError for a collection in which an item has no label.
     """
     if collection.labels is None or not (collection.labels >= 0).all():
         raise InputError(f"{collection.name}: a study scores labelled items, and some have no label")
     labels = collection.labels
-    codes = as_matrix(model.encode(collection) if hasattr(model, "encode") else collection)
     prototypes = np.asarray(model.prototypes_)
     n_units = len(prototypes)
-    items = as_items(codes, "euclidean", None, None, False)
-    units, distances = items.nearest(prototypes, second=n_units > 1)
-    best: Units = units[:, 0].astype(np.int64)
-    classes = len(np.unique(labels))
-    merged = merged_classes(prototypes, codes, classes, seed) if n_units >= classes else best
+    if hasattr(model, "cluster_centers_"):  # a clusterer, whose items need not belong to the nearest centre
+        units, distances = model.best_units(collection, k=1)
+        best: Units = units[:, 0]
+        merged = best
+    else:
+        codes = as_matrix(model.encode(collection) if hasattr(model, "encode") else collection)
+        items = as_items(codes, "euclidean", None, None, False)
+        units, distances = items.nearest(prototypes, second=n_units > 1)
+        best = units[:, 0].astype(np.int64)
+        classes = len(np.unique(labels))
+        merged = merged_classes(prototypes, codes, classes, seed) if n_units >= classes else best
     found = _agreement(labels, best, merged)
     found["unit_perplexity"] = measures.unit_perplexity(best, n_units)
     found["dead_units"] = float(measures.dead_units(best, n_units))
     found["quantization_error"] = float(distances[:, 0].mean())
-    if model.lattice_ is not None and n_units > 1:
+    if getattr(model, "lattice_", None) is not None and n_units > 1:
         kinds = ("hexagonal",) if model.lattice_.shape == "hexagonal" else ("4", "8")
         for kind in kinds:
             near = model.lattice_.adjacency(kind)

@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from somscope.models.table import CLUSTERERS
+
 __all__ = ["GivenTable", "Table", "markdown", "tables"]
 
 # measure -> head of the column, digits. In this order; a column without any number is left out.
@@ -14,6 +16,7 @@ _COLUMNS = {
     "nmi_geometric": ("NMI geo.", 3),
     "nmi_arithmetic": ("NMI arith.", 3),
     "accuracy": ("accuracy", 3),
+    "ari": ("ARI", 3),
     "topographic_error_4": ("TE4", 3),
     "topographic_error_8": ("TE8", 3),
     "topographic_error_hexagonal": ("TE6", 3),
@@ -38,6 +41,8 @@ class Table:
 
     def __init__(self, title: str, rows: Sequence[Mapping[str, Any]]) -> None:
         columns = [name for name in _COLUMNS if any(name in row["measures"] for row in rows)]
+        if not any(row["model"] in CLUSTERERS for row in rows):
+            columns = [name for name in columns if name != "ari"]  # a map has many units for each class
         self.title = title
         self.head = ["model", *(_COLUMNS[name][0] for name in columns), "seeds"]
         self.lines = [[_name(row), *(_cell(row, name) for name in columns), _seeds(row)] for row in rows]
