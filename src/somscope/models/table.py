@@ -1,4 +1,4 @@
-"""The models by name: maps and clusterers, the one place that a new model is added to."""
+"""The models by name: maps, growing maps and clusterers, the one place that a new model is added to."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from somscope.errors import check_choice
 
-__all__ = ["CLUSTERERS", "MAPS", "MODELS", "model_class"]
+__all__ = ["CLUSTERERS", "GROWING", "MAPS", "MODELS", "model_class"]
 
 MAPS = {
     "som": "somscope.maps.som:SOM",
@@ -17,6 +17,13 @@ MAPS = {
     "conv-desom": "somscope.models.conv_desom:ConvDESOM",
     "som-vae": "somscope.models.som_vae:SOMVAE",
     "dpsom": "somscope.models.dpsom:DPSOM",
+    "deep-neural-map": "somscope.models.deep_neural_map:DeepNeuralMap",
+}
+
+GROWING = {  # maps without a lattice
+    "somrl": "somscope.maps.somrl:SOMRL",
+    "larfdssom": "somscope.maps.larfdssom:LARFDSSOM",
+    "dc-somrl": "somscope.models.dc_somrl:DCSOMRL",
 }
 
 CLUSTERERS = {
@@ -26,9 +33,11 @@ CLUSTERERS = {
     "dkm": "somscope.models.dkm:DKM",
     "dec": "somscope.models.dec:DEC",
     "idec": "somscope.models.idec:IDEC",
+    "vade": "somscope.models.vade:VaDE",
+    "wamic": "somscope.models.wamic:WaMiC",
 }
 
-MODELS = MAPS | CLUSTERERS
+MODELS = MAPS | GROWING | CLUSTERERS
 
 
 def model_class(name: str) -> type[Any]:
