@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from somscope.errors import InputError
-from somscope.models.table import CLUSTERERS, MAPS, MODELS, model_class
+from somscope.models.table import CLUSTERERS, GROWING, MAPS, MODELS, model_class
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -17,7 +17,8 @@ def test_names_and_classes_agree(name):
     assert name == getattr(cls, "model_name", "som")
     assert {"fit", "predict", "best_units", "transform", "save", "load"} <= set(dir(cls))
     size = {"grid"} if name in MAPS else {"n_clusters"} if name in CLUSTERERS else set()
-    assert size | {"random_state", "device", "verbose"} <= cls().get_params().keys()
+    always = {"random_state", "verbose"} | ({"device"} if name not in GROWING else set())
+    assert size | always <= cls().get_params().keys()
 
 
 def test_another_name_is_refused():
