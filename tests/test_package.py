@@ -32,7 +32,7 @@ ORDER = (
     ("audit",),
     ("figures",),
     ("report",),
-    ("mapping",),
+    ("auditing", "mapping"),
     ("explorer",),
     ("studies",),
     ("cli",),

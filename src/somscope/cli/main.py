@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import somscope
-from somscope.cli import assign, data, demo, report, study
+from somscope.cli import assign, audit, data, demo, report, study
 from somscope.cli import map as map_
 from somscope.cli.console import OUT
 from somscope.cli.group import SomscopeGroup
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 app.command("map")(map_.map_command)
 app.command("assign")(assign.assign_command)
+app.command("audit")(audit.audit_command)
 app.command("report")(report.report_command)
 app.command("demo")(demo.demo_command)
 app.add_typer(data.app, name="data")

@@ -1,0 +1,221 @@
+"""From images to an audit: the flow behind `somscope audit`."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image
+
+import somscope
+from somscope.audit.conclusions import conclude, distrust
+from somscope.audit.corrected import Corrected, SpaceResult, corrected
+from somscope.audit.health import Finding, check_health
+from somscope.audit.images import AuditImages, from_arrays
+from somscope.audit.published import domains, metrics, published_maps
+from somscope.audit.record import FILES, AuditRecord
+from somscope.audit.spaces import Space, space_name
+from somscope.errors import InputError, RunError, check_choice
+from somscope.report.audit import render_audit
+from somscope.runs.writer import new_file
+
+__all__ = ["PROTOCOLS", "AuditResult", "audit", "audit_images"]
+
+PROTOCOLS = ("corrected", "published", "both")
+_SIDE = 96  # pixels of a thumbnail
+_MOST_SHOWN = 80  # thumbnails of a set
+_LARGE = 3000  # images beyond which the default space is the downscaled one
+
+
+class AuditResult(AuditRecord):
+    """What an audit found, with its report. See `AuditRecord` for what it holds."""
+
+    def to_html(self, path: str | Path | None = None) -> str:
+        """The report, one HTML page that needs nothing else; written to `path` where one is given."""
+        page = render_audit(self)
+        if path is not None:
+            with new_file(path) as partial:
+                partial.write_text(page, encoding="utf-8")
+        return page
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write report.html, audit.json, numbers.csv and the thumbnails into a new folder.
+
+        overwrite: replace an audit that is there. Raises RunError for a folder that holds anything else.
+        """
+        folder = Path(folder)
+        if folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder]):
+            if not overwrite or not (folder / FILES[0]).is_file():
+                what = "give --overwrite to replace it" if (folder / FILES[0]).is_file() else "choose another"
+                raise RunError(f"{folder} exists: {what}")
+            shutil.rmtree(folder)
+        self.to_html(folder / "report.html")
+        rows = [number.record() for number in self.numbers]
+        with new_file(folder / "numbers.csv") as partial:
+            lines = [",".join(rows[0])] if rows else []
+            lines += [",".join("" if value is None else str(value) for value in row.values()) for row in rows]
+            partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        self.write(folder)
+        return folder
+
+
+def audit(
+    source: ArrayLike | None,
+    target: ArrayLike,
+    generated: ArrayLike,
+    *,
+    paired: bool | None = None,
+    names: Sequence[Any] | None = None,
+    name: str = "audit",
+    protocol: str = "corrected",
+    spaces: Sequence[Space] | None = None,
+    n_seeds: int = 20,
+    permutations: int = 999,
+    seed: int = 0,
+) -> AuditResult:
+    """What a generator keeps, loses and invents.
+
+    source: (n, H, W[, 1 or 3]) images that the generator was given, or None; target: the real images of its domain;
+    generated: what it made; uint8, or floating in [0, 1]. paired: image i of each belongs together; by default where
+    there are as many. protocol, spaces, n_seeds, permutations, seed: as in `audit_images`.
+
+    >>> result = audit(None, real, generated, paired=False)
+    >>> result.conclusions[0].answer
+    >>> result.save("audits/mine")
+    """
+    images = from_arrays(source, target, generated, paired=paired, names=names, name=name)
+    return audit_images(
+        images, protocol=protocol, spaces=spaces, n_seeds=n_seeds, permutations=permutations, seed=seed
+    )
+
+
+def audit_images(
+    images: AuditImages,
+    *,
+    protocol: str = "corrected",
+    spaces: Sequence[Space] | None = None,
+    n_seeds: int = 20,
+    permutations: int = 999,
+    seed: int = 0,
+) -> AuditResult:
+    """The audit of images that were read before.
+
+    protocol: "corrected", "published" (the metrics of the GAN-SOM paper as its authors computed them; triples only) or
+    "both". spaces: names or functions, see `somscope.audit.spaces`; by default pixels, or of more than 3,000 images
+    downscaled ones. n_seeds: maps of each set. permutations: for each null distribution. seed: the same one gives the
+    same audit. Raises InputError for what cannot be compared.
+    """
+    check_choice("protocol", protocol, PROTOCOLS)
+    for what, value, least in (("n_seeds", n_seeds, 2), ("permutations", permutations, 19)):
+        if value < least:
+            raise InputError(f"{what}={value}; allowed: {least} or more")
+    started = time.perf_counter()
+    every = sum(len(pixels) for pixels in images.parts().values())
+    chosen = list(spaces) if spaces else ["pixels" if every <= _LARGE else "downscaled"]
+    findings = check_health(images)
+    published: list[dict[str, float]] = []
+    if protocol != "corrected":
+        sets = domains(images, images.name)
+        published = [metrics(published_maps(*sets, seed + at)) for at in range(n_seeds)]
+    found = Corrected([], [])
+    if protocol != "published":
+        found = corrected(images, chosen, n_seeds, permutations, seed)
+    conclusions = [
+        conclusion
+        for result in found.spaces
+        for conclusion in conclude(found.numbers, result.composition.verdict.tolist(), result.space)
+    ]
+    shown = _shown(images, findings, found.spaces)
+    return AuditResult(
+        name=images.name,
+        settings={
+            "protocol": protocol,
+            "spaces": [space_name(space) for space in chosen],
+            "n_seeds": n_seeds,
+            "permutations": permutations,
+            "seed": seed,
+            "paired": images.paired,
+            "n": {part: len(pixels) for part, pixels in images.parts().items()},
+            "image_shape": list(images.target.shape[1:]),
+            "somscope": somscope.__version__,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": round(time.perf_counter() - started, 1),
+        },
+        findings=findings,
+        conclusions=conclusions,
+        distrust=distrust(findings, found.numbers, [space_name(space) for space in chosen]),
+        numbers=found.numbers,
+        published=published,
+        spaces=[_space_record(result) for result in found.spaces],
+        names={part: list(names) for part, names in images.names.items()},
+        left_out=[{"where": item.where, "why": item.why} for item in images.left_out],
+        shown=shown,
+        thumbnails={part: _thumbnails(images.parts()[part][rows]) for part, rows in shown.items()},
+    )
+
+
+def _space_record(result: SpaceResult) -> dict[str, Any]:
+    held = result.composition
+
+    def finite(values: NDArray[np.float64]) -> list[float | None]:
+        return [float(f"{value:.4g}") if np.isfinite(value) else None for value in values.tolist()]
+
+    return {
+        "space": result.space,
+        "grid": [result.joint.lattice.rows, result.joint.lattice.columns],
+        "real": held.real.tolist(),
+        "generated": held.generated.tolist(),
+        "q": finite(held.q),
+        "log2_ratio": finite(held.log2_ratio),
+        "low": finite(held.low),
+        "high": finite(held.high),
+        "verdict": held.verdict.tolist(),
+        "units": result.joint.units[0].tolist(),
+        "rows": result.rows.tolist(),
+        "maps": {
+            grid: {part: units[0].tolist() for part, units in maps.units.items()}
+            for grid, maps in result.maps.items()
+        },
+    }
+
+
+def _shown(
+    images: AuditImages, findings: Sequence[Finding], spaces: Sequence[SpaceResult]
+) -> dict[str, list[int]]:
+    """Which images the report shows: the examples of findings, members of units that stand out, and some of all."""
+    wanted: dict[str, list[int]] = {part: [] for part in images.parts()}
+    for finding in findings:
+        if finding.part:
+            wanted[finding.part] += finding.examples
+    n = len(images.target)
+    for result in spaces:
+        units = result.joint.units[0]
+        for unit in np.flatnonzero(np.isin(result.composition.verdict, ["mostly real", "mostly generated"])):
+            members = np.flatnonzero(units == unit)
+            wanted["target"] += members[members < n][:8].tolist()
+            wanted["generated"] += (members[members >= n] - n)[:8].tolist()
+    if images.paired:
+        every = sorted({row for rows in wanted.values() for row in rows})[: _MOST_SHOWN - 8]
+        rows = sorted({*every, *np.linspace(0, n - 1, 8).astype(int).tolist()})
+        return dict.fromkeys(wanted, rows)
+    for part, pixels in images.parts().items():
+        some = np.linspace(0, len(pixels) - 1, 8).astype(int).tolist()
+        wanted[part] = sorted({*wanted[part][: _MOST_SHOWN - 8], *some})
+    return wanted
+
+
+def _thumbnails(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width, channels = pixels.shape[1:]
+    scale = min(1.0, _SIDE / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    out = np.empty((len(pixels), size[1], size[0], channels), dtype=np.uint8)
+    for at, picture in enumerate(pixels):
+        image = Image.fromarray(picture[..., 0] if channels == 1 else picture)
+        out[at] = np.asarray(image.resize(size, Image.Resampling.LANCZOS)).reshape(out.shape[1:])
+    return out
