@@ -42,6 +42,7 @@ type: setup
 bench: setup
 	$(BIN)/python -m benchmarks.som.setup_peers
 	$(BIN)/python -m benchmarks.som
+	$(BIN)/python -m benchmarks.deep
 
 docs: $(VENV)/.installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir site

@@ -35,7 +35,7 @@ from somscope import DESOM
 from somscope.data import open_collection
 
 SIZES = (784, 500, 500, 2000, 10)
-BATCH, UNITS, SHORT, LONG = 256, 64, 30, 130
+BATCH, UNITS, SHORT, LONG = 256, 64, 30, 230
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
