@@ -30,7 +30,7 @@ def untrained(likelihood="bernoulli"):
     net = DiagonalAutoencoder(6, (8,), 3, generator=generator)
     module = VaDEModule(net, 4, 3, likelihood).double()
     with torch.no_grad():
-        for weight in (module.prototypes, module.log_variances, module.logits):
+        for weight in (module.prototypes, module.log_variances, module.logits, net.log_variance.weight):
             weight.normal_(generator=generator)
     return module
 
@@ -124,6 +124,18 @@ def test_the_schedule_is_the_authors():
     assert 2e-3 * factor(219) > 2e-4 == pytest.approx(2e-3 * factor(220))
 
 
+def test_posteriors_begin_narrow_beside_the_components():
+    module = untrained().float()
+    with torch.no_grad():
+        module.net.log_variance.weight.zero_()
+    codes = np.random.default_rng(0).standard_normal((200, 3)).astype(np.float32) * [1.0, 30.0, 0.01]
+    module.start(codes, 0)
+    _, log_variance = module.net.posterior(items().float())
+    wanted = 0.1 * module.log_variances.exp().mean(0)
+    torch.testing.assert_close(log_variance.exp(), wanted.expand(7, 3))
+    assert not module.logits.any()
+
+
 def test_the_autoencoder_learns_by_means_alone():
     module, x = untrained(), items()
     first = LikelihoodTask(module, 1e-3).losses(type("B", (), {"items": x})(), 0).total
@@ -163,7 +175,7 @@ def test_gaussian_items_in_groups(blobs):
     x, labels = blobs
     settings = {**QUICK, "n_clusters": 6, "hidden": (32,)}
     few = VaDE(pretrain_epochs=1, n_epochs=1, **settings).fit(5 * x)
-    many = VaDE(pretrain_epochs=30, n_epochs=20, **settings).fit(5 * x)
+    many = VaDE(pretrain_epochs=80, n_epochs=20, **settings).fit(5 * x)
     assert many.likelihood_ == "gaussian"
     errors = [
         np.square(m.decoded_prototypes_[m.labels_] - 5 * x).mean() / (25 * x.var()) for m in (few, many)

@@ -8,7 +8,8 @@ In three steps: the autoencoder alone, with s = 0; a mixture on its codes; all t
 rate is 0.002, times 0.9 every 10 epochs but 0.0002 at least, with an epsilon of 1e-4 by Keras's rule; the mixture's
 weights begin equal; and Gaussian items have the variance 1/2 (a sum of squares). That code brings along the weights of
 its trained autoencoders and not how they came about: here it is trained by the likelihood. Ours are the weights and
-variances of the mixture as softmax and exponentials of free numbers, and a new start for components without items.
+variances of the mixture as softmax and exponentials of free numbers; posteriors that begin a tenth as wide as the
+components, whatever the scale of the codes; and a new start for components without items.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ __all__ = ["LikelihoodTask", "VaDE", "VaDEModule", "VaDETask"]
 
 _EPSILON = 1e-4  # of Adam, in the authors' code
 _LEAST_RATE = 0.1  # of the first learning rate
+_FIRST_SHARE = 0.1  # of the components' mean variances, in the first posteriors
 
 
 class VaDEModule(MixtureModule):
@@ -59,8 +61,10 @@ class VaDEModule(MixtureModule):
 
     @torch.no_grad()
     def start(self, codes: NDArray[np.floating], seed: int) -> None:
+        """The mixture, with equal weights, and posteriors of a tenth of its mean variances."""
         super().start(codes, seed)
         self.logits.zero_()
+        self.net.log_variance.bias.copy_((_FIRST_SHARE * self.log_variances.exp().mean(0)).log())
 
     def decode(self, codes: Tensor) -> Tensor:
         x = self.net.decode(codes)

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from somscope.nets.dense import DenseAutoencoder
-from somscope.nets.initialise import glorot_uniform
 
 __all__ = ["DiagonalAutoencoder"]
 
@@ -17,7 +16,7 @@ class DiagonalAutoencoder(DenseAutoencoder):
     """q(z | x) = N(mean(x), diag exp(log_variance(x))): two linear outputs of one rectified encoder; a linear decoder.
 
     n_features, hidden, latent_dim, generator: as of `DenseAutoencoder`, which it is as long as its variances are not
-    asked for.
+    asked for. The weights of the log variance begin as 0: drawn ones overflow for items that are large numbers.
     """
 
     def __init__(
@@ -30,7 +29,9 @@ class DiagonalAutoencoder(DenseAutoencoder):
     ) -> None:
         super().__init__(n_features, hidden, latent_dim, generator=generator)
         self.log_variance = nn.Linear(hidden[-1] if hidden else n_features, latent_dim)
-        glorot_uniform(self.log_variance, generator)
+        if generator is not None:
+            nn.init.zeros_(self.log_variance.weight)
+            nn.init.zeros_(self.log_variance.bias)
 
     def posterior(self, items: Tensor) -> tuple[Tensor, Tensor]:
         """(b, ...) -> mean (b, L) and log variance (b, L), in float32 at least."""
