@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from somscope.codes.kept import Arrays, Kept
 from somscope.codes.packing import Packed, check_bits, pack_signs, unpack
-from somscope.errors import InputError, RunError
+from somscope.errors import InputError
 from somscope.maps.inputs import as_matrix
-from somscope.maps.storage import read_model, split_parameters, write_model
 
 __all__ = ["Arrays", "Coder"]
 
-Arrays = dict[str, NDArray[Any]]
 _BLOCK = 2**26  # bytes of items, in float64, that are encoded at once
-_PARAMETER = "parameter."  # arrays that are parameters, not results
 _log = logging.getLogger(__name__)
 
 
-class Coder(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]
+class Coder(TransformerMixin, Kept):  # type: ignore[misc]
     """Items -> codes of K bits, packed into K / 8 bytes: bit k of an item is 1 where value k of `project` is 0 or more.
 
     A coder has a parameter `bits`, a multiple of 8, and gives four things: `_fit` learns from items, `_project` gives
@@ -39,8 +34,6 @@ class Coder(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]
     bit_means_ (K,) share of ones of each bit over the training items; effective_bits_ number of bits that are not the
     same for all of them; warnings_ what went wrong without ending the training; n_features_in_.
     """
-
-    coder_name: ClassVar[str]  # by which its files and the command line know it
 
     bits: int
 
@@ -58,19 +51,6 @@ class Coder(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]
     @abstractmethod
     def _project(self, items: NDArray[Any]) -> NDArray[np.floating]:
         """(m, K) values of a block of items, whose signs are the bits; of one item they do not depend on the others."""
-
-    @abstractmethod
-    def _state(self) -> tuple[dict[str, Any], Arrays]:
-        """All that was learned: what JSON can hold, and arrays. Both count for the fingerprint, so that what does not
-        change a code (losses, seconds) goes into `_record` instead."""
-
-    @abstractmethod
-    def _restore(self, described: Mapping[str, Any], arrays: Arrays) -> None:
-        """Undo `_state`, with n_features_in_ set. Raises KeyError, TypeError or ValueError for what is not like it."""
-
-    def _record(self) -> dict[str, Any]:
-        """Fitted attributes to keep besides, by their names, such as a history; plain values."""
-        return {}
 
     def _items(self, X: Any, reset: bool) -> NDArray[Any]:
         """Items (n, ...) in an array, checked: of this class (n, d) numbers, and images as pixels / 255.
@@ -114,7 +94,7 @@ class Coder(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]
                 f"{self.effective_bits_} effective bits"
             )
             self.warnings_.append(message)
-            _log.warning("%s: %s", self.coder_name, message)
+            _log.warning("%s: %s", self.model_name, message)
         return self
 
     def encode(self, X: Any) -> Packed:
@@ -140,78 +120,13 @@ class Coder(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]
 
     # Files
 
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 (hex) over the name of the coder, its bits and all that was learned: codes of equal fingerprints can
-        be compared with each other, others cannot."""
-        check_is_fitted(self)
-        described, arrays = self._state()
-        head = {"coder": self.coder_name, "bits": int(self.bits), "state": described}
-        digest = hashlib.sha256(json.dumps(head, sort_keys=True, allow_nan=False).encode())
-        for name, array in sorted(arrays.items()):
-            digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
-        return digest.hexdigest()
+    def _kept(self) -> dict[str, Any]:
+        return {"effective_bits_": self.effective_bits_, "warnings_": self.warnings_}
 
-    def save(self, folder: str | Path) -> Path:
-        """Write model.json and model.safetensors into a folder; loading them executes no code.
+    def _kept_arrays(self) -> Arrays:
+        return {"bit_means_": self.bit_means_}
 
-        Raises InputError for a parameter that a file cannot hold, such as a function.
-        """
-        check_is_fitted(self)
-        parameters, given = split_parameters(
-            {n: str(v) if isinstance(v, Path) else v for n, v in self.get_params(deep=False).items()}
-        )
-        described, arrays = self._state()
-        description = {
-            "parameters": parameters,
-            "state": described,
-            "fitted": {
-                "n_features_in_": self.n_features_in_,
-                "effective_bits_": self.effective_bits_,
-                "warnings_": self.warnings_,
-                **self._record(),
-            },
-            "fingerprint": self.fingerprint,
-        }
-        whole = {"bit_means_": self.bit_means_, **arrays} | {_PARAMETER + n: a for n, a in given.items()}
-        return write_model(
-            Path(folder), self.coder_name, description, {n: np.ascontiguousarray(a) for n, a in whole.items()}
-        )
-
-    @classmethod
-    def load(cls, folder: str | Path) -> Self:
-        """Read what `save` wrote; RunError says which file is missing, broken or of another coder."""
-        folder = Path(folder)
-        description, arrays = read_model(folder, cls.coder_name)
-        try:
-            return cls._loaded(description, arrays)
-        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-            raise RunError(
-                f"{folder / 'model.json'} is not a whole description of a coder {cls.coder_name!r}: {error!r}"
-            ) from None
-
-    @classmethod
-    def _loaded(cls, description: Mapping[str, Any], arrays: Arrays) -> Self:
-        coder = cls()
-        given = {n.removeprefix(_PARAMETER): a for n, a in arrays.items() if n.startswith(_PARAMETER)}
-        own = {n: a for n, a in arrays.items() if not n.startswith(_PARAMETER)}
-        plain = {n: tuple(v) if isinstance(v, list) else v for n, v in description["parameters"].items()}
-        coder.set_params(**plain, **given)
-        check_bits(coder.bits)
-        for name, value in description["fitted"].items():
-            if not name.endswith("_"):
-                raise ValueError(f"{name} is no fitted attribute")
-            setattr(coder, name, value)
-        if type(coder.n_features_in_) is not int or coder.n_features_in_ < 1:
-            raise ValueError(f"n_features_in_ is {coder.n_features_in_!r}")
-        coder.bit_means_ = own.pop("bit_means_")
-        if coder.bit_means_.shape != (coder.bits,):
-            raise ValueError(f"{coder.bit_means_.shape} bit_means_ for {coder.bits} bits")
-        for name, array in own.items():
-            if array.dtype.kind == "f" and not np.isfinite(array).all():
-                raise ValueError(f"{name} holds a value that is not finite")
-        coder._restore(description["state"], own)
-        if coder.fingerprint != description["fingerprint"]:
-            raise ValueError("the fingerprint is not that of the arrays")
-        return coder
+    def _check(self) -> None:
+        check_bits(self.bits)
+        if self.bit_means_.shape != (self.bits,):
+            raise ValueError(f"{self.bit_means_.shape} bit_means_ for {self.bits} bits")

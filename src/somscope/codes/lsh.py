@@ -29,7 +29,7 @@ class LSH(Coder):
     mean_ (d,); components_ (d, K) the w_k in columns; and those of `Coder`.
     """
 
-    coder_name: ClassVar[str] = "lsh"
+    model_name: ClassVar[str] = "lsh"
 
     def __init__(self, bits: int = 32, *, center: bool = True, random_state: Any = None) -> None:
         self.bits = bits
