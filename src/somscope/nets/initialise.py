@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from somscope.errors import InputError
 
-__all__ = ["check_sizes", "glorot_uniform", "truncated_normal"]
+__all__ = ["check_sizes", "gan_normal", "glorot_uniform", "truncated_normal"]
 
 
 def glorot_uniform(module: nn.Module, generator: torch.Generator | None) -> None:
@@ -41,3 +41,18 @@ def check_sizes(name: str, sizes: tuple[int, ...] | list[int]) -> tuple[int, ...
     if math.prod(sorted(sizes)[-2:]) > 2**31:
         raise InputError(f"{name}={sizes!r} makes a layer of more than 2^31 weights")
     return tuple(int(size) for size in sizes)
+
+
+def gan_normal(module: nn.Module, generator: torch.Generator | None, deviation: float = 0.02) -> None:
+    """Filters normal (0, deviation), batch normalisation's weights normal (1, deviation), biases 0 (Isola et al. 2017).
+
+    None leaves the module as it is: for one whose weights are loaded afterwards.
+    """
+    if generator is None:
+        return
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d | nn.ConvTranspose2d | nn.BatchNorm2d):
+            mean = 1.0 if isinstance(part, nn.BatchNorm2d) else 0.0
+            nn.init.normal_(part.weight, mean, deviation, generator=generator)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
