@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from somscope.codes import ITQ as ITQ
+    from somscope.codes import LSH as LSH
+    from somscope.codes import PCAH as PCAH
+    from somscope.codes import SpectralHashing as SpectralHashing
     from somscope.data import Collection as Collection
     from somscope.data import open_collection as open_collection
     from somscope.errors import SomscopeError as SomscopeError
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from somscope.models.dkm import DKM as DKM
     from somscope.models.dpsom import DPSOM as DPSOM
     from somscope.models.idec import IDEC as IDEC
+    from somscope.models.pix2pix import Pix2Pix as Pix2Pix
     from somscope.models.sgd_som import SGDSOM as SGDSOM
     from somscope.models.som_vae import SOMVAE as SOMVAE
     from somscope.models.vade import VaDE as VaDE
@@ -40,6 +45,10 @@ if TYPE_CHECKING:
 
 # Public name -> module that holds it; imported on first use so that `somscope --help` does not load torch.
 _PUBLIC = {
+    "ITQ": "somscope.codes.itq",
+    "LSH": "somscope.codes.lsh",
+    "PCAH": "somscope.codes.pcah",
+    "SpectralHashing": "somscope.codes.spectral",
     "AESOM": "somscope.models.ae_som",
     "AEC": "somscope.models.aec",
     "AEKMeans": "somscope.models.ae_kmeans",
@@ -52,6 +61,7 @@ _PUBLIC = {
     "DESOM": "somscope.models.desom",
     "DeepNeuralMap": "somscope.models.deep_neural_map",
     "DPSOM": "somscope.models.dpsom",
+    "Pix2Pix": "somscope.models.pix2pix",
     "SGDSOM": "somscope.models.sgd_som",
     "SOMVAE": "somscope.models.som_vae",
     "VaDE": "somscope.models.vade",
@@ -81,7 +91,10 @@ __all__ = [
     "DKM",
     "DPSOM",
     "IDEC",
+    "ITQ",
     "LARFDSSOM",
+    "LSH",
+    "PCAH",
     "SGDSOM",
     "SOM",
     "SOMRL",
@@ -91,9 +104,11 @@ __all__ = [
     "ConvDESOM",
     "DeepNeuralMap",
     "Lattice",
+    "Pix2Pix",
     "Run",
     "SOMClassifier",
     "SomscopeError",
+    "SpectralHashing",
     "VaDE",
     "WaMiC",
     "__version__",

@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import TransformerMixin
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from somscope.codes.kept import Arrays, Kept
@@ -117,6 +118,11 @@ class Coder(TransformerMixin, Kept):  # type: ignore[misc]
         rows = max(1, _BLOCK // (8 * width))
         for start in range(0, len(items), rows):
             yield self._project(items[start : start + rows])
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []  # codes are bytes
+        return tags
 
     # Files
 
