@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from copy import deepcopy
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
-from sklearn.utils import Tags, check_array, check_random_state
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
+from sklearn.utils import Tags, check_array
 from sklearn.utils.validation import check_is_fitted
 
 from somscope.errors import InputError
@@ -20,17 +19,16 @@ from somscope.interrupt import catch_interrupt
 from somscope.maps.units import UnitLabels, label_units
 from somscope.models.inputs import ImageShape, as_training_items, known_image_shape
 from somscope.models.module import DeepModule
-from somscope.training import Phase, Trained, TrainingOptions, agreed, stored_seed, train
+from somscope.models.trainable import Trainable
+from somscope.training import Phase, Trained, train
 
 __all__ = ["Codes", "DeepModel", "Floats"]
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.float32]
 
-_OF_THE_RUN = ("device", "precision", "random_state", "checkpoints", "resume", "training", "verbose")
 
-
-class DeepModel(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class DeepModel(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, Trainable):  # type: ignore[misc]
     """Prototypes among the codes of a network: units of a map (`deep_map.DeepMap`), or centres of clusters
     (`deep_clusterer.DeepClusterer`). What is said of units here holds for both.
 
@@ -54,28 +52,13 @@ class DeepModel(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin,
         tuple[str, ...]
     ] = ()  # fitted attributes of this model alone that its file has to keep
 
-    device: str
-    precision: str
-    random_state: Any
-    checkpoints: str | Path | None
-    resume: bool
-    training: Mapping[str, Any] | None
-    verbose: bool | None
-
     module_: DeepModule
     prototypes_: Codes
     decoded_prototypes_: Codes
     labels_: NDArray[np.int64]
     hits_: NDArray[np.int64]
     inertia_: float
-    n_iter_: int
-    stop_reason_: str
-    seconds_: float
-    history_: dict[str, list[Any]]
-    warnings_: list[str]
     chosen_: dict[str, str]
-    device_: str
-    precision_: str
     image_shape_: ImageShape | None
 
     # What a kind of model gives
@@ -92,10 +75,6 @@ class DeepModel(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin,
     @abstractmethod
     def _settle(self, items: NDArray[Any], seed: int) -> None:
         """Right after the training: see that there are prototypes, and take from module_ what is not to stay in it."""
-
-    def _settings(self) -> dict[str, Any]:
-        """Parameters, as they came out, that must be the same when a training resumes."""
-        return {}
 
     def _described(self) -> dict[str, Any]:
         """What the file of such a model says besides; JSON can hold it."""
@@ -145,11 +124,8 @@ class DeepModel(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin,
 
     def _place(self, module: DeepModule, trained: Trained, items: NDArray[Any], seed: int) -> None:
         """All that is known once the module is trained."""
-        self.module_ = module.requires_grad_(False).eval()
+        self._keep(module, trained)
         self.module_.units = torch.zeros_like(module.units[:0])  # of the last batch
-        self.n_iter_, self.stop_reason_, self.history_ = trained.n_steps, trained.stop_reason, trained.history
-        self.seconds_, self.warnings_ = trained.seconds, list(trained.warnings)
-        self.device_, self.precision_ = trained.device, trained.precision
         self._settle(items, seed)
         self._describe()
         units, distances = self._nearest(items, 1)
@@ -240,23 +216,6 @@ class DeepModel(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin,
 
     # Inside
 
-    def __getstate__(self) -> dict[str, Any]:
-        """For pickles and copies: the module on the CPU, so that a machine without a GPU can read it."""
-        state: dict[str, Any] = super().__getstate__()
-        module = state.get("module_")
-        if module is not None and module.prototypes.device.type != "cpu":
-            state["module_"] = deepcopy(module).cpu()
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self._put_on_device()
-
-    def _put_on_device(self) -> None:
-        """The module where `device` says, if there is such a device here."""
-        if "module_" in vars(self) and self.device != "cpu" and torch.cuda.is_available():
-            self.module_.to("cuda")
-
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
@@ -278,28 +237,6 @@ class DeepModel(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin,
     def _image_shape(self, known: ImageShape | None) -> ImageShape | None:
         """The shape of the items as images; models that need one say so."""
         return known
-
-    def _seed(self) -> int:
-        """Of all that the training draws, the same in all processes; a training that goes on keeps its own."""
-        seed = None
-        if self.random_state is None and self.resume and self.checkpoints is not None:
-            seed = stored_seed(Path(self.checkpoints))
-        if seed is None:
-            seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        return agreed(seed, self.device)
-
-    def _options(self, seed: int) -> TrainingOptions:
-        settings = {n: v for n, v in self.get_params(deep=False).items() if n not in _OF_THE_RUN}
-        return TrainingOptions(
-            device=self.device,
-            precision=self.precision,
-            seed=seed,
-            checkpoints=None if self.checkpoints is None else Path(self.checkpoints),
-            resume=self.resume,
-            verbose=self.verbose,
-            settings={**settings, **self._settings()},
-            **(self.training or {}),
-        )
 
     def _describe(self) -> None:
         """What follows from the module: prototypes and their decoded form."""

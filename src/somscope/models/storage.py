@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,7 +19,7 @@ from somscope.training.state import jsonable
 if TYPE_CHECKING:
     from somscope.models.deep_model import DeepModel
 
-__all__ = ["load_deep_model", "read_weights", "save_deep_model"]
+__all__ = ["load_deep_model", "module_from", "read_weights", "save_deep_model"]
 
 _PLAIN = (
     "n_iter_",
@@ -37,6 +37,7 @@ _ARRAYS = ("labels_", "hits_")
 _MODULE = "module."  # arrays of the network, as PyTorch names them
 
 Model = TypeVar("Model", bound="DeepModel")
+Net = TypeVar("Net", bound=torch.nn.Module)
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -137,13 +138,20 @@ def _restored(cls: type[Model], description: dict[str, Any], arrays: Arrays) -> 
 
 
 def _module(model: DeepModel, arrays: Arrays) -> Any:
-    """The module with these weights. It is built without memory first, so that no description can ask for more than
-    the file holds."""
     units = len(arrays["prototypes"])
     if units != model._n_units:
         raise ValueError(f"{units} prototypes for {model._n_units} {model._parts}")
+    return module_from(lambda: model._module(None), arrays)
+
+
+def module_from(make: Callable[[], Net], arrays: Arrays) -> Net:
+    """The module that `make` builds, with these weights, ready for use.
+
+    It is built without memory first, so that no description can ask for more than the file holds.
+    Raises ValueError for weights that do not fit it, or are not finite.
+    """
     with torch.device("meta"):
-        sketch = model._module(None).state_dict()
+        sketch = make().state_dict()
     wanted = {name: (tuple(t.shape), str(t.dtype).removeprefix("torch.")) for name, t in sketch.items()}
     found = {name: (array.shape, array.dtype.name) for name, array in arrays.items()}
     if wanted != found:
@@ -155,6 +163,6 @@ def _module(model: DeepModel, arrays: Arrays) -> Any:
         if not np.isfinite(array).all():
             raise ValueError(f"{name} holds a value that is not finite")
     with torch.random.fork_rng(devices=[]):
-        module = model._module(None)
+        module = make()
     module.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
     return module.requires_grad_(False).eval()
