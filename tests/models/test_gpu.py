@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from models.clusters import CLUSTERS
 from models.zoo import ZOO
 
+EVERY = ZOO | CLUSTERS
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch sees no CUDA GPU")
 
 
-@pytest.mark.parametrize("make", ZOO.values(), ids=ZOO.keys())
+@pytest.mark.parametrize("make", EVERY.values(), ids=EVERY.keys())
 def test_no_step_waits_for_the_gpu(make, blobs):
     model = make(device="cuda", training={"log_steps": 1000})
     phases = model._phases
@@ -44,7 +46,7 @@ def _watch(task):
     task.update = watched
 
 
-@pytest.mark.parametrize("make", ZOO.values(), ids=ZOO.keys())
+@pytest.mark.parametrize("make", EVERY.values(), ids=EVERY.keys())
 def test_a_pickle_of_a_map_that_was_fitted_on_a_gpu_holds_nothing_of_it(make, blobs, monkeypatch, tmp_path):
     model = make(device="cuda").fit(blobs[0])
     content = pickle.dumps(model)
