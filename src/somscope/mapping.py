@@ -19,6 +19,7 @@ from somscope import figures
 from somscope.atomic import no_interrupt, whole_file
 from somscope.data.collection import Collection
 from somscope.errors import InputError, check_choice, closest
+from somscope.maps.graph import GraphLattice
 from somscope.maps.storage import split_parameters
 from somscope.models.table import model_class
 from somscope.processes import n_processes, process_rank, wait_for_all
@@ -146,6 +147,7 @@ def map_collection(
             collection.kind,
             scaled,
             codes="latent_dim" in asked,
+            relevant="relevance_rate" in asked,
         )
         _finish(folder, Seen(model, distance, collection), steps, record)
     run = Run.open(path)
@@ -186,7 +188,7 @@ def _fit(model: Any, collection: Collection) -> None:
     device allow it."""
     if is_deep(model):
         model.fit(collection)
-    elif is_large(collection) and model.algorithm == "batch" and model.device != "cuda":
+    elif is_large(collection) and getattr(model, "algorithm", None) == "batch" and model.device != "cuda":
         model.fit_blocks(FeatureBlocks(collection))
     else:
         model.fit(feature_matrix(collection))
@@ -313,6 +315,10 @@ def map_figures(
         "u_matrix": lambda: figures.u_matrix_figure(lattice, model.u_matrix_, unit=distance.items),
         "hits": lambda: figures.hits_figure(lattice, np.bincount(first, minlength=lattice.n_units)),
     }
+    if isinstance(lattice, GraphLattice):
+        pictures = collection.image_shape and shown_prototypes(model).reshape(-1, *collection.image_shape)
+        drawn["graph"] = lambda: figures.graph_figure(lattice, model.hits_, pictures)
+        drawn["relevances"] = lambda: figures.relevance_figure(model.relevances_)
     if collection.image_shape is not None:
         shape = collection.image_shape
         drawn["prototypes"] = lambda: figures.prototype_pictures_figure(

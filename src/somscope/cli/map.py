@@ -9,7 +9,7 @@ import typer
 
 from somscope.cli.group import command_line
 from somscope.cli.options import check_grid, default_run, model_parameters, parse_columns, parse_radius
-from somscope.models.table import MAPS
+from somscope.models.table import GROWING, MAPS
 from somscope.processes import process_rank
 
 __all__ = ["map_command"]
@@ -37,7 +37,10 @@ def map_command(
         bool, typer.Option("--resume", help="Go on with a training of a deep map that was not finished.")
     ] = False,
     model: Annotated[
-        str, typer.Option(help=f"What is trained: {', '.join(MAPS)}.", metavar="NAME", rich_help_panel=_MAP)
+        str,
+        typer.Option(
+            help=f"What is trained: {', '.join(MAPS | GROWING)}.", metavar="NAME", rich_help_panel=_MAP
+        ),
     ] = "som",
     grid: Annotated[
         str | None,
@@ -103,6 +106,13 @@ def map_command(
         int | None,
         typer.Option(min=1, help="Also join the units into so many clusters.", rich_help_panel=_SOM),
     ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="Activation below which an item makes a new unit, of the growing maps: nearer to 1, more units.",
+            rich_help_panel=_MAP,
+        ),
+    ] = None,
     latent_dim: Annotated[
         int | None, typer.Option(help="Numbers in the code of an item.", rich_help_panel=_DEEP)
     ] = None,
@@ -119,7 +129,9 @@ def map_command(
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(help="Epochs of training, of som-vae and dpsom.", rich_help_panel=_DEEP),
+        typer.Option(
+            help="Epochs of training, of som-vae, dpsom and the growing maps.", rich_help_panel=_DEEP
+        ),
     ] = None,
     pretrain: Annotated[
         int | None,
@@ -198,6 +210,7 @@ def map_command(
         passes=passes,
         metric=metric,
         clusters=clusters,
+        threshold=threshold,
         latent_dim=latent_dim,
         gamma=gamma,
         steps=steps,

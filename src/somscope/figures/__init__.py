@@ -9,6 +9,7 @@ from somscope.figures.clusters import unit_clusters_figure
 from somscope.figures.curves import training_curves_figure
 from somscope.figures.density import p_matrix_figure
 from somscope.figures.errors import error_layers_figure
+from somscope.figures.graph import graph_figure, relevance_figure
 from somscope.figures.hits import hits_figure
 from somscope.figures.pictures import prototype_pictures_figure
 from somscope.figures.pies import label_pies_figure
@@ -25,10 +26,12 @@ __all__ = [
     "draw_units",
     "error_layers_figure",
     "expanded_u_matrix_figure",
+    "graph_figure",
     "hits_figure",
     "label_pies_figure",
     "p_matrix_figure",
     "prototype_pictures_figure",
+    "relevance_figure",
     "save_figure",
     "training_curves_figure",
     "transitions_figure",

@@ -24,12 +24,15 @@ _LABELS = {
     "learning_rate": "learning rate",
     "temperature": "neighbourhood temperature (lattice steps)",
     "unit_perplexity": "units in use (perplexity)",
+    "units": "units",
+    "below": "items below the threshold (share)",
 }
 _LOSSES = {  # what a network minimises: the whole, and the terms of the models
     "loss": "loss (what is minimised)",
     "reconstruction": "reconstruction loss",
     "quantized_reconstruction": "reconstruction from prototypes",
     "som": "map loss",
+    "clustering": "clustering loss",
     "order": "order loss",
     "commitment": "commitment loss",
     "transitions": "transition loss (nats)",

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from somscope.figures.cells import cell_polygons, figure_size, limits, shared_sides, units_from
 from somscope.figures.palette import EMPTY, SEQUENTIAL
+from somscope.maps.graph import GraphLattice
 from somscope.maps.lattice import Lattice
 
 __all__ = [
@@ -31,6 +32,8 @@ __all__ = [
 
 def describe(lattice: Lattice) -> str:
     """The lattice in words, and for a torus that its edges are joined."""
+    if isinstance(lattice, GraphLattice):
+        return f"{lattice.n_units} units, {len(lattice.connections)} connections"
     words = f"{lattice.rows} x {lattice.columns} {lattice.shape}"
     if not lattice.toroidal:
         return words

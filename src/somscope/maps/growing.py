@@ -15,6 +15,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from somscope.errors import InputError
+from somscope.maps.graph import GraphLattice, lay_out, mean_connection
 from somscope.maps.inputs import as_matrix
 from somscope.maps.relevance import activations, root_mean_square
 from somscope.maps.unit_interval import UnitInterval, choose_interval
@@ -164,6 +165,16 @@ class GrowingMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
         if message not in self.warnings_:
             self.warnings_.append(message)
             _log.warning("%s", message)
+
+    @property
+    def lattice_(self) -> GraphLattice:
+        """The units in cells of a plane, so that connected and similar ones lie together; see `graph`."""
+        return lay_out(self.centres_, self.relevances_, self.connections_)
+
+    @property
+    def u_matrix_(self) -> Floats:
+        """(K,) mean distance of each prototype to those of connected units, NaN without any."""
+        return mean_connection(self.prototypes_, self.lattice_)
 
     # Use
 

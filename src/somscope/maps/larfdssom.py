@@ -47,7 +47,7 @@ class LARFDSSOM(GrowingMap):
     n_epochs: looks at every item before the convergence.
     epsilon: of the activation. scale: as in `SOMRL`. random_state: seed of the order. verbose: as in `SOMRL`.
 
-    Attributes are those of `growing.GrowingMap`; connections_ joins units with like relevances; history_ {"epoch",
+    Attributes are those of `growing.GrowingMap`; connections_ joins units with like relevances; history_ {"pass",
     "units", "below", "seconds"}.
 
     >>> LARFDSSOM(threshold=0.95).fit(X).relevances_
@@ -172,7 +172,7 @@ class LARFDSSOM(GrowingMap):
 
     def _note(self, below: float, seconds: float) -> None:
         self.n_iter_ += 1
-        row = {"epoch": self.n_iter_, "units": self._counts[0], "below": below, "seconds": seconds}
+        row = {"pass": self.n_iter_, "units": self._counts[0], "below": below, "seconds": seconds}
         for name, value in row.items():
             self.history_.setdefault(name, []).append(float(value))
 

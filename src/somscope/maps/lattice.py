@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,15 @@ class Lattice:
             raise InputError(
                 f"grid {self.rows}x{self.columns}: a toroidal hexagonal lattice needs an even number of rows"
             )
+
+    def record(self) -> dict[str, Any]:
+        """What a file says of the lattice; plain values."""
+        return {
+            "rows": self.rows,
+            "columns": self.columns,
+            "shape": self.shape,
+            "toroidal": self.toroidal,
+        }
 
     @property
     def n_units(self) -> int:

@@ -50,7 +50,7 @@ class SOMRL(GrowingMap):
     device: "cpu", "cuda", or "auto", which takes a GPU where an epoch is large enough to pay.
     random_state: seed of the order of the items. verbose: True shows a progress bar, False none; None on a terminal.
 
-    Attributes are those of `growing.GrowingMap`; history_ {"epoch", "units", "below", "seconds"}, where below is the
+    Attributes are those of `growing.GrowingMap`; history_ {"pass", "units", "below", "seconds"}, where below is the
     share of the items that activated no unit up to the threshold. layer_: the state, in PyTorch.
 
     >>> som = SOMRL(threshold=0.99).fit(X)
@@ -153,7 +153,7 @@ class SOMRL(GrowingMap):
 
     def _note(self, n_items: int, below: int, seconds: float) -> None:
         row = {
-            "epoch": self.n_iter_,
+            "pass": self.n_iter_,
             "units": self.layer_.n_units,
             "below": below / n_items,
             "seconds": seconds,

@@ -41,12 +41,7 @@ def save_som(som: SOM, folder: Path) -> Path:
     lattice = som.lattice_
     description = {
         "parameters": parameters,
-        "lattice": {
-            "rows": lattice.rows,
-            "columns": lattice.columns,
-            "shape": lattice.shape,
-            "toroidal": lattice.toroidal,
-        },
+        "lattice": lattice.record(),
         "radius": list(som.radius_),
         "fitted": {name: getattr(som, name) for name in _PLAIN if hasattr(som, name)},
         "feature_names": [str(name) for name in getattr(som, "feature_names_in_", [])],

@@ -3,9 +3,8 @@
     z = sigmoid(f(x)),  x' = g(z),  L = ||x' - x||^2 + alpha D_w(z, c_z)                                        (eq. 7)
 
 In every step SOMRL first learns from the codes of the batch, in closed form; c_z and w are centre and relevances of a
-code's winner after that. They are constants: the gradient of D_w reaches the encoder alone. Items that activate no unit
-up to the threshold have no D_w. Both terms are summed over features or dimensions and averaged over the batch, which is
-the scale of the published alpha.
+code's winner after that. They are constants: the gradient of D_w reaches the encoder alone. The scale of the first term
+decides what alpha is worth, and the paper does not say it (see `reconstruction`).
 """
 
 from __future__ import annotations
@@ -21,12 +20,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from somscope.errors import InputError
+from somscope.errors import InputError, check_choice
+from somscope.maps.graph import GraphLattice, lay_out, mean_connection
 from somscope.maps.relevance import EPSILON, activations, root_mean_square
 from somscope.maps.sample import refuse_unmappable
 from somscope.maps.somrl_layer import SOMRLLayer, SOMRLRule
 from somscope.models.checks import check_flag, check_number, check_run, check_whole
-from somscope.models.deep_model import Codes, DeepModel
+from somscope.models.deep_model import Codes, DeepModel, Floats
 from somscope.models.module import DeepModule
 from somscope.models.tasks import UnitTask
 from somscope.nets.dense import DenseAutoencoder
@@ -37,6 +37,8 @@ from somscope.training import Batch, Engine, Phase, adam
 
 __all__ = ["DCSOMRL", "DCSOMRLModule", "DCSOMRLTask"]
 
+ATTRACTED = ("activated", "all")
+RECONSTRUCTIONS = ("sum", "mean")
 _ROWS = 4096  # items whose values are added up together
 
 
@@ -44,18 +46,25 @@ class DCSOMRLModule(DeepModule):
     """An autoencoder and a SOMRL map of its codes.
 
     net: encodes and decodes, its code goes through a sigmoid. layer: the map. shift, scale: () of the items, so that
-    the network sees (x - shift) / scale. While it is trained there is a prototype for each place of the map, afterwards
-    (`settle`) for each unit.
+    the network sees (x - shift) / scale. attracted, reconstruction: see `DCSOMRL`. While it is trained there is a
+    prototype for each place of the map, afterwards (`settle`) for each unit.
     """
 
     shift: Tensor
     scale: Tensor
 
     def __init__(
-        self, net: DenseAutoencoder, layer: SOMRLLayer, shift: float = 0.0, scale: float = 1.0
+        self,
+        net: DenseAutoencoder,
+        layer: SOMRLLayer,
+        shift: float = 0.0,
+        scale: float = 1.0,
+        attracted: str = "activated",
+        reconstruction: str = "sum",
     ) -> None:
         super().__init__(*layer.centres.shape)
         self.net, self.layer = net, layer
+        self.attracted, self.reconstruction = attracted, reconstruction
         self.prototypes.requires_grad_(False)
         self.register_buffer("shift", torch.tensor(shift))
         self.register_buffer("scale", torch.tensor(scale))
@@ -95,12 +104,20 @@ class DCSOMRLModule(DeepModule):
         with torch.autocast(codes.device.type, enabled=False):
             codes = codes.float()
             step = self.layer.step(codes, total)
+            places = step.places if self.attracted == "activated" else self._winners(codes.detach())
+            apart = ((codes - step.centres[places]).square() * self.layer.relevances[places]).sum(1)
+            clustering = (apart * step.activated if self.attracted == "activated" else apart).mean()
             self.units = step.places
-            apart = (codes - step.centres[step.places]).square() * self.layer.relevances[step.places]
-            clustering = (apart.sum(1) * step.activated).mean()
             wanted = (items - self.shift) / self.scale
-            reconstruction = items.shape[1] * squared_error(made, wanted)
+            reconstruction = squared_error(made, wanted)
+            if self.reconstruction == "sum":
+                reconstruction = items.shape[1] * reconstruction
         return weighted({"reconstruction": reconstruction, "clustering": clustering}, {"clustering": alpha})
+
+    def _winners(self, codes: Tensor) -> Tensor:
+        """(b,) place of the most active unit of the map as it is now."""
+        active = self.activations(codes)
+        return torch.where(self.layer.alive, active, -1.0).argmax(1)
 
     @torch.no_grad()
     def settle(self) -> None:
@@ -146,6 +163,9 @@ class DCSOMRL(DeepModel):
     latent_dim: L, dimensions of a code. hidden: sizes of the encoder's hidden layers; the decoder mirrors them.
     alpha: weight of the map's term. threshold ... epsilon: of the map, see `maps.somrl.SOMRL` and, for the readings of
         the paper, `maps.somrl_layer.SOMRLRule`. Defaults are the published ones for MNIST.
+    attracted: whose codes have a D_w: "activated", those of items that activate a unit from the threshold before the
+        step (public code); "all", each with its winner at the end of the step, which may be a new unit (the text).
+    reconstruction: of an item the "sum" over its features, as ||x' - x||^2 has it, or their "mean".
     detach_centres: True keeps the centres constant in D_w; False lets its gradient through their update, too, which
         reaches the encoder as well and nothing else. It needs a single process.
     n_epochs, batch_size: of the training. learning_rate_net: of Adam; the paper does not say it.
@@ -195,6 +215,8 @@ class DCSOMRL(DeepModel):
         life_unit: str = "batch",
         restored: str = "activated",
         epsilon: float = EPSILON,
+        attracted: str = "activated",
+        reconstruction: str = "sum",
         detach_centres: bool = True,
         n_epochs: int = 30,
         batch_size: int = 256,
@@ -227,6 +249,8 @@ class DCSOMRL(DeepModel):
         self.life_unit = life_unit
         self.restored = restored
         self.epsilon = epsilon
+        self.attracted = attracted
+        self.reconstruction = reconstruction
         self.detach_centres = detach_centres
         self.n_epochs = n_epochs
         self.batch_size = batch_size
@@ -253,6 +277,8 @@ class DCSOMRL(DeepModel):
             check_whole(name, getattr(self, name), 1)
         check_number("learning_rate_net", self.learning_rate_net)
         check_number("alpha", self.alpha, zero=True)
+        check_choice("attracted", self.attracted, ATTRACTED)
+        check_choice("reconstruction", self.reconstruction, RECONSTRUCTIONS)
         check_flag("detach_centres", self.detach_centres)
         check_sizes("hidden", self.hidden)
         self._check_standardise()
@@ -284,7 +310,8 @@ class DCSOMRL(DeepModel):
         net = DenseAutoencoder(self.n_features_in_, self.hidden, self.latent_dim, generator=generator)
         places = self.max_units if generator is not None else self.n_units_
         layer = SOMRLLayer(self.latent_dim, places, self._rule(), through=not self.detach_centres)
-        return DCSOMRLModule(net, layer, *(self._seen if generator is not None else ()))
+        seen = self._seen if generator is not None else (0.0, 1.0)
+        return DCSOMRLModule(net, layer, *seen, attracted=self.attracted, reconstruction=self.reconstruction)
 
     def _phases(self, module: Any, items: NDArray[Any], generator: torch.Generator) -> list[Phase]:
         task = DCSOMRLTask(module, self.alpha, self.learning_rate_net)
@@ -294,6 +321,7 @@ class DCSOMRL(DeepModel):
         module = self.module_
         if not module.layer.alive.any():  # interrupted before the first step
             module.layer.step(next(iter(self._codes(items))))
+        self.warnings_ += module.layer.complaints()
         module.settle()
         self.n_units_ = module.layer.n_units
         held = np.unique(self._nearest(items, 1)[0])
@@ -301,13 +329,22 @@ class DCSOMRL(DeepModel):
             module.layer.keep(torch.from_numpy(held).to(module.layer.alive.device))
             module.settle()
             self.n_units_ = len(held)
-        self.warnings_ += module.layer.complaints()
 
     def _describe(self) -> None:
         super()._describe()
         layer = self.module_.layer
         self.relevances_ = layer.relevances.cpu().numpy().copy()
         self.connections_ = layer.connections().cpu().numpy()
+
+    @property
+    def lattice_(self) -> GraphLattice:
+        """The units in cells of a plane, so that connected and similar ones lie together; see `maps.graph`."""
+        return lay_out(self.prototypes_, self.relevances_, self.connections_)
+
+    @property
+    def u_matrix_(self) -> Floats:
+        """(K,) mean distance of each prototype to those of connected units, NaN without any."""
+        return mean_connection(self.prototypes_, self.lattice_)
 
     @property
     def _n_units(self) -> int:

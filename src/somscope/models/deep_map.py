@@ -89,15 +89,7 @@ class DeepMap(DeepModel):
         return {"grid": (self.lattice_.rows, self.lattice_.columns)}
 
     def _described(self) -> dict[str, Any]:
-        lattice = self.lattice_
-        return {
-            "lattice": {
-                "rows": lattice.rows,
-                "columns": lattice.columns,
-                "shape": lattice.shape,
-                "toroidal": lattice.toroidal,
-            }
-        }
+        return {"lattice": self.lattice_.record()}
 
     def _restore(self, description: Mapping[str, Any]) -> None:
         placed = description["lattice"]

@@ -46,6 +46,22 @@ _MODELS = {
         "Items belong to all units, to near ones most; training makes that choice ever clearer, and keeps "
         "units that lie side by side alike."
     ),
+    "somrl": (
+        "A map that grows: it begins with one unit, makes a new one for items that no unit is close to, and "
+        "removes units that win nothing any longer. Each unit learns how relevant each feature is to it, and "
+        "units that activate each other are connected."
+    ),
+    "larfdssom": (
+        "A map that grows item by item: it makes a new unit for an item that no unit is close to, and removes "
+        "units that win too little. Each unit learns how relevant each feature is to it; units with like "
+        "relevances are connected."
+    ),
+    "dc-somrl": (
+        "An autoencoder and a map of its codes that grows while both learn. The network writes each item as a "
+        "few numbers between 0 and 1, its code, from which it can be drawn again; the map makes a unit for "
+        "codes that no unit is close to, removes units that win nothing any longer, and learns which numbers "
+        "are relevant to each unit."
+    ),
 }
 _CODES = (
     "Prototypes are codes, too; the pictures and values shown for them are what the network makes of them."
@@ -75,6 +91,12 @@ _TERMS = {
     "map": "How little a unit's neighbours share its items: it keeps units that lie side by side alike.",
 }
 _OF_MODEL = {
+    ("dc-somrl", "clustering"): (
+        "Squared distance of a code to its unit, each dimension by its relevance for that unit."
+    ),
+    ("dc-somrl", "reconstruction"): (
+        "Squared difference of an item, as the network sees it, and what is drawn from its code."
+    ),
     ("sgd-som", "som"): (
         "Squared distance of the items to the prototypes, of which those near an item's best unit count most."
     ),
@@ -92,7 +114,8 @@ def model_text(config: Mapping[str, Any]) -> str:
 def term_texts(config: Mapping[str, Any], names: Sequence[str]) -> dict[str, str]:
     """What each loss of a training says, by its title in the curves; names: the columns of the history."""
     model = str(config["model"].get("name"))
-    texts = {name: _OF_MODEL.get((model, name), _TERMS[name]) for name in names if name in _TERMS}
+    known = {name: _OF_MODEL.get((model, name), _TERMS.get(name)) for name in names}
+    texts = {name: text for name, text in known.items() if text is not None}
     if len(texts) > 1:
         texts = {"loss": "The weighted sum of the others, as far as a phase has them."} | texts
     return {_title(name): text for name, text in texts.items()}

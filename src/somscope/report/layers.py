@@ -21,8 +21,10 @@ __all__ = [
     "class_layer",
     "cluster_layer",
     "component_layers",
+    "connection_layer",
     "density_layer",
     "picture_layer",
+    "relevance_layer",
     "transition_layer",
     "value_layers",
     "word_layer",
@@ -41,7 +43,7 @@ def value_layers(summary: MapSummary, lattice: Lattice, distance: MapDistance) -
     said = (
         f"the {MOST_PAIRS} most frequent of {len(pairs):,} pairs" if len(pairs) > MOST_PAIRS else "all pairs"
     )
-    kind = {"4": "4", "8": "8", "hexagonal": "6"}[lattice.default_adjacency]
+    kind = {"4": "4", "8": "8", "hexagonal": "6", "connections": "connected"}[lattice.default_adjacency]
     return [
         _values("hits", "Hits", hits, "items per unit", "How many items each unit holds.", low=0.0),
         _values(
@@ -118,6 +120,33 @@ def class_layer(summary: MapSummary) -> dict[str, Any]:
         "text": "The label that most members of a unit have; the paler, the smaller its share. "
         f"Over the whole map {share:.1%} of the labelled items have their unit's label (purity).",
     }
+
+
+def connection_layer(lattice: Lattice) -> dict[str, Any]:
+    """The graph of a map without a lattice."""
+    edges = lattice.edges()
+    degree = np.bincount(edges.ravel(), minlength=lattice.n_units).astype(np.float64)
+    layer = _values(
+        "connections",
+        "Connections",
+        degree,
+        "units that the unit is connected with",
+        "Lines join units that activate each other from the threshold. Where a unit lies says nothing else: cells were "
+        "chosen so that connected and similar units lie together.",
+        low=0.0,
+    )
+    return layer | {"lines": [[a, b, 1] for a, b in edges.tolist()]}
+
+
+def relevance_layer(relevances: NDArray[np.floating]) -> dict[str, Any]:
+    """How many dimensions matter to each unit; relevances: (K, d)."""
+    return _values(
+        "relevances",
+        "Relevances",
+        np.asarray(relevances, np.float64).mean(axis=1),
+        "mean relevance of a unit's dimensions, from 0 to 1",
+        "Bright units look at nearly all dimensions, dark ones at few.",
+    )
 
 
 def cluster_layer(clusters: NDArray[np.integer]) -> dict[str, Any]:

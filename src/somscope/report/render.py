@@ -19,6 +19,7 @@ import somscope
 from somscope.errors import RunError
 from somscope.figures.palette import CLASS_COLOURS, SEQUENTIAL
 from somscope.figures.units import describe
+from somscope.maps.graph import GraphLattice
 from somscope.report import about, layers, wording
 from somscope.report.charts import training_charts
 from somscope.report.members import Members, list_members, most_listed
@@ -84,10 +85,12 @@ def render_report(run: RunLike, max_bytes: int = MAX_BYTES) -> str:
         pictures = _pictures(items, summary)
     texts = items["text"].to_pylist() if kind == "text" and "text" in items.column_names else None
 
-    clusters, transitions = (getattr(model, name, None) for name in ("unit_clusters_", "transition_matrix_"))
+    own = {
+        name: getattr(model, name, None) for name in ("unit_clusters_", "transition_matrix_", "relevances_")
+    }
     for pixels in _SHEET_PIXELS:
         sheets = _unit_sheets(run, summary, shown, pictures, pixels) if pictures is not None else {}
-        data = _map_data(run, summary, shown, clusters, transitions, sheets, distance, full=pixels > 0)
+        data = _map_data(run, summary, shown, own, sheets, distance, full=pixels > 0)
         page = _page_values(run, data, sheets, distance)
         used = len(_fill(page, Members([], [])).encode()) + 80 * run.lattice.n_units + 2000
         members = list_members(summary, max_bytes - used, pictures, texts)
@@ -151,8 +154,7 @@ def _map_data(
     run: RunLike,
     summary: MapSummary,
     prototypes: NDArray[np.floating],
-    clusters: NDArray[np.integer] | None,
-    transitions: NDArray[np.floating] | None,
+    own: dict[str, Any],
     sheets: dict[str, Sheet],
     distance: MapDistance,
     *,
@@ -160,7 +162,8 @@ def _map_data(
 ) -> dict[str, Any]:
     """Everything the page's script draws the map and the gallery's head from, except the members.
 
-    prototypes: (K, d) as items. full: with component planes, and the terms or features that set each unit apart.
+    prototypes: (K, d) as items. own: clusters of units, transitions and relevances of the model, None for what it does
+    not have. full: with component planes, and the terms or features that set each unit apart.
     """
     lattice, collection = run.lattice, run.config["collection"]
     names = [str(name) for name in collection.get("feature_names") or ()]
@@ -193,10 +196,14 @@ def _map_data(
     shown += layers.value_layers(summary, lattice, distance)
     if summary.class_names and summary.counts.any():
         shown.insert(1 if shown[0]["type"] == "value" else len(shown) - 4, layers.class_layer(summary))
-    if clusters is not None:
-        shown.append(layers.cluster_layer(clusters))
-    if transitions is not None:
-        shown.append(layers.transition_layer(lattice, transitions))
+    if own["unit_clusters_"] is not None:
+        shown.append(layers.cluster_layer(own["unit_clusters_"]))
+    if isinstance(lattice, GraphLattice):
+        shown.insert(len(shown) - 4, layers.connection_layer(lattice))
+    if own["relevances_"] is not None:
+        shown.append(layers.relevance_layer(own["relevances_"]))
+    if own["transition_matrix_"] is not None:
+        shown.append(layers.transition_layer(lattice, own["transition_matrix_"]))
     units = run.units()
     if units is not None and not units["density"].null_count:
         shown.append(layers.density_layer(units["density"].to_numpy().astype(np.float64)))
@@ -206,6 +213,7 @@ def _map_data(
         "columns": lattice.columns,
         "shape": lattice.shape,
         "toroidal": lattice.toroidal,
+        "graph": isinstance(lattice, GraphLattice),
         "positions": short(lattice.positions, 8),
         "hits": summary.hits.tolist(),
         "error": short(summary.mean_distance),

@@ -24,6 +24,7 @@ class MapDistance:
     metric: "euclidean", "cosine" or "manhattan". weights: (d,) feature weights, None for equal ones.
     kind: of the collection. scaled: whether the weights measure each feature in its standard deviations.
     codes: whether the map lies among the codes of a network, whose scale nobody chose.
+    relevant: whether each unit weighs the features by relevances of its own.
     """
 
     metric: str = "euclidean"
@@ -31,6 +32,7 @@ class MapDistance:
     kind: str = "vectors"
     scaled: bool = False
     codes: bool = False
+    relevant: bool = False
 
     @classmethod
     def of(cls, config: Mapping[str, Any], weights: ArrayLike | None) -> MapDistance:
@@ -42,11 +44,14 @@ class MapDistance:
             kind=config["collection"]["kind"],
             scaled="scale" in (config.get("chosen") or {}),
             codes="latent_dim" in parameters,
+            relevant="relevance_rate" in parameters,
         )
 
     @property
     def items(self) -> str:
         """The unit of the distance between items and prototypes, and between prototypes (the U-matrix)."""
+        if self.relevant:
+            return "root mean square by relevance, on a scale from 0 to 1"
         if self.codes:
             return "between codes, no unit"
         if self.metric == "cosine":

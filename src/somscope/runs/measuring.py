@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from somscope.data.collection import Collection
+from somscope.maps.graph import GraphLattice
 from somscope.maps.lattice import Lattice
 from somscope.measures import (
     agreement,
@@ -82,7 +83,7 @@ def measure_run(
             f"the map has {lattice.n_units:,} units, and they compare every pair of more than {MOST_UNITS:,}"
         )
         left_out.append(("the measures over all pairs of units, such as the topographic product", why))
-    else:
+    elif not isinstance(lattice, GraphLattice):  # whose measures are of distances on a lattice
         metrics = measure_map(
             seen.items(rows if large else None),
             seen.prototypes,
@@ -99,7 +100,7 @@ def measure_run(
     metrics["quantization_error"] = float(np.mean(distances[:, 0], dtype=np.float64))
     if seen.distance.codes:
         metrics["reconstruction_error"] = _reconstruction_error(seen, rows)
-    if large or many:
+    if large or many or isinstance(lattice, GraphLattice):
         metrics |= _from_units(lattice, units, collection.labels)
     return metrics, left_out
 
@@ -126,7 +127,7 @@ def density(seen: Seen) -> NDArray[np.int64]:
     most = int(np.clip(_DENSITY_WORK // max(1, prototypes.size), 1000, DENSITY_ITEMS))
     items = seen.items(_sample(seen.collection.n_items, most))
     radius = pareto_radius(items, sample_size=2000)
-    return p_matrix(items, prototypes, (lattice.rows, lattice.columns), radius).reshape(-1)
+    return p_matrix(items, prototypes, (1, lattice.n_units), radius).reshape(-1)
 
 
 def _sample(n_items: int, most: int) -> Units:
@@ -140,7 +141,7 @@ def _from_units(lattice: Lattice, units: Units, labels: Units | None) -> dict[st
     """The measures that need no features and no pairs of units, so that all items count however many there are."""
     first = units[:, 0]
     metrics: dict[str, float] = {}
-    if units.shape[1] > 1:
+    if units.shape[1] > 1 and not isinstance(lattice, GraphLattice):
         for kind in ("hexagonal",) if lattice.shape == "hexagonal" else ("4", "8"):
             torn = ~lattice.are_neighbours(first, units[:, 1], kind)
             metrics[f"topographic_error_{kind}"] = float(torn.mean())

@@ -84,12 +84,7 @@ def config_record(
         "command": list(command),
         "collection": dict(collection),
         "model": {"name": model_name, "parameters": dict(parameters)},
-        "lattice": {
-            "rows": lattice.rows,
-            "columns": lattice.columns,
-            "shape": lattice.shape,
-            "toroidal": lattice.toroidal,
-        },
+        "lattice": lattice.record(),
         "chosen": dict(chosen),
         "stop_reason": stop_reason,
         **({} if passes is None else {"passes": passes}),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from somscope.errors import InputError, RunError
+from somscope.maps.graph import lattice_of
 from somscope.maps.lattice import Lattice
 from somscope.models.table import MODELS, model_class
 from somscope.runs.jsonfile import read_object
@@ -80,8 +81,8 @@ class Run:
         _check_fields(config["lattice"], _LATTICE, config_file, "lattice.")
         _check_fields(config["model"], {"name": str, "parameters": dict}, config_file, "model.")
         try:
-            lattice = Lattice(**{name: config["lattice"][name] for name in _LATTICE})
-        except InputError as error:
+            lattice = lattice_of(config["lattice"])
+        except (InputError, TypeError, KeyError) as error:
             raise RunError(f"{config_file}: {error}") from error
         return cls(path, config, _read_metrics(path / "metrics.json"), lattice)
 

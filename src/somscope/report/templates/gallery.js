@@ -23,6 +23,7 @@ function percent(share) {
 }
 
 function unitName(map, unit) {
+  if (map.graph) return `Unit ${unit}`;
   return `Unit ${unit} (row ${Math.floor(unit / map.columns)}, column ${unit % map.columns})`;
 }
 

@@ -14,7 +14,7 @@ function geometry(map, step, layer) {
   const half = { x: 0.5, y: hexagonal ? 1 / Math.sqrt(3) : 0.5 };
   const arcs = layer && layer.lines && layer.lines.length ? 1.6 : 0;
   let wide = Math.max(...map.positions.map((p) => p[0])) + 2 * half.x;
-  let high = map.positions[map.positions.length - 1][1] + 2 * half.y;
+  let high = Math.max(...map.positions.map((p) => p[1])) + 2 * half.y;
   if (map.rows === 1) {
     half.y += arcs;
     high += arcs;
@@ -237,8 +237,25 @@ function unitAt(map, g, x, y) {
   return least < (0.72 * g.step) ** 2 ? best : -1;
 }
 
+// The nearest unit of a graph in the direction of an arrow key, or the first or last unit.
+function unitTowards(map, unit, key) {
+  if (key === "Home") return 0;
+  if (key === "End") return map.hits.length - 1;
+  const ways = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+  if (!ways[key]) return -1;
+  const [x, y] = map.positions[unit];
+  let [best, least] = [unit, Infinity];
+  map.positions.forEach(([px, py], other) => {
+    const along = (px - x) * ways[key][0] + (py - y) * ways[key][1];
+    const across = Math.abs((px - x) * ways[key][1]) + Math.abs((py - y) * ways[key][0]);
+    if (along > 0.01 && along >= across * 0.5 && along + 2 * across < least) [best, least] = [other, along + 2 * across];
+  });
+  return best;
+}
+
 // The unit one arrow key further; around the edge on a toroidal lattice.
 function unitBeside(map, unit, key) {
+  if (map.graph) return unitTowards(map, unit, key);
   let [row, column] = [Math.floor(unit / map.columns), unit % map.columns];
   if (key === "ArrowLeft") column--;
   else if (key === "ArrowRight") column++;

@@ -1,0 +1,168 @@
+"""Growing maps on the command line: from a collection to a run, its report and the places of new items."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from cli.samples import invoke, make_photos, make_table
+from somscope.data import open_collection
+from somscope.errors import RunError
+from somscope.mapping import map_collection
+from somscope.maps.graph import GraphLattice
+from somscope.report import render_report
+from somscope.runs import Run, assign_collection
+
+SMALL = {"hidden": (16,), "latent_dim": 5, "batch_size": 10, "threshold": 0.98, "device": "cpu"}
+
+
+def data_of(page):
+    """What the page's script draws."""
+    return json.loads(
+        re.search(r'<script type="application/json" id="data-map">(.*?)</script>', page, re.S)[1]
+    )
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    home = tmp_path_factory.mktemp("table")
+    result = invoke(
+        "map", make_table(home / "t.csv"), "--label-column", "kind", "--columns", "a,b", "--model", "somrl",
+        "--threshold", "0.98", "-o", home / "run",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    return home / "run"
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    home = tmp_path_factory.mktemp("photos")
+    collection = open_collection(make_photos(home / "photos", 40))
+    parameters = {
+        "hidden": (16,),
+        "latent_dim": 5,
+        "n_epochs": 40,
+        "batch_size": 10,
+        "threshold": 0.98,
+        "device": "cpu",
+    }
+    return map_collection(collection, home / "run", "dc-somrl", parameters), collection
+
+
+def test_a_table_becomes_a_run_with_a_graph(table):
+    run = Run.open(table)
+    assert run.config["left_out"] == []
+    assert isinstance(run.lattice, GraphLattice)
+    assert run.lattice.n_units == run.model().n_units_ >= 3
+    assert run.metrics["purity"] > 0.95
+    assert "topographic_product" not in run.metrics
+    assert run.config["chosen"]["scale"].startswith("min-max")
+    assert {path.stem for path in (table / "figures").iterdir()} >= {
+        "graph",
+        "relevances",
+        "hits",
+        "class_map",
+    }
+    model = run.model()
+    pairs = np.argwhere(np.triu(model.connections_)).tolist()
+    assert run.config["lattice"]["connections"] == pairs
+    np.testing.assert_array_equal(run.assignments()["unit"].to_numpy(), model.labels_)
+
+
+def test_new_rows_find_their_units(table, tmp_path):
+    new = make_table(tmp_path / "new.csv", 20, seed=3)
+    assert invoke("assign", table, new, "-o", tmp_path / "out.parquet").exit_code == 0
+    found = pq.read_table(tmp_path / "out.parquet")
+    kinds = [line.split(",")[-1] for line in new.read_text().splitlines()[1:]]
+    units = np.array(found["unit"].to_pylist())
+    for kind in "xyz":
+        own, other = (set(units[[k == kind for k in kinds]]), set(units[[k != kind for k in kinds]]))
+        assert own.isdisjoint(other)
+
+
+def test_images_become_a_run_with_decoded_prototypes(photos):
+    run, collection = photos
+    assert run.config["left_out"] == []
+    assert run.metrics["purity"] == 1.0
+    assert run.metrics["reconstruction_error"] < 0.05
+    assert {path.stem for path in (run.path / "figures").iterdir()} >= {
+        "graph",
+        "relevances",
+        "prototypes",
+        "training",
+    }
+    assert run.history()["units"].to_pylist()[-1] >= run.lattice.n_units
+    again = assign_collection(run, collection)
+    np.testing.assert_array_equal(again["unit"].to_numpy(), run.assignments()["unit"].to_numpy())
+
+
+def test_the_report_shows_the_graph(photos, table):
+    for run in (photos[0], Run.open(table)):
+        data = data_of(render_report(run))
+        assert data["graph"] is True
+        assert len(data["positions"]) == run.lattice.n_units
+        layers = {layer["key"]: layer for layer in data["layers"]}
+        assert [line[:2] for line in layers["connections"]["lines"]] == run.lattice.edges().tolist()
+        np.testing.assert_allclose(
+            layers["relevances"]["values"], run.model().relevances_.mean(axis=1), atol=1e-3
+        )
+        assert "connected neighbours" in layers["topographic-error"]["text"]
+    assert {"prototypes", "nearest"} <= {
+        layer["key"] for layer in data_of(render_report(photos[0]))["layers"]
+    }
+
+
+def test_a_graph_that_was_edited_is_named(photos, tmp_path):
+    import shutil
+
+    copy = shutil.copytree(photos[0].path, tmp_path / "copy")
+    config = json.loads((copy / "config.json").read_text())
+    for change in ({"cells": [[0, 0], [0, 0]]}, {"cells": "x"}, {"connections": [[0]]}, {"connections": 3}):
+        edited = config | {"lattice": config["lattice"] | change}
+        (copy / "config.json").write_text(json.dumps(edited))
+        with pytest.raises(RunError, match=r"config\.json"):
+            Run.open(copy)
+
+
+def test_a_training_that_was_stopped_is_gone_on_with(tmp_path, monkeypatch):
+    import signal
+
+    from somscope.models.dc_somrl import DCSOMRLTask
+
+    collection = open_collection(make_photos(tmp_path / "photos", 40))
+    parameters = {
+        "hidden": (16,),
+        "latent_dim": 5,
+        "n_epochs": 20,
+        "batch_size": 10,
+        "threshold": 0.98,
+        "device": "cpu",
+    }
+    whole = map_collection(collection, tmp_path / "whole", "dc-somrl", parameters)
+    update = DCSOMRLTask.update
+
+    def stopped(self, batch, step, engine):
+        if step == 31:
+            signal.raise_signal(signal.SIGINT)
+        return update(self, batch, step, engine)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(DCSOMRLTask, "update", stopped)
+        cut = map_collection(collection, tmp_path / "cut", "dc-somrl", parameters)
+    assert cut.config["stop_reason"] == "interrupted"
+    resumed = map_collection(collection, tmp_path / "cut", "dc-somrl", parameters, resume=True)
+    assert resumed.config["steps"] == whole.config["steps"]
+    np.testing.assert_array_equal(resumed.model().prototypes_, whole.model().prototypes_)
+    assert resumed.config["lattice"] == whole.config["lattice"]
+
+
+def test_options_of_a_lattice_do_not_apply(tmp_path):
+    result = invoke(
+        "map", make_table(tmp_path / "t.csv"), "--model", "somrl", "--grid", "4x4", "-o", tmp_path / "run"
+    )
+    assert result.exit_code != 0
+    assert "--grid does not apply to --model somrl" in str(result.output) + str(result.exception)
