@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from somscope.models.dpsom import DPSOM as DPSOM
     from somscope.models.idec import IDEC as IDEC
     from somscope.models.pix2pix import Pix2Pix as Pix2Pix
+    from somscope.models.pix2pix import Pix2Pix as Pix2Pix
     from somscope.models.sgd_som import SGDSOM as SGDSOM
     from somscope.models.som_vae import SOMVAE as SOMVAE
     from somscope.models.vade import VaDE as VaDE
@@ -61,6 +62,7 @@ _PUBLIC = {
     "DESOM": "somscope.models.desom",
     "DeepNeuralMap": "somscope.models.deep_neural_map",
     "DPSOM": "somscope.models.dpsom",
+    "Pix2Pix": "somscope.models.pix2pix",
     "Pix2Pix": "somscope.models.pix2pix",
     "SGDSOM": "somscope.models.sgd_som",
     "SOMVAE": "somscope.models.som_vae",
@@ -104,6 +106,7 @@ __all__ = [
     "ConvDESOM",
     "DeepNeuralMap",
     "Lattice",
+    "Pix2Pix",
     "Pix2Pix",
     "Run",
     "SOMClassifier",
