@@ -269,7 +269,7 @@ def _blank(measured: dict[str, dict[str, Floats]]) -> list[Finding]:
             "blank",
             "problem",
             f"The outputs are nearly blank: their contrast is {middle / max(wanted, 1e-9):.0%} of the targets'"
-            + (f", and {int(blank.sum())} of them are practically constant." if blank.any() else "."),
+            + (f", and {int(blank.sum())} of {len(blank)} practically constant." if blank.any() else "."),
             {"contrast": middle, "contrast of targets": wanted, "constant images": int(blank.sum())},
             "generated",
             tuple(rows.tolist()),
