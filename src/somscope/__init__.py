@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from somscope.codes import ITQ as ITQ
     from somscope.codes import LSH as LSH
     from somscope.codes import PCAH as PCAH
+    from somscope.codes import CodeIndex as CodeIndex
     from somscope.codes import SpectralHashing as SpectralHashing
     from somscope.data import Collection as Collection
     from somscope.data import open_collection as open_collection
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from somscope.models.dpsom import DPSOM as DPSOM
     from somscope.models.idec import IDEC as IDEC
     from somscope.models.pix2pix import Pix2Pix as Pix2Pix
-    from somscope.models.pix2pix import Pix2Pix as Pix2Pix
     from somscope.models.sgd_som import SGDSOM as SGDSOM
     from somscope.models.som_vae import SOMVAE as SOMVAE
     from somscope.models.vade import VaDE as VaDE
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 # Public name -> module that holds it; imported on first use so that `somscope --help` does not load torch.
 _PUBLIC = {
+    "CodeIndex": "somscope.codes.index",
     "ITQ": "somscope.codes.itq",
     "LSH": "somscope.codes.lsh",
     "PCAH": "somscope.codes.pcah",
@@ -62,7 +63,6 @@ _PUBLIC = {
     "DESOM": "somscope.models.desom",
     "DeepNeuralMap": "somscope.models.deep_neural_map",
     "DPSOM": "somscope.models.dpsom",
-    "Pix2Pix": "somscope.models.pix2pix",
     "Pix2Pix": "somscope.models.pix2pix",
     "SGDSOM": "somscope.models.sgd_som",
     "SOMVAE": "somscope.models.som_vae",
@@ -102,11 +102,11 @@ __all__ = [
     "SOMRL",
     "SOMVAE",
     "AEKMeans",
+    "CodeIndex",
     "Collection",
     "ConvDESOM",
     "DeepNeuralMap",
     "Lattice",
-    "Pix2Pix",
     "Pix2Pix",
     "Run",
     "SOMClassifier",

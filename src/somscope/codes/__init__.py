@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from somscope.codes.coder import Coder
 from somscope.codes.gist import GIST
+from somscope.codes.index import CodeIndex
 from somscope.codes.itq import ITQ
 from somscope.codes.lsh import LSH
 from somscope.codes.packing import hamming_distances, pack, pack_signs, unpack
@@ -16,6 +17,7 @@ __all__ = [
     "ITQ",
     "LSH",
     "PCAH",
+    "CodeIndex",
     "Coder",
     "KMeansPatches",
     "SpectralHashing",
