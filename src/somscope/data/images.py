@@ -18,10 +18,9 @@ from PIL import Image, UnidentifiedImageError
 
 from somscope.data.limits import MAX_IMAGE_PIXELS
 
-__all__ = ["IMAGE_SUFFIXES", "Header", "ImageSource", "UnusableImage", "decode_image", "read_header"]
+__all__ = ["IMAGE_SUFFIXES", "Half", "Header", "ImageSource", "UnusableImage", "decode_image", "read_header"]
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
-ImageSource = Path | bytes | Image.Image
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 _GREY_MODES = ("1", "L", "LA", "La", "I", "F")
 _TURNS = {  # EXIF orientation -> what brings the stored picture upright (Exif 2.32, tag 0x0112)
@@ -40,6 +39,27 @@ class UnusableImage(Exception):
 
 
 @dataclass(frozen=True)
+class Half:
+    """The left or the right half of an image file, upright; of an odd width the middle column belongs to neither."""
+
+    path: Path
+    right: bool
+
+    def cut(self, image: Image.Image) -> Image.Image:
+        """The half of the whole. Raises UnusableImage for one that is a single pixel wide."""
+        if image.width < 2:
+            raise UnusableImage("one pixel wide: it has no halves")
+        width = image.width // 2
+        left = image.width - width if self.right else 0
+        half = image.crop((left, 0, left + width, image.height))
+        half.info = {k: v for k, v in image.info.items() if k == "transparency"}  # no orientation: it is upright
+        return half
+
+
+ImageSource = Path | bytes | Image.Image | Half
+
+
+@dataclass(frozen=True)
 class Header:
     """What an image declares, read without decoding it: upright size in pixels, and whether it has no colour."""
 
@@ -53,6 +73,9 @@ def read_header(source: ImageSource) -> Header:
 
     Raises UnusableImage for an empty file, a file in no known format, and more than MAX_IMAGE_PIXELS.
     """
+    if isinstance(source, Half):
+        whole = read_header(source.path)
+        return Header(whole.height, whole.width // 2, whole.grey)
     with _open(source) as image:
         width, height = image.size
         if _orientation(image) >= 5:
@@ -92,6 +115,15 @@ def decode_image(source: ImageSource, shape: tuple[int, int, int]) -> NDArray[np
 def _open(source: ImageSource) -> Image.Image:
     if isinstance(source, Image.Image):
         return source.copy()
+    if isinstance(source, Half):
+        with _open(source.path) as image:
+            turn = _TURNS.get(_orientation(image))
+            try:
+                return source.cut(image if turn is None else image.transpose(turn))
+            except (UnusableImage, MemoryError):
+                raise
+            except Exception as error:  # decoding damaged pixels, as in decode_image
+                raise UnusableImage(f"cannot be decoded: {error}") from error
     if isinstance(source, bytes) and not source:
         raise UnusableImage("empty")
     if isinstance(source, Path) and not source.is_file():  # a pipe would wait for ever

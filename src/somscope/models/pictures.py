@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from somscope.data.derive import grey
 from somscope.errors import InputError
 
 __all__ = ["Pixels", "as_pixels", "jitter", "to_bytes", "to_planes", "with_channels"]
@@ -35,7 +36,7 @@ def as_pixels(x: Any, what: str) -> Pixels:
 
 
 def with_channels(pixels: Pixels, channels: int, what: str) -> Pixels:
-    """The images with so many channels: grey ones repeated, coloured ones as luminance (ITU-R 601, as Pillow has it).
+    """The images with so many channels: grey ones repeated, coloured ones as luminance.
 
     Raises InputError where that is not possible.
     """
@@ -45,8 +46,7 @@ def with_channels(pixels: Pixels, channels: int, what: str) -> Pixels:
     if has == 1:
         return np.repeat(pixels, channels, axis=3)
     if has == 3 and channels == 1:
-        weighted = pixels.astype(np.uint32) @ np.array([19595, 38470, 7471], dtype=np.uint32)
-        return ((weighted + 0x8000) >> 16).astype(np.uint8)[..., None]
+        return grey(pixels)
     raise InputError(f"{what} images have {has} channels; the generator takes {channels}")
 
 
