@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from somscope.audit.images import AuditImages
 from somscope.audit.spaces import downscaled
 
-__all__ = ["CHECKS", "Finding", "check_health", "statistics"]
+__all__ = ["CHECKS", "Finding", "check_health", "is_alike", "likeness", "statistics"]
 
 CHECKS = {
     "left out": "files that could not be used",
@@ -227,15 +227,8 @@ def _direction(measured: dict[str, dict[str, Floats]]) -> list[Finding]:
     """Are the outputs of the kind of the inputs rather than of the targets?"""
     if "source" not in measured:
         return []
-    tables = {part: _table(rows) for part, rows in measured.items()}
-    scale = np.sqrt((tables["source"].var(axis=0) + tables["target"].var(axis=0)) / 2) + 0.02
-    to = {
-        part: np.sqrt(np.square((tables["generated"] - np.median(tables[part], axis=0)) / scale).mean(axis=1))
-        for part in ("source", "target")
-    }
-    share = float((to["source"] < to["target"]).mean())
-    ratio = float(np.median(to["source"] / np.maximum(to["target"], 1e-9)))
-    if share < _NEAREST or ratio > _CLEARLY:
+    share, ratio = likeness(measured["generated"], measured["source"], measured["target"])
+    if not is_alike(share, ratio):
         return []
     return [
         Finding(
@@ -246,12 +239,30 @@ def _direction(measured: dict[str, dict[str, Floats]]) -> list[Finding]:
             "contrast and detail. What follows compares an input with an output of the wrong kind.",
             {"share nearer to source": share, "distance to source / to target": ratio},
             "generated",
-            tuple(range(min(_EXAMPLES, len(to["source"])))),
+            tuple(range(min(_EXAMPLES, len(measured["generated"]["contrast"])))),
         )
     ]
 
 
-def _table(rows: dict[str, Floats]) -> Floats:
+def likeness(
+    images: Mapping[str, Floats], one: Mapping[str, Floats], other: Mapping[str, Floats]
+) -> tuple[float, float]:
+    """What share of images is nearer to the middle of one set than to that of another, and the median ratio of the two
+    distances; all three as `statistics` measures them, each statistic in the deviations of the two sets."""
+    table, first, second = _table(images), _table(one), _table(other)
+    scale = np.sqrt((first.var(axis=0) + second.var(axis=0)) / 2) + 0.02
+    to_one, to_other = (
+        np.sqrt(np.square((table - np.median(part, axis=0)) / scale).mean(axis=1)) for part in (first, second)
+    )
+    return float((to_one < to_other).mean()), float(np.median(to_one / np.maximum(to_other, 1e-9)))
+
+
+def is_alike(share: float, ratio: float) -> bool:
+    """Whether images are clearly of the kind of the one set and not of the other, by `likeness`."""
+    return share >= _NEAREST and ratio <= _CLEARLY
+
+
+def _table(rows: Mapping[str, Floats]) -> Floats:
     """(n, 7) statistics on comparable scales: contrast and detail count by their ratio."""
     logs = {"contrast", "detail"}
     return np.stack([np.log(v + 1e-3) / 4 if name in logs else v for name, v in rows.items()], axis=1)
