@@ -28,6 +28,13 @@ from somscope.measures.quantization import (
     item_distances,
     quantization_error,
 )
+from somscope.measures.retrieval import (
+    DistanceCounts,
+    average_precision,
+    distance_counts,
+    grouped_average_precision,
+    precision_at,
+)
 from somscope.measures.stress import c_measure, kruskal_shepard
 from somscope.measures.summary import agreement, measure_map
 from somscope.measures.topographic import (
@@ -48,11 +55,13 @@ __all__ = [
     "DESCRIPTIONS",
     "Composition",
     "Description",
+    "DistanceCounts",
     "TopographicFunction",
     "accuracy",
     "adjusted_mutual_information",
     "adjusted_rand_index",
     "agreement",
+    "average_precision",
     "benjamini_hochberg",
     "c_measure",
     "class_components",
@@ -65,9 +74,11 @@ __all__ = [
     "contingency",
     "cross_distances",
     "dead_units",
+    "distance_counts",
     "distortion",
     "edge_distances",
     "gaussian_neighbourhood",
+    "grouped_average_precision",
     "hits",
     "homogeneity",
     "item_distances",
@@ -85,6 +96,7 @@ __all__ = [
     "pareto_radius",
     "permutation_p",
     "permuted_agreement",
+    "precision_at",
     "precision_recall",
     "purity",
     "quantization_error",
