@@ -43,6 +43,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.som.setup_peers
 	$(BIN)/python -m benchmarks.som
 	$(BIN)/python -m benchmarks.deep
+	$(BIN)/python -m benchmarks.somrl
 	$(BIN)/python -m benchmarks.targets
 
 docs: $(VENV)/.installed-docs

@@ -67,6 +67,27 @@ def test_the_loss_is_the_formula():
     torch.testing.assert_close(losses.total, reconstruction + 0.3 * clustering)
 
 
+def test_other_readings_of_the_loss():
+    items = torch.rand(40, 5, generator=torch.Generator().manual_seed(1)) * 6.0
+    made = {}
+    for attracted, reconstruction in (("activated", "sum"), ("all", "mean")):
+        net = DenseAutoencoder(5, (7,), 3, generator=torch.Generator().manual_seed(0))
+        each = DCSOMRLModule(
+            net, SOMRLLayer(3, 10, SOMRLRule(threshold=0.9)), 0.4, 2.0, attracted, reconstruction
+        )
+        each.loss(items[:20], 0.3)
+        made[attracted] = each, each.loss(items[20:], 0.3).terms
+    torch.testing.assert_close(made["all"][1]["reconstruction"] * 5, made["activated"][1]["reconstruction"])
+    module_, terms = made["all"]
+    layer = module_.layer
+    w, c = layer.relevances[layer.alive], layer.centres[layer.alive]
+    expected = 0.0
+    for code in module_.encode(items[20:]):
+        weighted = (w * (code - c) ** 2).sum(1)
+        expected += weighted[(w.sum(1) / (w.sum(1) + weighted + 1e-7)).argmax()] / 20
+    torch.testing.assert_close(terms["clustering"], expected)
+
+
 @pytest.mark.parametrize("through", [False, True])
 def test_the_gradient_of_the_map_reaches_the_encoder_alone(through):
     made, items = module(through), torch.rand(30, 5, generator=torch.Generator().manual_seed(1))

@@ -212,9 +212,10 @@ class SOMRLLayer(nn.Module):
             activated = torch.zeros(len(items), dtype=torch.bool, device=items.device)
         width = max(n_units, 1)
         group = winner + width * ~activated  # groups above the threshold, then those below
-        member = nn.functional.one_hot(group, 2 * width).T.to(
-            items.dtype
-        )  # a product adds up in a fixed order
+        member = torch.zeros(2 * width, len(items), dtype=items.dtype, device=items.device)
+        member[group, torch.arange(len(items), device=items.device)] = (
+            1.0  # a product adds up in a fixed order
+        )
         sums, counts = member @ (x if self.through else items), member.sum(1)
         if total is not None:
             both = total(torch.cat([sums, counts[:, None]], dim=1))
@@ -237,25 +238,30 @@ class SOMRLLayer(nn.Module):
         winners = won.nonzero().squeeze(1)  # (G,)
         means = means[winners]
         active = activations(means.detach(), centres, relevances, rule.epsilon, rule.distance)
-        active[torch.arange(len(winners), device=active.device), winners] = torch.inf
-        rank = active.argsort(dim=1, descending=True, stable=True).argsort(dim=1).to(centres.dtype)
+        active[torch.arange(len(winners), device=active.device), winners] = torch.inf  # the winner has rank 0
+        within = active >= (rule.threshold if rule.neighbours == "activated" else -1.0)
+        depth = (
+            int(within.sum(1).amax()) if len(winners) else 0
+        )  # what is activated comes first in the ranking
+        ranked = active.topk(depth, dim=1).indices
+        rank = torch.arange(depth, device=active.device, dtype=centres.dtype)
         strength = torch.exp(-rule.gamma * rank if rule.neighbour_decay == "rate" else -rank / rule.gamma)
-        if rule.neighbours == "activated":
-            strength = torch.where(active >= rule.threshold, strength, 0.0)
-        summed = strength.sum(0)  # (K,)
+        by, at = within.gather(1, ranked).nonzero(
+            as_tuple=True
+        )  # pairs (P,) of a group and a unit that it moves
+        unit = ranked[by, at]
+        pull = torch.zeros(len(units), len(unit), dtype=centres.dtype, device=unit.device)
+        pull[unit, torch.arange(len(unit), device=unit.device)] = strength[at]
+        summed = pull.sum(1, keepdim=True)  # (K, 1)
         if rule.combine == "sum":
-            rate = (rule.learning_rate * summed).clamp(max=1.0)[:, None]
+            rate = (rule.learning_rate * summed).clamp(max=1.0)
         else:
-            rate = rule.learning_rate * (strength.amax(0) if len(winners) else summed)[:, None]
-        share = strength / torch.where(summed > 0, summed, 1.0)
-        towards = share.T @ means
-        unit, by = share.T.nonzero(as_tuple=True)  # the few pairs of unit and group that matter
-        apart = (means.detach()[by] - centres[unit]).abs()
-        pairs = torch.arange(len(unit), device=unit.device)
-        weights = torch.zeros(len(units), len(unit), dtype=centres.dtype, device=unit.device)
-        weights[unit, pairs] = share[by, unit]
+            rate = rule.learning_rate * (pull.amax(1, keepdim=True) if len(unit) else summed)
+        share = pull / torch.where(summed > 0, summed, 1.0)
+        towards = share @ means[by]
+        apart = share @ (means.detach()[by] - centres[unit]).abs()
         old = self.distances[units]
-        distances = torch.where(rate > 0, old + rule.relevance_rate * rate * (weights @ apart - old), old)
+        distances = torch.where(rate > 0, old + rule.relevance_rate * rate * (apart - old), old)
         self.distances[units] = distances
         self.relevances[units] = relevances_of(distances, rule.smoothness)
         away = centres - centres.mean(0)
