@@ -55,11 +55,11 @@ def test_exact_search_is_brute_force_with_ties_by_id(
 
 
 def test_ties_are_by_id_beyond_the_blocks_in_which_faiss_works() -> None:
-    codes = codes_of(70_000, 1, 3)
-    index = CodeIndex(8)
+    codes = codes_of(70_000, 13, 3)
+    index = CodeIndex(104)
     index.add(codes)
     distances = hamming_distances(codes[:3], codes)
-    for k in (10, 30_000):
+    for k in (10, 10_000, 65_000):  # sorted by counting, twice, and by a heap
         assert np.array_equal(
             index.search(codes[:3], k).ids, np.argsort(distances, axis=1, kind="stable")[:, :k]
         )
