@@ -85,9 +85,10 @@ def test_agreement_under_permutations(seed: int, n: int, k: int, m: int) -> None
     assert variation_of_information(a, (a + 3) * 2) == pytest.approx(0, abs=1e-9)
 
 
-def test_pairing_measures_against_their_formulas() -> None:
+@pytest.mark.parametrize("features", [5, 40])
+def test_pairing_measures_against_their_formulas(features: int) -> None:
     rng = RNG(1)
-    x, y = rng.normal(size=(12, 5)), rng.normal(size=(12, 4))
+    x, y = rng.normal(size=(12, features)), rng.normal(size=(12, 4))
     d, e = (np.linalg.norm(z[:, None] - z[None], axis=2) for z in (x, y))
     rows = pair_permutations(12, 3, rng)
     upper = np.triu_indices(12, 1)
@@ -100,7 +101,7 @@ def test_pairing_measures_against_their_formulas() -> None:
     np.testing.assert_allclose(cross_distances(x, x), d, atol=1e-4)
     assert (cross_distances(x, x).diagonal() == 0).all()
     assert mantel(d, np.zeros((12, 12)), rows).tolist() == [0] * 4
-    turned = x @ np.linalg.qr(rng.normal(size=(5, 5)))[0] * 3 + 2
+    turned = x @ np.linalg.qr(rng.normal(size=(features, features)))[0] * 3 + 2
     assert linear_cka(x, turned, rows)[0] == pytest.approx(1)
 
 
@@ -141,8 +142,9 @@ def test_mmd_is_the_mean_of_kernels() -> None:
     assert mmd(np.zeros((12, 12)), labels)[0] == 0
 
 
-def test_the_classifier_is_a_ridge_that_never_saw_what_it_judges() -> None:
-    items = two_clouds(0.7, 20)
+@pytest.mark.parametrize("features", [4, 60])
+def test_the_classifier_is_a_ridge_that_never_saw_what_it_judges(features: int) -> None:
+    items = np.concatenate([two_clouds(0.7, 20), RNG(1).normal(size=(40, features - 4))], axis=1)
     folds = np.arange(40) % 20 % 4
     labels = np.arange(40) >= 20
     centred = items - items.mean(0)
@@ -194,6 +196,24 @@ def test_prdc_against_its_definitions() -> None:
         assert found[name][0] == pytest.approx(value)
     apart = two_clouds(50.0, 15)
     assert precision_recall(cross_distances(apart, apart), np.arange(30)[None] >= 15)["coverage"][0] == 0
+
+
+@given(st.integers(0, 10**6), st.integers(6, 12), st.integers(6, 12), st.integers(1, 4))
+def test_prdc_of_samples_with_ties_and_few_neighbours(seed: int, n: int, m: int, k: int) -> None:
+    """Items on a grid of few points, parts of them, and neighbours that have to be looked up further away."""
+    rng = RNG(seed)
+    items = rng.integers(0, 3, (n + m, 2)).astype(float)
+    labels = np.arange(n + m) >= n
+    present = np.ones((3, n + m), dtype=bool)
+    present[1, rng.permutation(n)[: n - 2]] = False
+    present[2, n + rng.permutation(m)[: m - 2]] = False
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("somscope.measures.manifolds._WIDTH", 2)
+        found = precision_recall(cross_distances(items, items), np.tile(labels, (3, 1)), k, present)
+    for at, here in enumerate(present):
+        real, fake = items[here & ~labels], items[here & labels]
+        for name, value in prdc_in_words(real, fake, min(k, len(real) - 1, len(fake) - 1)).items():
+            assert found[name][at] == pytest.approx(value)
 
 
 def test_composition_of_units() -> None:

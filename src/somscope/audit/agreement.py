@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from somscope.audit.maps import shared_start, train
-from somscope.audit.numbers import Number, half_sample_interval, judged
+from somscope.audit.numbers import How, Number, judged
 from somscope.maps.lattice import Lattice
 from somscope.measures.pairing import cross_distances, linear_cka, mantel, retrieval
 from somscope.measures.partitions import AGREEMENTS, permuted_agreement
@@ -54,14 +54,12 @@ def map_sets(items: dict[str, Floats], lattice: Lattice, seeds: Sequence[int]) -
     return SetMaps(lattice, {part: np.stack(rows) for part, rows in units.items()})
 
 
-def compare_partitions(
-    maps: SetMaps, first: str, second: str, space: str, permutations: int, seed: int
-) -> list[Number]:
+def compare_partitions(maps: SetMaps, first: str, second: str, how: How) -> list[Number]:
     """AMI, ARI and variation of information of two sets' maps, and the share of images in matched clusters."""
     one, two = maps.units[first], maps.units[second]
     n = one.shape[1]
-    draw = np.random.default_rng(seed)
-    rows = pair_permutations(n, permutations, draw)
+    draw = how.generator()
+    rows = pair_permutations(n, how.permutations, draw)
     found = [permuted_agreement(a, b, rows) for a, b in zip(one, two, strict=True)]
     identity = np.arange(n // 2)[None]
     ceilings = [_ceiling(maps.units[part]) for part in (first, second)]
@@ -79,11 +77,11 @@ def compare_partitions(
                 values,
                 measure=name,
                 comparison=f"{first}-{second}",
-                space=space,
+                space=how.space,
                 grid=maps.grid,
                 n=n,
                 less=name == "vi",
-                interval=half_sample_interval(halved, n, float(values[:, 0].mean()), draw),
+                interval=how.interval(halved, n, float(values[:, 0].mean()), draw),
                 ceiling=most if name == "vi" else float(np.sqrt(max(0.0, least) * max(0.0, most))),
             )
         )
@@ -98,13 +96,11 @@ def matched_share(first: Units, second: Units) -> float:
     return float(table[rows, columns].sum() / len(first))
 
 
-def compare_matching(
-    maps: SetMaps, first: str, second: str, space: str, permutations: int, seed: int
-) -> Number:
+def compare_matching(maps: SetMaps, first: str, second: str, how: How) -> Number:
     """Symmetric matching of clusters (Hungarian method) in place of the paper's best match for each cluster."""
-    draw = np.random.default_rng(seed)
+    draw = how.generator()
     n = maps.units[first].shape[1]
-    rows = pair_permutations(n, permutations, draw)
+    rows = pair_permutations(n, how.permutations, draw)
     pairs = list(zip(maps.units[first][:_FEW_SEEDS], maps.units[second][:_FEW_SEEDS], strict=True))
     values = np.array([[matched_share(a, b[row]) for row in rows] for a, b in pairs])
     ceilings = [
@@ -115,10 +111,10 @@ def compare_matching(
         values,
         measure="matched clusters",
         comparison=f"{first}-{second}",
-        space=space,
+        space=how.space,
         grid=maps.grid,
         n=n,
-        interval=half_sample_interval(
+        interval=how.interval(
             lambda half: float(np.mean([matched_share(a[half], b[half]) for a, b in pairs])),
             n,
             float(values[:, 0].mean()),
@@ -139,28 +135,26 @@ def _ceiling(units: Units) -> dict[str, float]:
     return {name: float(np.mean([row[name][0] for row in found])) for name in AGREEMENTS}
 
 
-def compare_geometry(
-    items: dict[str, Floats], first: str, second: str, space: str, permutations: int, seed: int
-) -> list[Number]:
+def compare_geometry(items: dict[str, Floats], first: str, second: str, how: How) -> list[Number]:
     """Mantel correlation and linear CKA, and how often partners find each other, in both directions."""
-    draw = np.random.default_rng(seed)
+    draw = how.generator()
     one, two = items[first], items[second]
     chosen = np.sort(draw.permutation(len(one))[:_MOST])
     one, two = one[chosen], two[chosen]
     n = len(one)
-    rows = pair_permutations(n, permutations, draw)
+    rows = pair_permutations(n, how.permutations, draw)
     within = [cross_distances(part, part) for part in (one, two)]
     across = cross_distances(one, two)
 
     def number(
         measure: str, values: Floats, statistic: object, comparison: str = f"{first}-{second}"
     ) -> Number:
-        interval = half_sample_interval(statistic, n, float(values[0]), draw)  # type: ignore[arg-type]
+        interval = how.interval(statistic, n, float(values[0]), draw)  # type: ignore[arg-type]
         return judged(
             values[None],
             measure=measure,
             comparison=comparison,
-            space=space,
+            space=how.space,
             n=n,
             interval=interval,
             ceiling=1.0,

@@ -18,7 +18,7 @@ from somscope.audit.agreement import (
 )
 from somscope.audit.detection import JointMap, composition_of, detect, joint_map, joint_numbers
 from somscope.audit.images import AuditImages
-from somscope.audit.numbers import Number, with_q
+from somscope.audit.numbers import How, Number, with_q
 from somscope.audit.spaces import Space, embed, space_name
 from somscope.maps.lattice import Lattice
 from somscope.measures.composition import Composition
@@ -63,41 +63,48 @@ def chosen_grids(n: int) -> list[int]:
 
 
 def corrected(
-    images: AuditImages, spaces: Sequence[Space], n_seeds: int, permutations: int, seed: int = 0
+    images: AuditImages,
+    spaces: Sequence[Space],
+    n_seeds: int,
+    permutations: int,
+    seed: int = 0,
+    *,
+    intervals: bool = True,
 ) -> Corrected:
-    """Compare the sets in every space."""
+    """Compare the sets in every space. intervals: they take most of the time of small audits."""
     numbers: list[Number] = []
     results = []
     for space in spaces:
         parts = images.parts()
         embedded = dict(zip(parts, embed(space, *parts.values()), strict=True))
-        found, result = _in_space(embedded, space_name(space), images.paired, n_seeds, permutations, seed)
+        how = How(space_name(space), permutations, seed, intervals)
+        found, result = _in_space(embedded, images.paired, n_seeds, how)
         numbers += found
         results.append(result)
     return Corrected(with_q(numbers), results)
 
 
 def _in_space(
-    items: dict[str, Floats], space: str, paired: bool, n_seeds: int, permutations: int, seed: int
+    items: dict[str, Floats], paired: bool, n_seeds: int, how: How
 ) -> tuple[list[Number], SpaceResult]:
     numbers: list[Number] = []
     maps: dict[str, SetMaps] = {}
-    seeds = range(seed, seed + n_seeds)
+    seeds = range(how.seed, how.seed + n_seeds)
     real, generated = items["target"], items["generated"]
     rows = np.arange(len(real))
     if paired:
-        rows = np.sort(np.random.default_rng(seed).permutation(len(real))[:_PAIRED])
+        rows = np.sort(how.generator().permutation(len(real))[:_PAIRED])
         chosen = {part: values[rows] for part, values in items.items()}
         comparisons = list(combinations(items, 2))
-        for side in track(chosen_grids(len(rows)), f"Maps in space {space}"):
+        for side in track(chosen_grids(len(rows)), f"Maps in space {how.space}"):
             made = map_sets(chosen, Lattice(side, side), seeds)
             maps[made.grid] = made
             for first, second in comparisons:
-                numbers += compare_partitions(made, first, second, space, permutations, seed)
+                numbers += compare_partitions(made, first, second, how)
                 if side == 5:
-                    numbers.append(compare_matching(made, first, second, space, permutations, seed))
+                    numbers.append(compare_matching(made, first, second, how))
         for first, second in comparisons:
-            numbers += compare_geometry(chosen, first, second, space, permutations, seed)
+            numbers += compare_geometry(chosen, first, second, how)
     pool = len(real) + len(generated)
     few = seeds if pool <= _JOINT else seeds[:_FEW_SEEDS]
     sides = chosen_grids(min(len(real), len(generated)))
@@ -105,8 +112,8 @@ def _in_space(
     shown: JointMap | None = None
     for side in sides:
         joint = joint_map(real, generated, Lattice(side, side), few)
-        numbers += joint_numbers(joint, space, permutations, seed, paired=paired)
+        numbers += joint_numbers(joint, how, paired=paired)
         shown = joint if side == main else shown
     assert shown is not None
-    numbers += detect(real, generated, space, permutations, seed, paired=paired)
-    return numbers, SpaceResult(space, maps, shown, composition_of(shown), rows)
+    numbers += detect(real, generated, how, paired=paired)
+    return numbers, SpaceResult(how.space, maps, shown, composition_of(shown), rows)

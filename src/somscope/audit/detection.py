@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from somscope.audit.maps import shared_start, train
-from somscope.audit.numbers import Number, half_sample_interval, judged
+from somscope.audit.numbers import How, Number, halves, interval_of, judged
 from somscope.maps.lattice import Lattice
 from somscope.measures.composition import Composition, unit_composition
 from somscope.measures.manifolds import precision_recall
@@ -28,8 +28,6 @@ __all__ = ["COMPARISON", "JointMap", "composition_of", "detect", "joint_map", "j
 COMPARISON = "real-generated"
 FOLDS = 5
 _MOST = 1000  # images of a set for which all distances are held
-_MANY = 200  # images of a set beyond which neighbourhoods are permuted fewer times
-_FEWER = 99
 
 Floats = NDArray[np.float64]
 Units = NDArray[np.int64]
@@ -62,11 +60,11 @@ def joint_map(real: Floats, generated: Floats, lattice: Lattice, seeds: Sequence
     return JointMap(lattice, np.stack(units), len(real))
 
 
-def joint_numbers(maps: JointMap, space: str, permutations: int, seed: int, *, paired: bool) -> list[Number]:
+def joint_numbers(maps: JointMap, how: How, *, paired: bool) -> list[Number]:
     """Node-label association (AMI of unit and kind), and for pairs how many share a unit with their partner."""
-    draw = np.random.default_rng(seed)
+    draw = how.generator()
     n, m = maps.n_real, maps.units.shape[1] - maps.n_real
-    labels = swapped_labels(n, m, permutations, draw, paired=paired)
+    labels = swapped_labels(n, m, how.permutations, draw, paired=paired)
     values = np.stack([_association(units, labels) for units in maps.units])
     few = maps.units[:5]
     numbers = [
@@ -74,31 +72,32 @@ def joint_numbers(maps: JointMap, space: str, permutations: int, seed: int, *, p
             values,
             measure="node-label ami",
             comparison=COMPARISON,
-            space=space,
+            space=how.space,
             grid=maps.grid,
             n=n,
-            interval=_interval(
-                lambda kept: float(np.mean([_association(u[kept], labels[:1, kept])[0] for u in few])),
-                n,
-                m,
-                paired,
+            interval=interval_of(
+                [
+                    float(np.mean([_association(u[kept], labels[:1, kept])[0] for u in few]))
+                    for kept in _joint_halves(n, m, draw, paired=paired)
+                ],
                 float(values[:, 0].mean()),
-                draw,
-            ),
+            )
+            if how.intervals
+            else None,
         )
     ]
     if paired:
-        rows = pair_permutations(n, permutations, draw)
+        rows = pair_permutations(n, how.permutations, draw)
         together = np.stack([(u[:n] == u[n:][rows]).mean(axis=1) for u in maps.units])
         numbers.append(
             judged(
                 together,
                 measure="pairs together",
                 comparison=COMPARISON,
-                space=space,
+                space=how.space,
                 grid=maps.grid,
                 n=n,
-                interval=half_sample_interval(
+                interval=how.interval(
                     lambda half: float((maps.units[:, half] == maps.units[:, n + half]).mean()),
                     n,
                     float(together[:, 0].mean()),
@@ -121,32 +120,21 @@ def _association(units: Units, labels: Labels) -> Floats:
     return np.zeros(len(labels))
 
 
-def _interval(
-    statistic: Callable[[Units], float],
-    n: int,
-    m: int,
-    paired: bool,
-    value: float,
-    draw: np.random.Generator,
-) -> tuple[float, float]:
-    """The interval of a statistic of rows of the joint set: halves of the pairs, or of each set."""
-    if paired:
-        return half_sample_interval(lambda half: statistic(np.concatenate([half, n + half])), n, value, draw)
-    return half_sample_interval(
-        lambda half: statistic(np.concatenate([half, n + draw.permutation(m)[: m // 2]])), n, value, draw
-    )
+def _joint_halves(n: int, m: int, draw: np.random.Generator, *, paired: bool) -> list[Units]:
+    """Rows of the joint set: random halves of the pairs, or of each set."""
+    first = halves(n, draw)
+    second = first if paired else halves(m, draw)
+    return [np.concatenate([one, n + other]) for one, other in zip(first, second, strict=True)]
 
 
-def detect(
-    real: Floats, generated: Floats, space: str, permutations: int, seed: int, *, paired: bool
-) -> list[Number]:
+def detect(real: Floats, generated: Floats, how: How, *, paired: bool) -> list[Number]:
     """Classifier and nearest-neighbour two-sample tests, MMD, and precision, recall, density and coverage.
 
     Of more than 1,000 images of a set a random 1,000 are compared. For pairs the null hypothesis is that real and
     generated image of a pair could be exchanged; an image's own partner is never its nearest neighbour, and lies in
     the same fold.
     """
-    draw = np.random.default_rng(seed)
+    draw = how.generator()
     if paired:
         rows = np.sort(draw.permutation(len(real))[:_MOST])
         real, generated = real[rows], generated[rows]
@@ -157,48 +145,50 @@ def detect(
     distances = cross_distances(items, items)
     folds = np.concatenate([np.arange(n) % FOLDS, np.arange(m) % FOLDS])
     partner = (np.arange(n + m) + n) % (n + m) if paired else None
-    labels = swapped_labels(n, m, permutations, draw, paired=paired)
-    few = labels if max(n, m) <= _MANY else labels[: _FEWER + 1]
-    truth = labels[:1]
-
-    def halved_distances(kept: Units) -> Floats:
-        return np.asarray(distances[np.ix_(kept, kept)])
-
-    def neighbours(kept: Units) -> float:
-        half = len(kept) // 2
-        own = (np.arange(len(kept)) + half) % len(kept) if paired else None
-        return float(nearest_neighbour_accuracy(halved_distances(kept), truth[:, kept], own)[0])
-
-    found: dict[str, tuple[Floats, Callable[[Units], float]]] = {
-        "classifier": (
-            classifier_accuracy(classifier_scores(items, folds), labels),
-            lambda kept: float(
-                classifier_accuracy(classifier_scores(items[kept], folds[kept]), truth[:, kept])[0]
-            ),
-        ),
-        "1-nn": (nearest_neighbour_accuracy(distances, labels, partner), neighbours),
-        "mmd": (mmd(distances, labels), lambda kept: float(mmd(halved_distances(kept), truth[:, kept])[0])),
+    labels = swapped_labels(n, m, how.permutations, draw, paired=paired)
+    found: dict[str, Floats] = {
+        "classifier": classifier_accuracy(classifier_scores(items, folds), labels),
+        "1-nn": nearest_neighbour_accuracy(distances, labels, partner),
+        "mmd": mmd(distances, labels),
     }
-    neighbourhoods = precision_recall(distances, few)
-    for name, values in neighbourhoods.items():
-        found[name] = (
-            values,
-            lambda kept, name=name: float(  # type: ignore[misc]
-                precision_recall(halved_distances(kept), truth[:, kept])[name][0]
-            ),
-        )
+    neighbourhoods = precision_recall(distances, labels)
+    found |= neighbourhoods
+    intervals: dict[str, tuple[float, float] | None] = dict.fromkeys(found)
+    if how.intervals:
+        kept = _joint_halves(n, m, draw, paired=paired)
+        halved = _on_halves(items, distances, folds, labels[:1], kept, paired=paired)
+        intervals = {name: interval_of(halved[name], float(found[name][0])) for name in found}
     return [
         judged(
             values[None],
             measure=name,
             comparison=COMPARISON,
-            space=space,
+            space=how.space,
             n=n,
             less=name in neighbourhoods,
-            interval=_interval(statistic, n, m, paired, float(values[0]), draw),
+            interval=intervals[name],
         )
-        for name, (values, statistic) in found.items()
+        for name, values in found.items()
     ]
+
+
+def _on_halves(
+    items: Floats, distances: Floats, folds: Units, truth: Labels, kept: Sequence[Units], *, paired: bool
+) -> dict[str, Floats]:
+    """The statistics of `detect` of each half: (60,) each."""
+    rows: dict[str, list[float]] = {"classifier": [], "1-nn": [], "mmd": []}
+    for half in kept:
+        own = (np.arange(len(half)) + len(half) // 2) % len(half) if paired else None
+        inside, labels = distances[np.ix_(half, half)], truth[:, half]
+        scores = classifier_scores(items[half], folds[half])
+        rows["classifier"].append(float(classifier_accuracy(scores, labels)[0]))
+        rows["1-nn"].append(float(nearest_neighbour_accuracy(inside, labels, own)[0]))
+        rows["mmd"].append(float(mmd(inside, labels)[0]))
+    present = np.zeros((len(kept), len(items)), dtype=bool)
+    for row, half in zip(present, kept, strict=True):
+        row[half] = True
+    every = precision_recall(distances, np.repeat(truth, len(kept), axis=0), present=present)
+    return {name: np.array(values) for name, values in rows.items()} | every
 
 
 def composition_of(maps: JointMap) -> Composition:

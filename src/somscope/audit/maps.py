@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from scipy.sparse import csr_array
 
 from somscope.maps.decay import schedule
 from somscope.maps.lattice import Lattice
-from somscope.maps.neighbourhood import smooth
+from somscope.maps.neighbourhood import neighbourhood
 
 __all__ = ["shared_start", "train"]
 
@@ -37,8 +38,7 @@ def train(items: Floats, start: Floats, lattice: Lattice) -> tuple[NDArray[np.in
     Gaussian neighbourhood; the radius falls from half of the longer side to 0.5 lattice steps in 20 passes, and up to
     10 more follow, until no item changes its unit.
     """
-    first = max(LAST_RADIUS, max(lattice.rows, lattice.columns) / 2)
-    radii = schedule("exponential", first, LAST_RADIUS, PASSES)
+    kernels = _kernels(lattice)
     prototypes = start
     before: NDArray[np.int64] | None = None
     for step in range(PASSES + SETTLING):
@@ -46,14 +46,31 @@ def train(items: Floats, start: Floats, lattice: Lattice) -> tuple[NDArray[np.in
         if step > PASSES and before is not None and (units == before).all():
             break
         before = units
-        members = csr_array(
-            (np.ones(len(items)), (units, np.arange(len(items)))), (lattice.n_units, len(items))
-        )
-        sums = np.column_stack([members @ items, np.bincount(units, minlength=lattice.n_units)])
-        drawn = smooth(lattice, "gaussian", float(radii[min(step, PASSES - 1)]), sums)
-        reached = drawn[:, -1:] > np.finfo(float).tiny
-        prototypes = np.where(reached, drawn[:, :-1] / np.where(reached, drawn[:, -1:], 1.0), prototypes)
+        hits = np.bincount(units, minlength=lattice.n_units)
+        kernel = kernels[min(step, PASSES - 1)]
+        mass = (kernel @ hits)[:, None]
+        drawn = kernel @ _sums(items, units, hits)
+        reached = mass > np.finfo(float).tiny
+        prototypes = np.where(reached, drawn / np.where(reached, mass, 1.0), prototypes)
     return _nearest(items, prototypes), prototypes
+
+
+@lru_cache(maxsize=16)
+def _kernels(lattice: Lattice) -> Floats:
+    """(PASSES, K, K) the neighbourhoods of all passes; the maps of an audit are small."""
+    first = max(LAST_RADIUS, max(lattice.rows, lattice.columns) / 2)
+    squared = lattice.squared_distances()
+    radii = schedule("exponential", first, LAST_RADIUS, PASSES)
+    return np.stack([neighbourhood("gaussian", squared, float(radius)) for radius in radii])
+
+
+def _sums(items: Floats, units: NDArray[np.int64], hits: NDArray[np.int64]) -> Floats:
+    """(K, d) sum of the items of each unit."""
+    starts = np.concatenate([[0], np.cumsum(hits)])
+    members = csr_array(
+        (np.ones(len(items)), np.argsort(units, kind="stable"), starts), (len(hits), len(items))
+    )
+    return np.asarray(members @ items)
 
 
 def _nearest(items: Floats, prototypes: Floats) -> NDArray[np.int64]:

@@ -7,15 +7,35 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from somscope.measures.permutation import benjamini_hochberg, permutation_p
 
-__all__ = ["ALPHA", "Number", "half_sample_interval", "judged", "with_q"]
+__all__ = ["ALPHA", "How", "Number", "half_sample_interval", "halves", "interval_of", "judged", "with_q"]
 
 ALPHA = 0.05
 HALVES = 60
 _MEASURED = ("value", "chance", "chance_std", "p", "q", "effect", "low", "high", "ceiling", "seed_std")
+
+
+@dataclass(frozen=True)
+class How:
+    """How numbers are made: the space, permutations of each null distribution, the seed, and whether with intervals."""
+
+    space: str
+    permutations: int
+    seed: int
+    intervals: bool = True
+
+    def generator(self) -> np.random.Generator:
+        """The same random stream for every number, so that none depends on which others are asked for."""
+        return np.random.default_rng(self.seed)
+
+    def interval(
+        self, statistic: Callable[[NDArray[np.int64]], float], n: int, value: float, draw: np.random.Generator
+    ) -> tuple[float, float] | None:
+        """That of `half_sample_interval`, or None where intervals are not asked for."""
+        return half_sample_interval(statistic, n, value, draw) if self.intervals else None
 
 
 @dataclass(frozen=True)
@@ -110,7 +130,17 @@ def half_sample_interval(
     nearest neighbours and agree with themselves. Leaving out half of n items, the deviation over halves estimates that
     of n (delete-d jackknife, d = n / 2; Shao & Wu 1989). Maps are not trained again.
     """
-    found = np.array([statistic(generator.permutation(n)[: n // 2]) for _ in range(HALVES)])
+    return interval_of([statistic(half) for half in halves(n, generator)], value)
+
+
+def halves(n: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    """(60, n // 2) random halves of n items."""
+    return np.stack([generator.permutation(n)[: n // 2] for _ in range(HALVES)])
+
+
+def interval_of(halved: ArrayLike, value: float) -> tuple[float, float]:
+    """The interval of a value from those of random halves."""
+    found = np.asarray(halved, dtype=np.float64)
     low, high = np.quantile(found - found.mean(), [0.025, 0.975])
     return value + float(low), value + float(high)
 

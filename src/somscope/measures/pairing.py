@@ -46,12 +46,15 @@ def linear_cka(first: ArrayLike, second: ArrayLike, permutations: ArrayLike) -> 
     first: (n, d); second: (n, e). It is above 0 by chance, the more so the fewer items: compare it with permutations.
     Source: Kornblith et al. (2019), "Similarity of neural network representations revisited", equation 4.
     """
-    kernels = []
-    for items in (first, second):
-        centred = np.asarray(items, dtype=np.float64)
-        centred = centred - centred.mean(axis=0)
-        kernels.append(centred @ centred.T)
-    return _matrix_correlation(kernels[0], kernels[1], permutations)
+    x, y = (np.asarray(items, dtype=np.float64) for items in (first, second))
+    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+    if x.shape[1] * y.shape[1] >= len(x) ** 2:
+        return _matrix_correlation(x @ x.T, y @ y.T, permutations)
+    scale = float(np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y))
+    rows = np.asarray(permutations)
+    if scale == 0:
+        return np.zeros(len(rows))
+    return np.array([np.square(y[row].T @ x).sum() for row in rows]) / scale
 
 
 def retrieval(distances: ArrayLike, permutations: ArrayLike) -> Floats:

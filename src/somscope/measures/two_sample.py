@@ -41,14 +41,18 @@ def classifier_scores(items: ArrayLike, folds: ArrayLike) -> Floats:
     """
     centred = np.asarray(items, dtype=np.float64)
     centred = centred - centred.mean(axis=0)
-    kernel = centred @ centred.T
     folds = np.asarray(folds)
-    ridge = _RIDGE * max(float(kernel.diagonal().mean()), np.finfo(float).tiny)
-    scores = np.zeros(kernel.shape)
+    ridge = _RIDGE * max(float(np.square(centred).sum(axis=1).mean()), np.finfo(float).tiny)
+    scores = np.zeros((len(centred), len(centred)))
     for fold in np.unique(folds):
         out, inside = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
-        system = kernel[np.ix_(inside, inside)] + ridge * np.eye(len(inside))
-        learned = np.linalg.solve(system, kernel[np.ix_(inside, out)]).T
+        seen, asked = centred[inside], centred[out]
+        if seen.shape[1] < len(inside):  # the same matrix, from the smaller of X'X and XX'
+            system = seen.T @ seen + ridge * np.eye(seen.shape[1])
+            learned = np.linalg.solve(system, asked.T).T @ seen.T
+        else:
+            system = seen @ seen.T + ridge * np.eye(len(inside))
+            learned = np.linalg.solve(system, seen @ asked.T).T
         scores[np.ix_(out, inside)] = learned - learned.mean(axis=1, keepdims=True)
     return scores
 
