@@ -62,7 +62,7 @@ from somscope.threads import n_threads
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["map_collection", "map_figures"]
+__all__ = ["cluster_figures", "map_collection", "map_figures"]
 
 _ITS_OWN = ("checkpoints", "resume")  # parameters that `map_collection` sets itself
 _OF_THE_TRAINING = (*_ITS_OWN, "training")  # those that a trained model and its record have no use for
@@ -205,6 +205,7 @@ def _finish(folder: Path, seen: Seen, steps: Steps, record: Callable[[], dict[st
     model, collection = seen.model, seen.collection
     metrics: dict[str, float] = {}
     dense: NDArray[np.int64] | None = None
+    clusters = hasattr(model, "cluster_centers_")
     placed = steps.do("assignments", lambda: best_units(model, collection))
     if placed is not None:
         units, distances = placed
@@ -213,7 +214,11 @@ def _finish(folder: Path, seen: Seen, steps: Steps, record: Callable[[], dict[st
         for what, why in skipped:
             steps.leave_out(what, why)
         # Most texts have few words in common: nearly all lie within the Pareto radius of every prototype.
-        if seen.lattice.n_units <= MOST_UNITS and (collection.kind != "text" or seen.distance.codes):
+        if (
+            not clusters
+            and seen.lattice.n_units <= MOST_UNITS
+            and (collection.kind != "text" or seen.distance.codes)
+        ):
             dense = steps.do("P-matrix", lambda: density(seen))
     with no_interrupt():
         write_record(
@@ -231,7 +236,11 @@ def _finish(folder: Path, seen: Seen, steps: Steps, record: Callable[[], dict[st
     if placed is None:
         steps.leave_out("figures and report", "they need the assignments", "error")
     else:
-        figures_of = map_figures(model, collection, units, distances, seen.distance, dense)
+        figures_of = (
+            cluster_figures(model, collection, units)
+            if clusters
+            else map_figures(model, collection, units, distances, seen.distance, dense)
+        )
         steps.do("figures", lambda: _draw(folder / "figures", figures_of, steps))
         _record_again(folder, record, steps)  # the report says what was left out
         steps.do("report", lambda: write_report(Run.open(folder), folder / "report.html"))
@@ -294,6 +303,28 @@ def _check_parameters(
 def _check_processes(model_name: str, made: type[Any]) -> None:
     if n_processes() > 1 and not _has_checkpoints(made):
         raise InputError(f"{model_name} is trained by one process: start it without torchrun")
+
+
+def cluster_figures(
+    model: Any, collection: Collection, units: NDArray[Any]
+) -> dict[str, Callable[[], Figure]]:
+    """The name of each figure of a clustering -> a function that draws it; units: (n, 2) clusters of the items."""
+    lattice, first = model.lattice_, units[:, 0]
+    labels, names = collection.labels, collection.label_names
+    sizes = np.bincount(first, minlength=lattice.n_units)
+    counts = None if labels is None else figures.count_classes(lattice, first, labels, len(names))
+    drawn: dict[str, Callable[[], Figure]] = {
+        "sizes": lambda: figures.cluster_sizes_figure(sizes, counts, names),
+        "latent": lambda: figures.latent_figure(model.encode(collection), first, model.cluster_centers_),
+    }
+    if collection.image_shape is not None:
+        shape = collection.image_shape
+        drawn["centres"] = lambda: figures.centre_pictures_figure(
+            lattice, shown_prototypes(model).reshape(-1, *shape), sizes
+        )
+    if any(len(column) for column in model.history_.values()):
+        drawn["training"] = lambda: figures.training_curves_figure(model.history_)
+    return drawn
 
 
 def map_figures(

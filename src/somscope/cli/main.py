@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import somscope
-from somscope.cli import assign, audit, data, demo, report, study
+from somscope.cli import assign, audit, cluster, data, demo, report, study
 from somscope.cli import map as map_
 from somscope.cli.console import OUT
 from somscope.cli.group import SomscopeGroup
@@ -23,6 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("map")(map_.map_command)
+app.command("cluster")(cluster.cluster_command)
 app.command("assign")(assign.assign_command)
 app.command("audit")(audit.audit_command)
 app.command("report")(report.report_command)

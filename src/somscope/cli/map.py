@@ -2,37 +2,45 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from somscope.cli.group import command_line
-from somscope.cli.options import check_grid, default_run, model_parameters, parse_columns, parse_radius
+from somscope.cli.options import check_grid, model_parameters, parse_radius
+from somscope.cli.training import (
+    Columns,
+    Data,
+    Device,
+    IdColumn,
+    ImageSize,
+    Key,
+    LabelColumn,
+    Labels,
+    LatentDim,
+    Limit,
+    MaxWords,
+    Out,
+    Overwrite,
+    Precision,
+    Subfolders,
+    TextColumn,
+    train_run,
+)
+from somscope.errors import check_choice
 from somscope.models.table import GROWING, MAPS
-from somscope.processes import process_rank
 
 __all__ = ["map_command"]
 
 _MAP = "The map"
 _SOM = "Model som alone"
-_DEEP = "Deep maps"
-_DATA = "The data"
+_DEEP = "The network"
 
 
 def map_command(
     context: typer.Context,
-    data: Annotated[
-        str,
-        typer.Argument(
-            help="A folder of images, a file (.csv .npy .npz .parquet .txt .idx.gz), or a named set: see `data list`.",
-            metavar="DATA",
-        ),
-    ],
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The run folder to write; by default runs/NAME.")
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is there.")] = False,
+    data: Data,
+    out: Out = None,
+    overwrite: Overwrite = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a training of a deep map that was not finished.")
     ] = False,
@@ -80,8 +88,7 @@ def map_command(
         int, typer.Option(min=0, help="The same seed gives the same map.", rich_help_panel=_MAP)
     ] = 0,
     device: Annotated[
-        Literal["auto", "cpu", "cuda"] | None,
-        typer.Option(help="Where it is trained; by default auto.", rich_help_panel=_MAP),
+        Device, typer.Option(help="Where it is trained; by default auto.", rich_help_panel=_MAP)
     ] = None,
     passes: Annotated[
         int | None,
@@ -113,9 +120,7 @@ def map_command(
             rich_help_panel=_MAP,
         ),
     ] = None,
-    latent_dim: Annotated[
-        int | None, typer.Option(help="Numbers in the code of an item.", rich_help_panel=_DEEP)
-    ] = None,
+    latent_dim: LatentDim = None,
     gamma: Annotated[
         float | None,
         typer.Option(help="Weight of the map's loss, of desom and conv-desom.", rich_help_panel=_DEEP),
@@ -137,52 +142,17 @@ def map_command(
         int | None,
         typer.Option(help="Epochs of the autoencoder alone, before the map.", rich_help_panel=_DEEP),
     ] = None,
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16"] | None,
-        typer.Option(
-            help="Of the network's products; bf16 is made for processors and GPUs that have it.",
-            rich_help_panel=_DEEP,
-        ),
-    ] = None,
-    columns: Annotated[
-        str | None, typer.Option(help="Columns of a table to map, such as a,b,c.", rich_help_panel=_DATA)
-    ] = None,
-    label_column: Annotated[
-        str | None, typer.Option(help="Column of a table that holds the labels.", rich_help_panel=_DATA)
-    ] = None,
-    id_column: Annotated[
-        str | None, typer.Option(help="Column of a table that names the items.", rich_help_panel=_DATA)
-    ] = None,
-    text_column: Annotated[
-        str | None, typer.Option(help="Column of a table that holds texts to map.", rich_help_panel=_DATA)
-    ] = None,
-    image_size: Annotated[
-        str | None,
-        typer.Option(help="Resize images to these pixels: 64, or HEIGHTxWIDTH.", rich_help_panel=_DATA),
-    ] = None,
-    labels: Annotated[
-        Path | None,
-        typer.Option(help="A file of labels: text with one a line, .npy or IDX.", rich_help_panel=_DATA),
-    ] = None,
-    subfolders: Annotated[
-        Literal["labels", "ignore"] | None,
-        typer.Option(
-            help="What subfolders of images are: labels (the default), or nothing.", rich_help_panel=_DATA
-        ),
-    ] = None,
-    key: Annotated[
-        str | None, typer.Option(help="The array of a .npz file to map.", rich_help_panel=_DATA)
-    ] = None,
-    max_words: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Most frequent words of texts that count; by default 10,000.", rich_help_panel=_DATA
-        ),
-    ] = None,
-    limit: Annotated[
-        int | None,
-        typer.Option(min=1, help="Map only so many items, drawn with the seed.", rich_help_panel=_DATA),
-    ] = None,
+    precision: Precision = None,
+    columns: Columns = None,
+    label_column: LabelColumn = None,
+    id_column: IdColumn = None,
+    text_column: TextColumn = None,
+    image_size: ImageSize = None,
+    labels: Labels = None,
+    subfolders: Subfolders = None,
+    key: Key = None,
+    max_words: MaxWords = None,
+    limit: Limit = None,
 ) -> None:
     """Lay a collection out on a map, and write a report that shows it.
 
@@ -199,6 +169,7 @@ def map_command(
 
     `somscope map fashion-mnist --model desom --grid 8x8 -o runs/fashion`
     """
+    check_choice("--model", model, MAPS | GROWING)
     parameters = model_parameters(
         model,
         grid=None if grid is None else check_grid(grid),
@@ -218,47 +189,24 @@ def map_command(
         pretrain=pretrain,
         precision=precision,
     )
-    parameters |= {"random_state": seed, "verbose": None}
-    reading: dict[str, Any] = {
-        "columns": parse_columns(columns),
-        "label_column": label_column,
-        "id_column": id_column,
-        "text_column": text_column,
-        "image_size": image_size,
-        "labels": labels,
-        "subfolders": subfolders,
-        "key": key,
-        "max_words": max_words,
-        "limit": limit,
-        "seed": seed if limit is not None else None,
-    }
-    target = default_run(data) if out is None else out
-
-    from somscope.runs import check_checkpoints, check_target, may_replace
-
-    check_target(target, may_replace(target, overwrite, resume))
-    check_checkpoints(target, overwrite, resume)
-
-    from somscope.cli.summary import end, interrupted
-    from somscope.data import open_collection
-    from somscope.mapping import map_collection
-
-    collection = open_collection(
-        data, **{name: value for name, value in reading.items() if value is not None}
+    train_run(
+        context,
+        data,
+        out,
+        model,
+        parameters,
+        seed=seed,
+        overwrite=overwrite,
+        resume=resume,
+        columns=columns,
+        limit=limit,
+        scale=scale,
+        label_column=label_column,
+        id_column=id_column,
+        text_column=text_column,
+        image_size=image_size,
+        labels=labels,
+        subfolders=subfolders,
+        key=key,
+        max_words=max_words,
     )
-    try:
-        run = map_collection(
-            collection,
-            target,
-            model_name=model,
-            parameters=parameters,
-            scale=scale,
-            overwrite=overwrite,
-            resume=resume,
-            command=command_line(context),
-        )
-    except KeyboardInterrupt:
-        interrupted(target, command_line(context))
-        raise
-    if process_rank() == 0:
-        end(run)

@@ -16,7 +16,7 @@ from somscope.cli.console import OUT, say_note
 from somscope.cli.group import EXIT_INCOMPLETE, EXIT_INTERRUPTED
 from somscope.measures import DESCRIPTIONS
 from somscope.runs.checkpoints import checkpoint_folder, has_checkpoints
-from somscope.runs.run import left_out, unfinished
+from somscope.runs.run import is_clustering, left_out, unfinished
 
 if TYPE_CHECKING:
     from somscope.runs import Run
@@ -36,6 +36,14 @@ _SHORT = (  # the measures that the terminal shows; the report has all
     "purity",
     "nmi_arithmetic",
 )
+_SHORT_OF_CLUSTERS = (
+    "reconstruction_error",
+    "unit_perplexity",
+    "accuracy",
+    "ari",
+    "nmi_arithmetic",
+    "purity",
+)
 
 
 def show_summary(run: Run) -> None:
@@ -48,10 +56,13 @@ def show_summary(run: Run) -> None:
     table.add_row("items", escape(_items(collection)))
     if "note" in collection["source"]:
         table.add_row("", escape(collection["source"]["note"]))
-    shape = ("toroidal " if lattice.toroidal else "") + lattice.shape
     if run.config["model"]["name"] != "som":
         table.add_row("model", escape(_model(run.config)))
-    table.add_row("map", f"{lattice.rows}x{lattice.columns} {shape}, {lattice.n_units:,} units")
+    if is_clustering(run.config):
+        table.add_row("clusters", f"{lattice.n_units:,}")
+    else:
+        shape = ("toroidal " if lattice.toroidal else "") + lattice.shape
+        table.add_row("map", f"{lattice.rows}x{lattice.columns} {shape}, {lattice.n_units:,} units")
     table.add_row(
         "training",
         escape(f"{_length(run.config)} in {run.config['seconds']:.1f} s: {run.config['stop_reason']}"),
@@ -90,9 +101,11 @@ def end(run: Run) -> None:
         return
     causes = {entry.get("cause") for entry in run.config.get("left_out") or ()}
     stopped = run.config["stop_reason"] == "interrupted"
-    kept = f"the trained map is kept in {run.path}"
+    several = is_clustering(run.config)
+    what, were, are = ("clusters", "were", "they were") if several else ("map", "was", "it was")
+    kept = f"the trained {what} {'are' if several else 'is'} kept in {run.path}"
     if stopped:
-        kept = f"interrupted: the map was kept as it was after {_length(run.config)}"
+        kept = f"interrupted: the {what} {were} kept as {are} after {_length(run.config)}"
     if has_checkpoints(checkpoint_folder(run.path)):
         say_note(f"{kept}; to go on:\n{_resuming(run.config['command'])}")
     else:
@@ -174,7 +187,7 @@ def _measures(run: Run) -> Table:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(style="dim", overflow="fold")
-    for name in _SHORT:
+    for name in _SHORT_OF_CLUSTERS if is_clustering(run.config) else _SHORT:
         if name in run.metrics:
             table.add_row(DESCRIPTIONS[name].title, f"{run.metrics[name]:.4g}", DESCRIPTIONS[name].sentence)
     return table

@@ -5,6 +5,7 @@ They need no display and no pyplot: `save_figure(figure, "u-matrix.png")` writes
 
 from somscope.figures.class_counts import count_classes
 from somscope.figures.classes import class_map_figure
+from somscope.figures.cluster_figures import centre_pictures_figure, cluster_sizes_figure, latent_figure
 from somscope.figures.clusters import unit_clusters_figure
 from somscope.figures.curves import training_curves_figure
 from somscope.figures.density import p_matrix_figure
@@ -20,7 +21,9 @@ from somscope.figures.u_matrix import expanded_u_matrix_figure, u_matrix_figure
 from somscope.figures.units import draw_units
 
 __all__ = [
+    "centre_pictures_figure",
     "class_map_figure",
+    "cluster_sizes_figure",
     "component_planes_figure",
     "count_classes",
     "draw_units",
@@ -29,6 +32,7 @@ __all__ = [
     "graph_figure",
     "hits_figure",
     "label_pies_figure",
+    "latent_figure",
     "p_matrix_figure",
     "prototype_pictures_figure",
     "relevance_figure",

@@ -25,6 +25,8 @@ _LABELS = {
     "temperature": "neighbourhood temperature (lattice steps)",
     "unit_perplexity": "units in use (perplexity)",
     "units": "units",
+    "changed_labels": "items that changed their cluster (share)",
+    "alpha": "sharpness of the softmax",
     "below": "items below the threshold (share)",
 }
 _LOSSES = {  # what a network minimises: the whole, and the terms of the models
@@ -33,7 +35,12 @@ _LOSSES = {  # what a network minimises: the whole, and the terms of the models
     "quantized_reconstruction": "reconstruction from prototypes",
     "som": "map loss",
     "clustering": "clustering loss",
+    "reconstruction_sum": "reconstruction loss (sum over features)",
+    "centres": "distance to the centres",
     "order": "order loss",
+    "contrast": "contrast of views (nats)",
+    "swapped": "loss on foretold units (nats)",
+    "spread": "loss on the spread of the codes",
     "commitment": "commitment loss",
     "transitions": "transition loss (nats)",
     "smoothness": "smoothness loss",

@@ -35,12 +35,12 @@ class AECModule(ClusterModule):
     """An autoencoder and the centres of clusters."""
 
     def loss(self, items: Tensor, clusters: Tensor, weight: float) -> Losses:
-        """Items (b, d), their clusters (b,) -> the terms "reconstruction" and "centres"; centres get no gradient."""
+        """Items (b, d), their clusters (b,) -> the terms "reconstruction_sum" and "centres"; centres are held."""
         items = items.flatten(1) * self.scale
         codes = self.net.encode(items)
         self.units = clusters
         terms = {
-            "reconstruction": squared_norm(self.net.decode(codes), items),
+            "reconstruction_sum": squared_norm(self.net.decode(codes), items),
             "centres": centre_loss(codes, self.prototypes.detach()[clusters]),
         }
         return weighted(terms, {"centres": weight})

@@ -8,12 +8,15 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
 from somscope.errors import InputError
+from somscope.maps.clusters import cluster_cells
+from somscope.maps.graph import GraphLattice
 from somscope.maps.sample import SAMPLE
-from somscope.models.deep_model import Codes, DeepModel
+from somscope.models.deep_model import Codes, DeepModel, Floats
 
 __all__ = ["CONVERGED", "DeepClusterer", "kmeans_centres"]
 
@@ -45,6 +48,18 @@ class DeepClusterer(DeepModel):
     def cluster_centers_(self) -> Codes:
         """(K, L) the prototypes."""
         return self.prototypes_
+
+    @property
+    def lattice_(self) -> GraphLattice:
+        """The cells in which reports draw the clusters, the largest first."""
+        return cluster_cells(self.hits_)
+
+    @property
+    def u_matrix_(self) -> Floats:
+        """(K,) distance of each centre to the nearest other one."""
+        between = cdist(self.prototypes_, self.prototypes_)
+        np.fill_diagonal(between, np.inf)
+        return np.asarray(between.min(axis=1))
 
     @property
     def _n_units(self) -> int:

@@ -25,7 +25,7 @@ from somscope.objectives.losses import Losses
 from somscope.objectives.reconstruction import squared_error
 from somscope.training import Batch, Phase, Task, adam
 
-__all__ = ["AutoencoderClusterer", "ClusterModule", "LayerTask"]
+__all__ = ["AutoencoderClusterer", "ClusterModule", "LayerTask", "PretrainingTask"]
 
 _DROPPED = 0.2  # of a layer's inputs and of its outputs, in the layer-wise training of DEC
 
@@ -54,6 +54,17 @@ class ClusterModule(DeepModule):
         squared = self.squared_distances(codes)
         self.units = squared.detach().argmin(1)
         return squared, self.units
+
+
+class PretrainingTask(AutoencoderTask):
+    """The autoencoder alone, on items as the network sees them, times `scale`."""
+
+    module: ClusterModule
+
+    def losses(self, batch: Batch, step: int) -> Losses:
+        items = batch.items.flatten(1) * self.module.scale
+        loss = squared_error(self.module.net.decode(self.module.net.encode(items)), items)
+        return Losses(loss, {"reconstruction": loss})
 
 
 class LayerTask(Task):
@@ -162,7 +173,7 @@ class AutoencoderClusterer(DeepClusterer):
             for i in range(len(self.hidden) + 1 if self.layer_epochs else 0)
         ]
         n_epochs = self.pretrain_epochs if alone else 0
-        pretraining.append(Phase("autoencoder", AutoencoderTask(module), n_epochs=n_epochs, **how))
+        pretraining.append(Phase("autoencoder", PretrainingTask(module), n_epochs=n_epochs, **how))
         return [*pretraining, *self._cluster_phases(module, items, generator, how)]
 
 

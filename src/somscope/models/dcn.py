@@ -38,12 +38,12 @@ class DCNModule(ClusterModule):
     """An autoencoder and the centres of clusters."""
 
     def loss(self, items: Tensor, weight: float) -> Losses:
-        """Items (b, d) -> the terms "reconstruction" and "centres"; the centres get no gradient."""
+        """Items (b, d) -> the terms "reconstruction_sum" and "centres"; the centres get no gradient."""
         items = items.flatten(1) * self.scale
         codes = self.net.encode(items)
         _, clusters = self.assigned(codes)
         terms = {
-            "reconstruction": squared_norm(self.net.decode(codes), items),
+            "reconstruction_sum": squared_norm(self.net.decode(codes), items),
             "centres": centre_loss(codes, self.prototypes.detach()[clusters]),
         }
         return weighted(terms, {"centres": weight})
@@ -54,7 +54,8 @@ class DCNModule(ClusterModule):
         codes = codes.to(self.prototypes.dtype)
         _, clusters = self.assigned(codes)
         sums = torch.zeros_like(self.prototypes).index_add_(0, clusters, codes)
-        return sums, torch.bincount(clusters, minlength=len(sums)).to(codes.dtype)
+        ones = torch.ones_like(clusters, dtype=codes.dtype)  # `bincount` would wait for a GPU
+        return sums, torch.zeros_like(sums[:, 0]).index_add_(0, clusters, ones)
 
 
 class DCNTask(CentresTask):

@@ -50,12 +50,12 @@ class DKMModule(ClusterModule):
     """An autoencoder and the centres of clusters."""
 
     def loss(self, items: Tensor, alpha: float | Tensor, weight: float) -> Losses:
-        """Items (b, d) -> the terms "reconstruction" and "centres"."""
+        """Items (b, d) -> the terms "reconstruction_sum" and "centres"."""
         items = items.flatten(1) * self.scale
         codes = self.net.encode(items)
         squared, _ = self.assigned(codes)
         terms = {
-            "reconstruction": squared_norm(self.net.decode(codes), items),
+            "reconstruction_sum": squared_norm(self.net.decode(codes), items),
             "centres": soft_kmeans_loss(squared, alpha),
         }
         return weighted(terms, {"centres": weight})

@@ -46,6 +46,17 @@ _MODELS = {
         "Items belong to all units, to near ones most; training makes that choice ever clearer, and keeps "
         "units that lie side by side alike."
     ),
+    "deep-neural-map": (
+        "A map and an autoencoder that learn in turns. The network writes each item as a few numbers, its code, "
+        "from which it can be drawn again. Before each epoch the map is laid over the codes of all items anew; "
+        "in the epoch the codes are drawn towards its units, so that it becomes clear where each item belongs."
+    ),
+    "contrastive-som": (
+        "A map of what items keep when they are changed at random. A network learns to write each image as a code "
+        "that stays when the image is moved, bent or lit in another way, and that differs from the codes of all other "
+        "images; rows of numbers it learns to write so that replaced values can be restored. The map is laid over the "
+        "codes, both learn together, and last another network learns to draw what the codes stand for."
+    ),
     "somrl": (
         "A map that grows: it begins with one unit, makes a new one for items that no unit is close to, and "
         "removes units that win nothing any longer. Each unit learns how relevant each feature is to it, and "
@@ -63,9 +74,45 @@ _MODELS = {
         "are relevant to each unit."
     ),
 }
+_CLUSTERERS = {
+    "ae-kmeans": (
+        "An autoencoder and k-means, one after the other. First a network learns to write each item as a few numbers, "
+        "its code, from which it can be drawn again; then the codes are parted into clusters, and stay."
+    ),
+    "aec": (
+        "Clustering with an autoencoder: a network writes each item as a code from which it can be drawn again, and "
+        "draws the codes to the centres of their clusters; after each epoch centres and clusters are made anew."
+    ),
+    "dcn": (
+        "A deep clustering network: an autoencoder whose codes are drawn to the nearest of several centres, while each "
+        "centre moves to the mean of the codes that it had so far."
+    ),
+    "dkm": (
+        "Deep k-means: an autoencoder and the centres of clusters, learned together. Every code is drawn to all "
+        "centres, to the nearest one most; the sharper that choice, the closer it is to k-means."
+    ),
+    "dec": (
+        "Deep embedded clustering: an autoencoder is trained first; then its codes are drawn to centres so that the "
+        "shares in which items belong to clusters become ever clearer. What clear means is computed from all items "
+        "together, again and again, until hardly an item changes its cluster."
+    ),
+    "idec": (
+        "Improved deep embedded clustering: an autoencoder whose codes are drawn to centres, so that the shares in "
+        "which items belong to clusters become ever clearer, while it goes on learning to draw each item from its code."
+    ),
+    "vade": (
+        "A mixture that generates: a cluster is drawn, then a code from the cluster's cloud, then the item from the "
+        "code. Two networks learn to draw items and to guess their codes; an item belongs to its most probable cluster."
+    ),
+    "wamic": (
+        "A mixture that generates: codes are drawn from the clouds of the clusters, and a network makes items of them; "
+        "a second network, the critic, learns to tell such items from real ones, and the first to deceive it."
+    ),
+}
 _CODES = (
     "Prototypes are codes, too; the pictures and values shown for them are what the network makes of them."
 )
+_CONVERGED = "hardly an item changed its cluster any longer"
 _TERMS = {
     "reconstruction": "Mean squared difference of an item and what is drawn from its code.",
     "som": (
@@ -76,6 +123,12 @@ _TERMS = {
         "How much nearer a code lies to another unit than to the nearest neighbour of its best unit: 0 for "
         "an orderly map."
     ),
+    "contrast": (
+        "How hard it is to find the other view of an item among all views of a batch, by their codes: 0 if it always "
+        "is the nearest by far."
+    ),
+    "swapped": "How wrongly the unit of one view of an item is foretold from the other view.",
+    "spread": "How far the codes are from filling their space: 1 if they are one point.",
     "quantized_reconstruction": (
         "Mean squared difference of an item and what is drawn from the prototype of its unit."
     ),
@@ -87,10 +140,28 @@ _TERMS = {
         "How far the cloud of an item's codes is from a standard normal distribution: it keeps codes "
         "together."
     ),
+    "reconstruction_sum": "Squared difference of an item and what is drawn from its code, summed over the features.",
+    "centres": "Squared distance of a code to the centre of its cluster.",
     "hardening": "How far the shares in which items belong to units are from clear choices.",
     "map": "How little a unit's neighbours share its items: it keeps units that lie side by side alike.",
 }
 _OF_MODEL = {
+    ("vade", "code"): "How improbable an item's codes are in the clouds of the clusters that it belongs to.",
+    ("vade", "component"): "How improbable the clusters are that an item belongs to, by their sizes.",
+    ("vade", "posterior"): "How narrow the cloud of an item's codes is.",
+    ("vade", "assignment"): "How clear it is to which cluster an item belongs: 0 for a clear choice.",
+    ("vade", "loss"): "The sum of the others: a bound on how improbable the items are.",
+    ("wamic", "adversarial"): "What the critic takes generated items for: the lower, the more like the data.",
+    ("wamic", "reconstruction"): (
+        "Squared difference of an item and what is drawn from its code: of the autoencoder alone its mean over the "
+        "features, in the adversarial training half of its sum."
+    ),
+    ("wamic", "code"): (
+        "Squared difference of the code that an item was generated from and the code that it gets, in units of "
+        "the cluster's deviations."
+    ),
+    ("wamic", "distance"): "The critic's estimate of how far generated items are from the data.",
+    ("wamic", "penalty"): "How far the critic's slope is from 1, which makes its estimate a distance.",
     ("dc-somrl", "clustering"): (
         "Squared distance of a code to its unit, each dimension by its relevance for that unit."
     ),
@@ -106,7 +177,7 @@ _OF_MODEL = {
 def model_text(config: Mapping[str, Any]) -> str:
     """What the model is; of a model that has no text here its name."""
     name = str(config["model"].get("name"))
-    text = _MODELS.get(name, f"The model {name}.")
+    text = (_MODELS | _CLUSTERERS).get(name, f"The model {name}.")
     parameters = config["model"].get("parameters") or {}
     return f"{text} {_CODES}" if "latent_dim" in parameters else text
 
@@ -148,5 +219,9 @@ def training_text(config: Mapping[str, Any], number: Any) -> str:
         length = f"{number(config['steps'])} steps" + (f" of {number(size)} items each" if size else "")
     seconds = "" if config.get("seconds") is None else f" in {number(config['seconds'])} seconds"
     why = str(config.get("stop_reason") or "")
-    why = {"completed": "all steps were done", "interrupted": "interrupted by Ctrl-C"}.get(why, why)
+    why = {
+        "completed": "all steps were done",
+        "interrupted": "interrupted by Ctrl-C",
+        "converged": _CONVERGED,
+    }.get(why, why)
     return f"{length}{seconds}. Stopped: {why}." if length or seconds else f"Stopped: {why}."

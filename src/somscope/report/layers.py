@@ -20,6 +20,7 @@ from somscope.runs.distance import MapDistance
 __all__ = [
     "class_layer",
     "cluster_layer",
+    "cluster_layers",
     "component_layers",
     "connection_layer",
     "density_layer",
@@ -70,6 +71,34 @@ def value_layers(summary: MapSummary, lattice: Lattice, distance: MapDistance) -
             low=0.0,
         )
         | {"lines": lines},
+    ]
+
+
+def cluster_layers(summary: MapSummary, distance: MapDistance) -> list[dict[str, Any]]:
+    """Sizes of clusters, how far they lie from each other, and how far their members lie from them."""
+    return [
+        _values(
+            "hits",
+            "Sizes",
+            summary.hits.astype(np.float64),
+            "items",
+            "How many items each cluster has.",
+            low=0.0,
+        ),
+        _values(
+            "separation",
+            "Separation",
+            summary.u_matrix,
+            f"distance to the nearest other centre ({distance.items})",
+            "Dark clusters have another one close by; bright ones stand apart.",
+        ),
+        _values(
+            "quantization-error",
+            "Spread",
+            summary.mean_distance,
+            f"mean distance of the members to the centre ({distance.items})",
+            "Bright clusters hold items that are less alike.",
+        ),
     ]
 
 

@@ -30,7 +30,7 @@ from somscope.report.summary import MapSummary, summarise
 from somscope.report.words import distinctive_terms, standing_out, top_terms
 from somscope.runs.distance import MapDistance
 from somscope.runs.features import shown_prototypes
-from somscope.runs.run import left_out
+from somscope.runs.run import is_clustering, left_out
 from somscope.runs.writer import new_file
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ MAX_BYTES = 15_000_000  # of the whole file
 _SHEET_PIXELS = (3_000_000, 600_000, 150_000, 0)
 _SCRIPTS = ("map.js", "gallery.js", "page.js")
 _MOST_SKIPPED = 200
+_MAP_WORDS = {"whole": "Map", "unit": "Unit", "units": "units", "prototypes": "Prototypes"}
+_CLUSTER_WORDS = {"whole": "Clusters", "unit": "Cluster", "units": "clusters", "prototypes": "Centres"}
+_LARGEST_PICTURE = 2_000_000  # bytes of a figure that is shown in the page
 
 
 def write_report(run: RunLike, path: str | Path) -> None:
@@ -167,6 +170,8 @@ def _map_data(
     """
     lattice, collection = run.lattice, run.config["collection"]
     names = [str(name) for name in collection.get("feature_names") or ()]
+    clusters = is_clustering(run.config)
+    words = _CLUSTER_WORDS if clusters else _MAP_WORDS
     planes: list[dict[str, Any]] = []
     planes_note = ""
     terms: list[Any] = []
@@ -175,15 +180,15 @@ def _map_data(
         shown.append(
             layers.picture_layer(
                 "prototypes",
-                "Prototypes",
+                words["prototypes"],
                 "prototypes",
-                "What each unit stands for: the image that it has learned.",
+                f"What each {words['unit'].lower()} stands for: the image that it has learned.",
             )
         )
     if "medoids" in sheets:
         shown.append(
             layers.picture_layer(
-                "nearest", "Nearest member", "medoids", "The item nearest to each unit's prototype."
+                "nearest", "Nearest member", "medoids", f"The nearest item of each {words['unit'].lower()}."
             )
         )
     if not full:
@@ -193,12 +198,14 @@ def _map_data(
         shown.append(layers.word_layer(distinctive_terms(prototypes, names)))
     elif collection["kind"] != "images":
         planes, planes_note = layers.component_layers(prototypes, names)
-    shown += layers.value_layers(summary, lattice, distance)
+    values = layers.value_layers(summary, lattice, distance)
+    shown += layers.cluster_layers(summary, distance) if clusters else values
     if summary.class_names and summary.counts.any():
-        shown.insert(1 if shown[0]["type"] == "value" else len(shown) - 4, layers.class_layer(summary))
+        place = 3 if clusters else 4  # before the values
+        shown.insert(1 if shown[0]["type"] == "value" else len(shown) - place, layers.class_layer(summary))
     if own["unit_clusters_"] is not None:
         shown.append(layers.cluster_layer(own["unit_clusters_"]))
-    if isinstance(lattice, GraphLattice):
+    if isinstance(lattice, GraphLattice) and not clusters:
         shown.insert(len(shown) - 4, layers.connection_layer(lattice))
     if own["relevances_"] is not None:
         shown.append(layers.relevance_layer(own["relevances_"]))
@@ -214,6 +221,9 @@ def _map_data(
         "shape": lattice.shape,
         "toroidal": lattice.toroidal,
         "graph": isinstance(lattice, GraphLattice),
+        "clusters": clusters,
+        "unit": words["unit"],
+        "prototype": words["prototypes"].removesuffix("s"),
         "positions": short(lattice.positions, 8),
         "hits": summary.hits.tolist(),
         "error": short(summary.mean_distance),
@@ -244,6 +254,18 @@ def _sparse(counts: NDArray[np.integer]) -> list[list[int]]:
     return pairs
 
 
+def _latent_picture(run: RunLike) -> str:
+    """The figure of a clustering's codes as a data URI; "" where the run has none."""
+    folder = getattr(run, "path", None)
+    picture = None if folder is None else Path(folder) / "figures" / "latent.png"
+    if picture is None or not is_clustering(run.config) or not picture.is_file():
+        return ""
+    content = picture.read_bytes()
+    if len(content) > _LARGEST_PICTURE:
+        return ""
+    return f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}"
+
+
 def _asset(name: str) -> str:
     return files("somscope.report").joinpath("templates", name).read_text(encoding="utf-8")
 
@@ -266,6 +288,9 @@ def _page_values(
         "source": wording.source_rows(collection.get("source") or {}),
         "skipped": skipped[:_MOST_SKIPPED],
         "n_skipped": len(skipped),
+        "clusters": is_clustering(config),
+        "words": _CLUSTER_WORDS if is_clustering(config) else _MAP_WORDS,
+        "latent": _latent_picture(run),
         "lattice": describe(run.lattice),
         "n_units": run.lattice.n_units,
         "number": wording.number,

@@ -77,7 +77,7 @@ def shown_prototypes(model: Any) -> NDArray[np.floating]:
 
 def best_units(model: Any, collection: Collection) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """(n, 2) best and second units of the items and their distances ((n, 1) on a map of one unit)."""
-    k = min(2, model.lattice_.n_units)
+    k = min(2, len(model.prototypes_))
     if is_deep(model):
         units, distances = model.best_units(collection, k=k)
         return units, distances

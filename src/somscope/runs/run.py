@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from somscope.errors import InputError, RunError
 from somscope.maps.graph import lattice_of
 from somscope.maps.lattice import Lattice
-from somscope.models.table import MODELS, model_class
+from somscope.models.table import CLUSTERERS, MODELS, model_class
 from somscope.runs.jsonfile import read_object
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["FORMAT", "Run", "left_out", "unfinished"]
+__all__ = ["FORMAT", "Run", "is_clustering", "left_out", "unfinished"]
 
 # The version of the layout of a run folder; raised when an older somscope could not read a newer run.
 FORMAT = 1
@@ -167,6 +167,11 @@ class Run:
         if n_rows is not None and table.num_rows != n_rows:
             raise RunError(f"{file} has {table.num_rows} rows; by config.json it must have {n_rows}")
         return table
+
+
+def is_clustering(config: Mapping[str, Any]) -> bool:
+    """Whether a run's units are clusters and not those of a map; config: as in `config.json`."""
+    return config["model"].get("name") in CLUSTERERS
 
 
 def left_out(config: Mapping[str, Any]) -> dict[str, str]:

@@ -33,7 +33,8 @@ def score(model: Any, collection: Collection, seed: int) -> tuple[dict[str, floa
     labels = collection.labels
     prototypes = np.asarray(model.prototypes_)
     n_units = len(prototypes)
-    if hasattr(model, "cluster_centers_"):  # a clusterer, whose items need not belong to the nearest centre
+    clusterer = hasattr(model, "cluster_centers_")
+    if clusterer:  # its items need not belong to the nearest centre
         units, distances = model.best_units(collection, k=1)
         best: Units = units[:, 0]
         merged = best
@@ -48,7 +49,7 @@ def score(model: Any, collection: Collection, seed: int) -> tuple[dict[str, floa
     found["unit_perplexity"] = measures.unit_perplexity(best, n_units)
     found["dead_units"] = float(measures.dead_units(best, n_units))
     found["quantization_error"] = float(distances[:, 0].mean())
-    if getattr(model, "lattice_", None) is not None and n_units > 1:
+    if not clusterer and model.lattice_ is not None and n_units > 1:
         kinds = ("hexagonal",) if model.lattice_.shape == "hexagonal" else ("4", "8")
         for kind in kinds:
             near = model.lattice_.adjacency(kind)

@@ -23,7 +23,7 @@ function percent(share) {
 }
 
 function unitName(map, unit) {
-  if (map.graph) return `Unit ${unit}`;
+  if (map.graph) return `${map.unit} ${unit}`;
   return `Unit ${unit} (row ${Math.floor(unit / map.columns)}, column ${unit % map.columns})`;
 }
 
@@ -82,11 +82,11 @@ function labelBars(map, unit) {
 
 function portraits(map, urls, unit) {
   const box = make("div", { class: "portraits" });
-  const shown = [["prototypes", "Prototype"], ["medoids", "Nearest member"]];
+  const shown = [["prototypes", map.prototype], ["medoids", "Nearest member"]];
   for (const [key, title] of shown) {
     if (!map.sheets[key] || (key === "medoids" && !map.hits[unit])) continue;
     box.append(
-      make("figure", {}, thumbnail(map.sheets[key], urls[key], unit, 112, `${title} of unit ${unit}`),
+      make("figure", {}, thumbnail(map.sheets[key], urls[key], unit, 112, `${title} of ${map.unit.toLowerCase()} ${unit}`),
         make("figcaption", { text: title })),
     );
   }
@@ -152,7 +152,7 @@ function memberDetails(map, members, i) {
   const label = members.labels ? `, ${className(map, members.labels[i])}` : "";
   return `${members.ids[i]}${label}: distance ${format(members.distances[i])}, ` +
     `farther than ${format(members.percentiles[i])} % of all items from their units` +
-    (members.seconds[i] >= 0 ? `; second-best unit ${members.seconds[i]}` : "");
+    (members.seconds[i] >= 0 ? `; second-best ${map.unit.toLowerCase()} ${members.seconds[i]}` : "");
 }
 
 function memberItem(map, members, url, i, majority) {

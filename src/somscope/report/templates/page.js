@@ -185,8 +185,11 @@
     event.preventDefault();
     if (unit !== state.unit) select(unit);
   });
-  byId("previous").addEventListener("click", () => select((state.unit - 1 + map.hits.length) % map.hits.length));
-  byId("next").addEventListener("click", () => select((state.unit + 1) % map.hits.length));
+  const order = map.hits.map((_, unit) => unit);
+  if (map.clusters) order.sort((a, b) => map.hits[b] - map.hits[a] || a - b);
+  const beside = (step) => select(order[(order.indexOf(state.unit) + step + order.length) % order.length]);
+  byId("previous").addEventListener("click", () => beside(-1));
+  byId("next").addEventListener("click", () => beside(1));
   for (const [id, factor] of [["larger", 1.5], ["smaller", 1 / 1.5]]) {
     byId(id).addEventListener("click", () => {
       state.zoom = Math.min(6, Math.max(0.5, state.zoom * factor));
