@@ -91,7 +91,9 @@ def summarise(
         starts=np.concatenate([[0], np.cumsum(hits)]),
         hits=hits,
         counts=count_classes(lattice, units, labels, len(names)),
-        mean_distance=mean_per_unit(distances, units, lattice.n_units),
+        mean_distance=mean_per_unit(distances, units, lattice.n_units)
+        if len(units)
+        else np.full(lattice.n_units, np.nan),
         topographic_error=np.where(hits > 0, errors / np.maximum(hits, 1), np.nan),
         edges=edges,
         edge_distances=between,

@@ -1,0 +1,250 @@
+"""What the explorer answers over HTTP: the page, columns, pictures, and questions about the run."""
+
+from __future__ import annotations
+
+import math
+from importlib.resources import files
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Path, Query, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, Field
+
+import somscope
+from somscope.errors import InputError, RunError
+from somscope.explorer.columns import MEDIA_TYPE
+from somscope.explorer.guard import Guard
+from somscope.explorer.live import Live
+from somscope.explorer.notes import LONGEST_NAME, LONGEST_NOTE
+from somscope.explorer.search import Search
+from somscope.explorer.shown import Shown
+
+__all__ = ["explorer_api", "explorer_app"]
+
+_TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css"}
+_BINARY: dict[int | str, dict[str, Any]] = {
+    200: {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}},
+}
+_PICTURE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/webp": {"schema": {"type": "string", "format": "binary"}}}},
+    404: {"description": "There is no such picture."},
+}
+_REFUSED: dict[int | str, dict[str, Any]] = {
+    400: {"description": "What was asked for or sent cannot be used."}
+}
+_INDEX = Path(ge=0, le=2**31 - 1)
+
+
+class LatticeRecord(BaseModel):
+    """Where the units lie."""
+
+    rows: int
+    columns: int
+    shape: str
+    toroidal: bool
+    graph: bool
+    period: list[float]
+    words: str
+
+
+class Sheets(BaseModel):
+    """Pictures with one cell for each unit, in rows of `columns`."""
+
+    names: list[str]
+    side: int
+    columns: int
+
+
+class NoteRecord(BaseModel):
+    """What a person called a unit and wrote about it."""
+
+    name: str = Field("", max_length=LONGEST_NAME)
+    note: str = Field("", max_length=LONGEST_NOTE)
+
+
+class RunRecord(BaseModel):
+    """What the page must know first."""
+
+    version: str
+    name: str
+    folder: str
+    kind: str
+    model: str
+    n_items: int
+    clusters: bool
+    lattice: LatticeRecord
+    distance_unit: str
+    label_names: list[str]
+    label_colours: list[str]
+    ramp: list[str]
+    sheets: Sheets
+    thumbnails: bool
+    search_image: bool
+    decode: bool
+    code_dimensions: int
+    measures: dict[str, float]
+    problems: list[str]
+    notes: dict[str, NoteRecord]
+
+
+class Reasons(BaseModel):
+    """Dimensions in which two items agree and differ most."""
+
+    agree: list[str]
+    differ: list[str]
+
+
+class Alike(BaseModel):
+    """The items most like one, the nearest first."""
+
+    items: list[int]
+    distances: list[float]
+    reasons: list[Reasons]
+
+
+class Mixture(BaseModel):
+    """A point between units: unit -> weight, and how far it is moved along dimensions of the code."""
+
+    weights: dict[int, float] = Field(max_length=64)
+    offsets: dict[int, float] = Field(default_factory=dict, max_length=4096)
+
+
+class Progress(BaseModel):
+    """How a training goes on: its last rows, each name -> number."""
+
+    running: bool
+    finished: bool
+    rows: list[dict[str, float | str | None]]
+
+
+def explorer_api(shown: Shown | None, live: Live | None = None) -> FastAPI:
+    """The application, without the guard before it. shown: None while the run is still being trained."""
+    app = FastAPI(title="somscope explorer", version=somscope.__version__, docs_url=None, redoc_url=None)
+    search = None if shown is None else Search(shown)
+
+    def ready() -> Shown:
+        if shown is None:
+            raise InputError("the training has not finished: there is no map yet")
+        return shown
+
+    @app.exception_handler(InputError)
+    def refused(request: Request, error: InputError) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, 400)
+
+    @app.exception_handler(RunError)
+    def failed(request: Request, error: RunError) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, 409)
+
+    @app.get("/api/run", responses=_REFUSED)
+    def run() -> RunRecord:
+        return RunRecord.model_validate(ready().record())
+
+    @app.get("/api/items", responses=_BINARY | _REFUSED, response_class=Response)
+    def items() -> Response:
+        return Response(ready().items(), media_type=MEDIA_TYPE)
+
+    @app.get("/api/units", responses=_BINARY | _REFUSED, response_class=Response)
+    def units() -> Response:
+        return Response(ready().units(), media_type=MEDIA_TYPE)
+
+    @app.get("/api/layers", responses=_BINARY | _REFUSED, response_class=Response)
+    def layers() -> Response:
+        return Response(ready().layers(), media_type=MEDIA_TYPE)
+
+    @app.get("/api/sheet/{name}", responses=_PICTURE | _REFUSED, response_class=Response)
+    def sheet(name: str) -> Response:
+        return _picture(ready().sheet(name))
+
+    @app.get("/api/item/{item}/picture", responses=_PICTURE | _REFUSED, response_class=Response)
+    def item_picture(item: Annotated[int, _INDEX]) -> Response:
+        return _picture(ready().item_picture(item))
+
+    @app.get("/api/tile/{unit}/{size}/{row}/{column}", responses=_PICTURE | _REFUSED, response_class=Response)
+    def tile(
+        unit: Annotated[int, _INDEX],
+        size: Annotated[int, _INDEX],
+        row: Annotated[int, _INDEX],
+        column: Annotated[int, _INDEX],
+    ) -> Response:
+        thumbnails = ready().thumbnails
+        return _picture(None if thumbnails is None else thumbnails.tile(unit, size, row, column))
+
+    @app.get("/api/item/{item}/like", responses=_REFUSED)
+    def like(item: Annotated[int, _INDEX]) -> Alike:
+        ready()
+        return Alike.model_validate(_asked(search).like(item))
+
+    @app.post(
+        "/api/place",
+        responses=_BINARY | _REFUSED,
+        response_class=Response,
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}},
+            }
+        },
+    )
+    async def place(request: Request) -> Response:
+        from starlette.concurrency import run_in_threadpool
+
+        ready()
+        found = await run_in_threadpool(_asked(search).place, await request.body())
+        return Response(found, media_type=MEDIA_TYPE)
+
+    @app.post("/api/decode", responses=_PICTURE | _REFUSED, response_class=Response)
+    def decode(mixture: Mixture) -> Response:
+        ready()
+        if not all(map(math.isfinite, [*mixture.weights.values(), *mixture.offsets.values()])):
+            raise InputError("weights and offsets are finite numbers")
+        return _picture(_asked(search).decode(mixture.weights, mixture.offsets))
+
+    @app.put("/api/notes/{unit}", responses=_REFUSED | {409: {"description": "The file cannot be written."}})
+    def note(unit: Annotated[int, _INDEX], entry: NoteRecord) -> dict[str, NoteRecord]:
+        notes = ready().notes
+        notes.set(unit, entry.name, entry.note)
+        return {key: NoteRecord.model_validate(value) for key, value in notes.all().items()}
+
+    @app.get("/api/progress")
+    def progress(since: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0) -> Progress:
+        if live is None:
+            return Progress(running=False, finished=True, rows=[])
+        return Progress.model_validate(live.rows(since))
+
+    @app.get("/{name}", include_in_schema=False)
+    def page(name: str) -> Response:
+        return _file(name)
+
+    @app.get("/", include_in_schema=False)
+    def index() -> Response:
+        return _file("index.html")
+
+    return app
+
+
+def explorer_app(shown: Shown | None, token: str, hosts: frozenset[str], live: Live | None = None) -> Guard:
+    """The whole ASGI application. token: the first part of every address; hosts: what Host may be."""
+    return Guard(explorer_api(shown, live), token, hosts)
+
+
+def _asked(search: Search | None) -> Search:
+    if search is None:
+        raise InputError("there is no map yet")
+    return search
+
+
+def _picture(data: bytes | None) -> Response:
+    if data is None:
+        return JSONResponse({"detail": "there is no such picture"}, 404)
+    kind = "image/webp" if data[8:12] == b"WEBP" else "image/png"
+    return Response(data, media_type=kind)
+
+
+def _file(name: str) -> Response:
+    """A file of the built page: one of those that lie there, by its name alone."""
+    folder = files("somscope.explorer").joinpath("static")
+    there = {entry.name for entry in folder.iterdir() if entry.is_file()} if folder.is_dir() else set()
+    suffix = "." + name.rpartition(".")[2]
+    if name not in there or suffix not in _TYPES:
+        return JSONResponse({"detail": "there is no such file"}, 404)
+    return Response(folder.joinpath(name).read_bytes(), media_type=_TYPES[suffix])

@@ -1,0 +1,365 @@
+"""A run made ready to be looked at: what is drawn, in arrays, and what is missing, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib
+import numpy as np
+from matplotlib.colors import to_hex
+from numpy.typing import NDArray
+
+import somscope
+from somscope.errors import RunError
+from somscope.explorer.columns import pack_columns, text_columns
+from somscope.explorer.mosaic import Pixels, Thumbnails, as_webp
+from somscope.explorer.notes import Notes
+from somscope.figures.palette import CLASS_COLOURS, SEQUENTIAL
+from somscope.figures.units import describe
+from somscope.maps.graph import GraphLattice
+from somscope.report import layers
+from somscope.report.safe_json import short
+from somscope.report.sheets import shrink
+from somscope.report.summary import MapSummary, summarise
+from somscope.report.words import distinctive_terms, standing_out
+from somscope.runs.distance import MapDistance
+from somscope.runs.features import is_deep, shown_prototypes
+from somscope.runs.run import Run, is_clustering, left_out, unfinished
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Shown", "open_shown"]
+
+_SHEET_PIXELS = 4_000_000
+_EMPTY = {"id": "string", "unit": "int32", "distance": "float32", "second_unit": "int32"}
+_EMPTY |= {"percentile": "float32", "label": "string"}
+
+
+@dataclass(frozen=True)
+class _Readable:
+    """A run whose missing assignments are an empty table, so that its map can still be shown."""
+
+    run: Run
+    assigned: bool
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        return self.run.config
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        return self.run.metrics
+
+    @property
+    def lattice(self) -> Any:
+        return self.run.lattice
+
+    def assignments(self) -> pa.Table:
+        import pyarrow as pa
+
+        if self.assigned:
+            return self.run.assignments()
+        return pa.table({name: pa.array([], getattr(pa, kind)()) for name, kind in _EMPTY.items()})
+
+    def items(self) -> pa.Table:
+        return self.run.items()
+
+    def units(self) -> pa.Table | None:
+        return self.run.units()
+
+    def history(self) -> pa.Table:
+        return self.run.history()
+
+    def model(self) -> Any:
+        return self.run.model()
+
+
+@dataclass
+class Shown:
+    """Everything that the explorer draws of a run.
+
+    Raises RunError if the folder is not a run, or its tables and its model do not fit each other. Missing pictures and
+    a training that was not finished are not errors: `problems` says so in words.
+    """
+
+    run: Run
+    problems: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        run = self.run
+        self.model: Any = run.model()
+        self.codes = np.asarray(self.model.prototypes_, dtype=np.float64)
+        if len(self.codes) != run.lattice.n_units:
+            raise RunError(
+                f"{run.path}: the model has {len(self.codes)} prototypes for a lattice of {run.lattice.n_units} units"
+            )
+        self.prototypes = np.asarray(shown_prototypes(self.model))
+        self.distance = MapDistance.of(run.config, getattr(self.model, "feature_weights", None))
+        readable = _Readable(run, "assignments" not in left_out(run.config))
+        self.summary: MapSummary = summarise(
+            readable,
+            np.asarray(self.model.prototypes_),
+            getattr(self.model, "u_matrix_", None),
+            self.distance,
+        )
+        self.thumbnails, self.texts = self._things()
+        self.notes = Notes(run.path, run.lattice.n_units, str(run.config["created"]))
+        for what, why in left_out(run.config).items():
+            self.problems.append(f"This run has no {what}: {why}.")
+        if unfinished(run.config):
+            self.problems.append(
+                "The training of this run was not finished: the map is shown as it was then."
+            )
+
+    def _things(self) -> tuple[Thumbnails | None, list[str | None] | None]:
+        """The pictures or the texts of the items, where the run has them."""
+        kind, items = self.run.config["collection"]["kind"], self.run.items()
+        if kind == "text" and "text" in items.column_names:
+            return None, items["text"].to_pylist()
+        if kind != "images" or "thumbnail" not in items.column_names or not len(self.summary.order):
+            return None, None
+        encoded = items["thumbnail"]
+        if encoded.null_count:
+            self.problems.append(
+                f"{encoded.null_count:,} of {len(encoded):,} images have no picture here: a cross stands for each."
+            )
+        grey = self._image_shape is not None and self._image_shape[2] == 1
+        return Thumbnails(encoded, self.summary.order, self.summary.starts, grey), None
+
+    @property
+    def _image_shape(self) -> tuple[int, int, int] | None:
+        shape = self.run.config["collection"].get("image_shape")
+        whole = isinstance(shape, list) and len(shape) == 3 and all(type(n) is int and n > 0 for n in shape)
+        return (shape[0], shape[1], shape[2]) if whole else None
+
+    @property
+    def pictured(self) -> bool:
+        """Whether prototypes are pictures."""
+        shape = self._image_shape
+        return shape is not None and int(np.prod(shape)) == self.prototypes.shape[1]
+
+    def as_pixels(self, items: NDArray[Any]) -> Pixels:
+        """(m, H, W, C) pictures of (m, d) items or prototypes in 0..1."""
+        scaled = np.clip(np.nan_to_num(np.asarray(items, dtype=np.float64)) * 255, 0, 255).round()
+        return scaled.astype(np.uint8).reshape(-1, *(self._image_shape or (1, 1, 1)))
+
+    @cached_property
+    def sheet_side(self) -> int:
+        """Pixels of a unit's cell in a sheet."""
+        return int(np.clip(np.sqrt(_SHEET_PIXELS / self.run.lattice.n_units), 8, 96)) // 8 * 8
+
+    @property
+    def sheet_columns(self) -> int:
+        """Cells in a row of a sheet."""
+        return int(np.ceil(np.sqrt(self.run.lattice.n_units)))
+
+    @property
+    def sheet_names(self) -> list[str]:
+        """Which sheets there are: one picture for each unit."""
+        own = ["medoids", "mosaic"] if self.thumbnails is not None else []
+        return (["prototypes"] if self.pictured else []) + own
+
+    def sheet(self, name: str) -> bytes | None:
+        """The sheet `name` as WebP; None for one that there is not. Each is made once."""
+        if name not in self.sheet_names:
+            return None
+        if name not in self._sheets:
+            self._sheets[name] = self._make_sheet(name)
+        return self._sheets[name]
+
+    @cached_property
+    def _sheets(self) -> dict[str, bytes]:
+        return {}
+
+    def _make_sheet(self, name: str) -> bytes:
+        side, columns, units = self.sheet_side, self.sheet_columns, range(self.run.lattice.n_units)
+        rows = -(-len(units) // columns)
+        if name == "prototypes":
+            cells = self._fitted(self.as_pixels(self.prototypes), side)
+        elif self.thumbnails is not None and name == "mosaic":
+            cells = np.stack([self.thumbnails.sheet_cell(unit, side) for unit in units])
+        elif self.thumbnails is not None:
+            medoids = self.summary.medoids
+            some = self.thumbnails.many(medoids[medoids >= 0], side)
+            cells = np.zeros((len(units), *some.shape[1:]), dtype=np.uint8)
+            cells[medoids >= 0] = some
+        channels = cells.shape[3]
+        canvas = np.zeros((rows * columns, side, side, channels), dtype=np.uint8)
+        canvas[: len(cells)] = cells
+        canvas = canvas.reshape(rows, columns, side, side, channels).swapaxes(1, 2)
+        return as_webp(canvas.reshape(rows * side, columns * side, channels), 85)
+
+    @staticmethod
+    def _fitted(pictures: Pixels, side: int) -> Pixels:
+        """(m, side, side, C) pictures in the middle of squares: averaged down, or enlarged by whole numbers."""
+        small = shrink(pictures, side)
+        times = max(1, side // max(small.shape[1:3]))
+        small = small.repeat(times, axis=1).repeat(times, axis=2)
+        cells = np.zeros((len(small), side, side, small.shape[3]), dtype=np.uint8)
+        height, width = small.shape[1:3]
+        y, x = (side - height) // 2, (side - width) // 2
+        cells[:, y : y + height, x : x + width] = small
+        return cells
+
+    def record(self) -> dict[str, Any]:
+        """What the page must know first, as JSON; everything of the length of the items comes as columns."""
+        run, lattice, collection = self.run, self.run.lattice, self.run.config["collection"]
+        deep = is_deep(self.model)
+        ramp = matplotlib.colormaps[SEQUENTIAL](np.linspace(0, 1, 64))
+        return {
+            "version": somscope.__version__,
+            "name": str(collection["name"]),
+            "folder": run.path.name,
+            "kind": collection["kind"],
+            "model": str(run.config["model"]["name"]),
+            "n_items": len(self.summary.ids),
+            "clusters": is_clustering(run.config),
+            "lattice": {
+                "rows": lattice.rows,
+                "columns": lattice.columns,
+                "shape": lattice.shape,
+                "toroidal": lattice.toroidal,
+                "graph": isinstance(lattice, GraphLattice),
+                "period": list(lattice.period),
+                "words": describe(lattice),
+            },
+            "distance_unit": self.distance.items,
+            "label_names": list(self.summary.class_names),
+            "label_colours": list(CLASS_COLOURS),
+            "ramp": [to_hex(colour) for colour in ramp],
+            "sheets": {
+                "names": self.sheet_names,
+                "side": self.sheet_side,
+                "columns": self.sheet_columns,
+            },
+            "thumbnails": self.thumbnails is not None,
+            "search_image": self._image_shape is not None,
+            "decode": self.pictured and (not deep or hasattr(self.model, "decode")),
+            "code_dimensions": self.codes.shape[1] if deep else 0,
+            "measures": {name: value for name, value in run.metrics.items() if np.isfinite(value)},
+            "problems": self.problems,
+            "notes": self.notes.all(),
+        }
+
+    def items(self) -> bytes:
+        """The columns of the items: where each lies, its distance and label, its id, and the order by unit."""
+        s = self.summary
+        columns: dict[str, NDArray[Any]] = {
+            "unit": s.units,
+            "second_unit": s.second_units,
+            "distance": s.distances,
+            "percentile": s.percentiles,
+            "label": s.labels,
+            "order": s.order,
+            **text_columns("id", s.ids),
+        }
+        return pack_columns(columns | (text_columns("text", self.texts) if self.texts is not None else {}))
+
+    def units(self) -> bytes:
+        """The columns of the units: places, hits, where their members begin in `order`, and neighbours."""
+        s, lattice = self.summary, self.run.lattice
+        return pack_columns(
+            {
+                "x": lattice.positions[:, 0],
+                "y": lattice.positions[:, 1],
+                "hits": s.hits,
+                "starts": s.starts,
+                "medoid": s.medoids,
+                "edge_a": s.edges[:, 0],
+                "edge_b": s.edges[:, 1],
+            }
+        )
+
+    def layers(self) -> bytes:
+        """The layers: their words in the header, and for each its column of values or classes over the units."""
+        columns: dict[str, NDArray[Any]] = {}
+        described = []
+        for layer in self._layers():
+            key = layer["key"]
+            values = layer.pop("values", None)
+            if values is not None:
+                columns[key] = np.array([np.nan if v is None else v for v in values], dtype=np.float32)
+            if "classes" in layer:
+                columns[key] = np.array(layer.pop("classes"), dtype=np.int32)
+            if "purity" in layer:
+                shares = [0.0 if v is None else v for v in layer.pop("purity")]
+                columns[f"{key}.purity"] = np.array(shares, dtype=np.float32)
+            if "lines" in layer:
+                lines = np.array(layer.pop("lines"), dtype=np.float32).reshape(-1)
+                columns[f"{key}.lines"] = lines
+            described.append(layer)
+        return pack_columns(columns, {"layers": described, "features": self._standing_out()})
+
+    def _layers(self) -> list[dict[str, Any]]:
+        s, lattice, model = self.summary, self.run.lattice, self.model
+        collection = self.run.config["collection"]
+        clusters = is_clustering(self.run.config)
+        found = (
+            layers.cluster_layers(s, self.distance)
+            if clusters
+            else layers.value_layers(s, lattice, self.distance)
+        )
+        if s.class_names:
+            by_class = layers.class_layer(s)
+            text = "How large a share of a unit's labelled members has its most frequent label."
+            unit = "share of the most frequent label"
+            found += [by_class, _shares("purity", "Purity", list(by_class["purity"]), unit, text)]
+        dead = s.hits == 0
+        text = f"{int(dead.sum())} units have no item: bright here."
+        found.append(_shares("dead", "Dead units", short(dead), "1: no item lies there", text))
+        if getattr(model, "unit_clusters_", None) is not None:
+            found.append(layers.cluster_layer(model.unit_clusters_))
+        if isinstance(lattice, GraphLattice) and not clusters:
+            found.append(layers.connection_layer(lattice))
+        if getattr(model, "relevances_", None) is not None:
+            found.append(layers.relevance_layer(model.relevances_))
+        if getattr(model, "transition_matrix_", None) is not None:
+            found.append(layers.transition_layer(lattice, model.transition_matrix_))
+        units = self.run.units()
+        if units is not None and not units["density"].null_count:
+            found.append(layers.density_layer(units["density"].to_numpy().astype(np.float64)))
+        names = self._feature_names
+        if collection["kind"] == "text":
+            found.append(layers.word_layer(distinctive_terms(self.prototypes, names)))
+        elif collection["kind"] == "vectors":
+            planes, note = layers.component_layers(self.prototypes, names)
+            found += [
+                plane | {"group": "planes", "text": f"{plane['text']} {note}".strip()} for plane in planes
+            ]
+        return found
+
+    @property
+    def _feature_names(self) -> list[str]:
+        return [str(name) for name in self.run.config["collection"].get("feature_names") or ()]
+
+    def _standing_out(self) -> list[list[str]]:
+        """For each unit of vectors the features that differ most from the map's mean, in words."""
+        if self.run.config["collection"]["kind"] != "vectors":
+            return []
+        rows = standing_out(self.prototypes, self._feature_names, 5)
+        return [
+            [f"{name} {value:.4g} ({score:+.1f} standard deviations)" for name, value, score in row]
+            for row in rows
+        ]
+
+    def item_picture(self, item: int) -> bytes | None:
+        """The picture of an item as WebP or PNG; None where there is none."""
+        if self.thumbnails is None or not 0 <= item < len(self.summary.ids):
+            return None
+        return as_webp(self.thumbnails.pixels(item, 64), None)
+
+
+def _shares(key: str, title: str, values: list[Any], unit: str, text: str) -> dict[str, Any]:
+    """A layer of values from 0 to 1."""
+    layer = {"key": key, "title": title, "type": "value", "values": values, "low": 0.0, "high": 1.0}
+    return layer | {"unit": unit, "text": text}
+
+
+def open_shown(path: str | Path) -> Shown:
+    """The run in a folder, ready to be looked at."""
+    return Shown(Run.open(path))

@@ -1,0 +1,130 @@
+"""Small runs of real images, and a server that shows them, spoken to as any program on this machine could."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from somscope.data import open_collection
+from somscope.explorer.app import explorer_app
+from somscope.explorer.serve import Server
+from somscope.explorer.shown import Shown
+from somscope.mapping import map_collection
+from somscope.runs import Run
+
+MakeRun = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def make_run(tmp_path_factory: pytest.TempPathFactory) -> MakeRun:
+    """Map 300 Fashion-MNIST images and return the run's folder; the same settings give the same folder."""
+    made: dict[tuple[tuple[str, Any], ...], Path] = {}
+    collection = open_collection("fashion-mnist:sample", limit=300, seed=0)
+
+    def make(**parameters: Any) -> Path:
+        key = tuple(sorted(parameters.items()))
+        if key not in made:
+            folder = tmp_path_factory.mktemp("runs") / "run"
+            settings = {"grid": (4, 5), "n_passes": 4, "random_state": 0, "verbose": False} | parameters
+            map_collection(collection, folder, parameters=settings)
+            made[key] = folder
+        return made[key]
+
+    return make
+
+
+@dataclass
+class Answer:
+    """Status, headers and body of a response."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def columns(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """The columns and the meta of a binary message, read by its description in the manual."""
+        assert self.body[:4] == b"SSC1"
+        (length,) = struct.unpack("<I", self.body[4:8])
+        assert length % 8 == 0
+        header = json.loads(self.body[8 : 8 + length])
+        types = {"i4": "<i4", "u4": "<u4", "u1": "u1", "f4": "<f4"}
+        found = {}
+        for column in header["columns"]:
+            assert column["offset"] % 8 == 0
+            start = 8 + length + column["offset"]
+            found[column["name"]] = np.frombuffer(self.body, types[column["type"]], column["length"], start)
+        return found, header["meta"]
+
+
+@dataclass
+class Client:
+    """Requests to a server; `raw` sends bytes as they are."""
+
+    server: Server
+    shown: Shown | None
+
+    @property
+    def token(self) -> str:
+        return self.server.url.split("/")[3]
+
+    def ask(
+        self,
+        path: str,
+        method: str = "GET",
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        token: str | None = None,
+    ) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
+        try:
+            whole = f"/{self.token if token is None else token}/{path}"
+            connection.request(method, whole, body, headers or {})
+            answer = connection.getresponse()
+            return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+        finally:
+            connection.close()
+
+    def send(self, path: str, value: Any, method: str = "POST", **options: Any) -> Answer:
+        return self.ask(
+            path, method, json.dumps(value).encode(), {"Content-Type": "application/json"}, **options
+        )
+
+    def raw(self, data: bytes) -> bytes:
+        with socket.create_connection(("127.0.0.1", self.server.port), 30) as connection:
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+            parts = []
+            while part := connection.recv(65536):
+                parts.append(part)
+            return b"".join(parts)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Path], Client]]:
+    """Serve a run and speak to it."""
+    servers: list[Server] = []
+
+    def start(folder: Path) -> Client:
+        shown = Shown(Run.open(folder))
+        server = Server(lambda token, hosts: explorer_app(shown, token, hosts), port=0)
+        server.start()
+        servers.append(server)
+        return Client(server, shown)
+
+    yield start
+    for server in servers:
+        server.stop()
