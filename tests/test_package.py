@@ -32,7 +32,7 @@ ORDER = (
     ("audit",),
     ("figures",),
     ("report",),
-    ("auditing", "mapping"),
+    ("auditing", "mapping", "translating"),
     ("explorer",),
     ("studies",),
     ("cli",),

@@ -67,14 +67,14 @@ def plain_recipe(net, judge, pairs, seed, objective, n_steps):
         fake = plain_loss(judge(torch.cat([a, made], 1).detach()), False, objective)
         real = plain_loss(judge(torch.cat([a, b], 1)), True, objective)
         loss_d = (fake + real) * 0.5
-        row = {"fake": fake.item(), "real": real.item()}
+        row = {"discriminator_fake": fake.item(), "discriminator_real": real.item()}
         if objective == "wgangp":
             share = torch.rand(1, 1)[..., None, None]
             between = share * torch.cat([a, b], 1) + (1 - share) * torch.cat([a, made], 1).detach()
             between.requires_grad_()
             (slope,) = torch.autograd.grad(judge(between).mean(), between, create_graph=True)
             penalty = (slope.flatten().norm() - 1) ** 2
-            row["penalty"] = penalty.item()
+            row["discriminator_penalty"] = penalty.item()
             loss_d = loss_d + 10 * penalty
         adam_d.zero_grad()
         loss_d.backward()
@@ -334,8 +334,8 @@ def test_sizes_that_are_no_multiple_are_said_once(caplog):
     with caplog.at_level(logging.WARNING):
         model = Pix2Pix(**QUICK).fit(a, b)
     assert [r.getMessage() for r in caplog.records] == [
-        "unet_16 takes sides that are multiples of 16 pixels: images of 18x18 are padded by repeating their edges, and "
-        "cut back"
+        "unet_16 takes sides that are multiples of 16 pixels, from 16: images of 18x18 are padded by repeating "
+        "their edges, and cut back"
     ]
     caplog.clear()
     with caplog.at_level(logging.WARNING):
@@ -348,7 +348,7 @@ def test_other_networks(options):
     a, b = disks(4)
     model = Pix2Pix(**{**QUICK, **options, "precision": "bf16"}).fit(a, b)
     assert model.transform(a).shape == b.shape
-    assert set(model.history_) >= {"gan", "l1", "real", "fake", "loss"}
+    assert set(model.history_) >= {"gan", "l1", "discriminator_real", "discriminator_fake", "loss"}
 
 
 @pytest.mark.parametrize(

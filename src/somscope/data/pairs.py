@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from somscope.data.collection import Collection
+from somscope.data.sampling import choose
 from somscope.errors import InputError
 
 __all__ = ["Pairs"]
@@ -61,6 +62,12 @@ class Pairs:
             unmatched_a=_rest(a, rows_a, common),
             unmatched_b=_rest(b, rows_b, common),
         )
+
+    def sample(self, limit: int, seed: int) -> Pairs:
+        """At most so many pairs, drawn with the seed, in their old order."""
+        rows = choose(len(self), limit, seed)
+        names = tuple(self.names[row] for row in rows)
+        return replace(self, a=self.a.take(rows), b=self.b.take(rows), names=names)
 
     def summary(self) -> str:
         """How many pairs, and how many items found no partner (naming the first three)."""

@@ -20,6 +20,7 @@ from torch import nn
 
 from somscope.data.pairs import Pairs
 from somscope.errors import InputError, RunError, check_choice
+from somscope.maps.gpu import DEVICES
 from somscope.maps.storage import read_model, write_model
 from somscope.models.checks import check_flag, check_number, check_run, check_whole
 from somscope.models.pictures import Pixels, as_pixels, to_bytes, to_planes, with_channels
@@ -133,7 +134,8 @@ class Pix2Pix(Trainable):
         self.training = training
         self.verbose = verbose
 
-    def _check_choices(self) -> None:
+    def check_parameters(self) -> None:
+        """Raise InputError for parameters that no images could be used with."""
         check_run(self.get_params(deep=False))
         check_choice("direction", self.direction, DIRECTIONS)
         names = self.domain_names
@@ -177,7 +179,7 @@ class Pix2Pix(Trainable):
 
         Ctrl-C keeps what was learned, with stop_reason_ "interrupted". Raises InputError for what cannot be used.
         """
-        self._check_choices()
+        self.check_parameters()
         if isinstance(X, Pairs):
             X, y = X.a, X.b
         elif y is None:
@@ -193,7 +195,7 @@ class Pix2Pix(Trainable):
         self.architecture_ = self._architecture(source.shape[3], target.shape[3])
         seed = self._seed()
         module = self._module(torch.Generator().manual_seed(seed))
-        self._say_padding(module.generator, *self.image_size_)
+        self._say_padding(*self.image_size_)
         task = Pix2PixTask(
             module, source.shape[3], learning_rate=self.learning_rate, n_epochs=self.n_epochs,
             n_decay_epochs=self.n_decay_epochs, enlarge=self.enlarge, flip=bool(self.flip),
@@ -234,13 +236,18 @@ class Pix2Pix(Trainable):
         pool = (self.pool_size, channels, *self.image_size_) if self.pool_size else (0, 0, 0, 0)
         return Pix2PixModule(made, judge, self.objective, self.l1, pool)
 
-    def _say_padding(self, net: nn.Module, height: int, width: int) -> None:
-        multiple, least = net.multiple, net.least
-        if any(side % multiple or side < least for side in (height, width)):  # type: ignore[operator]
+    def _say_padding(self, height: int, width: int) -> None:
+        """Once for each size."""
+        multiple, least = self.architecture_.sides
+        said: set[tuple[int, int]] = self.__dict__.setdefault("_said", set())
+        if (height, width) in said:
+            return
+        said.add((height, width))
+        if any(side % multiple or side < least for side in (height, width)):
             _log.warning(
-                "%s takes sides that are multiples of %s pixels%s: images of %dx%d are padded by repeating their "
-                "edges, and cut back",
-                self.architecture_.name, multiple, f" from {least}" if least != multiple else "", height, width,
+                "%s takes sides that are multiples of %d pixels, from %d: images of %dx%d are padded by repeating "
+                "their edges, and cut back",
+                self.architecture_.name, multiple, least, height, width,
             )  # fmt: skip
 
     # Use
@@ -251,27 +258,38 @@ class Pix2Pix(Trainable):
         mode: "deterministic", "official" or "eval" (`nets.normalise.set_mode`). seed: of the dropout of "official": one
         seed and row give one result. Raises InputError for what cannot be used.
         """
+        return np.concatenate(list(self.translate_blocks(X, mode, seed)))
+
+    def translate_blocks(self, X: Any, mode: str = "deterministic", seed: int = 0) -> Iterator[Pixels]:
+        """`transform` block by block."""
         check_is_fitted(self)
         check_choice("mode", mode, MODES)
         pixels = as_pixels(X, "source")
-        self._say_padding(self.module_, *pixels.shape[1:3])
-        return np.concatenate(list(self.translate_blocks(pixels, mode, seed)))
-
-    def translate_blocks(
-        self, pixels: Pixels, mode: str = "deterministic", seed: int = 0
-    ) -> Iterator[Pixels]:
-        """`transform` block by block."""
+        self._say_padding(*pixels.shape[1:3])
         pixels = with_channels(pixels, self.architecture_.in_channels, "source")
-        device = next(self.module_.parameters()).device
         set_mode(self.module_, mode)
         size = 1 if mode == "official" else max(1, _BLOCK // (pixels.shape[1] * pixels.shape[2]))
-        cuda = [device.index or 0] if device.type == "cuda" else []
-        with torch.inference_mode(), torch.random.fork_rng(devices=cuda):
-            for start in range(0, len(pixels), size):
-                if mode == "official":
-                    torch.manual_seed(seed_for(seed, start))
-                block = torch.from_numpy(np.ascontiguousarray(pixels[start : start + size])).to(device)
-                yield to_bytes(padded(self.module_, to_planes(block))).cpu().numpy()
+        for start in range(0, len(pixels), size):
+            yield self._translated(pixels[start : start + size], seed_for(seed, start))
+
+    def _translated(self, pixels: Pixels, seed: int) -> Pixels:
+        """One block, all dropout of which is drawn from the seed."""
+        device = next(self.module_.parameters()).device
+        with torch.inference_mode(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            block = torch.from_numpy(np.ascontiguousarray(pixels)).to(device)
+            made: Pixels = to_bytes(padded(self.module_, to_planes(block))).cpu().numpy()
+        return made
+
+    def use_device(self, device: str) -> Self:
+        """Translate on "cpu", "cuda", or where there is a GPU on it ("auto"). Raises InputError where there is none."""
+        check_choice("device", device, DEVICES)
+        if device == "cuda" and not torch.cuda.is_available():
+            raise InputError("device='cuda': PyTorch sees no CUDA GPU here; use device='cpu' or 'auto'")
+        self.device = device
+        self.module_.cpu()
+        self._put_on_device()
+        return self
 
     # Files
 
@@ -300,8 +318,10 @@ class Pix2Pix(Trainable):
         description, arrays = read_model(Path(folder), _NAME)
         try:
             given: dict[str, Any] = description["parameters"]
-            model: Self = cls().set_params(**{n: tuple(v) if isinstance(v, list) else v for n, v in given.items()})
-            model._check_choices()
+            model: Self = cls().set_params(
+                **{n: tuple(v) if isinstance(v, list) else v for n, v in given.items()}
+            )
+            model.check_parameters()
             model.architecture_ = Architecture(**description["architecture"])
             size = description["image_size"]
             model.image_size_ = None if size is None else (int(size[0]), int(size[1]))
@@ -337,7 +357,7 @@ class Pix2Pix(Trainable):
             dropout=found.dropout,
             device=device,
         )
-        model._check_choices()
+        model.check_parameters()
         model.architecture_, model.image_size_, model.notes_ = found, None, list(read.notes)
         with torch.random.fork_rng(devices=[]):
             model.module_ = found.build()
@@ -345,7 +365,7 @@ class Pix2Pix(Trainable):
         model.module_.requires_grad_(False).eval()
         model.n_iter_, model.stop_reason_, model.history_ = 0, "read from a file", {}
         model.seconds_, model.warnings_, model.device_, model.precision_ = 0.0, [], "cpu", "fp32"
-        model._put_on_device()
+        model.use_device(device)
         for note in read.notes:
             _log.info("%s: %s", path, note)
         return model

@@ -142,7 +142,7 @@ class Pix2PixTask(Task):
             terms = module.generator_terms(source, target, made)
         loss = module.generator_loss(terms)
         engine.step(loss, "generator")
-        return Losses(loss, {**terms, **judged})
+        return Losses(loss, {**terms, **{f"discriminator_{name}": term for name, term in judged.items()}})
 
 
 def linear_decay(epoch: int, n_epochs: int, n_decay_epochs: int) -> float:

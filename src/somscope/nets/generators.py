@@ -50,6 +50,12 @@ class Architecture:
         build = UNet if kind == "unet" else ResNet
         return build(self.in_channels, self.out_channels, size, self.filters, self.norm, self.dropout)
 
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Of which number the sides of images must be multiples, and the least that they may be, in pixels."""
+        kind, size = parse_generator(self.name)
+        return (2**size, 2**size) if kind == "unet" else (ResNet.multiple, ResNet.least)
+
     def __str__(self) -> str:
         channels = f"{self.in_channels} to {self.out_channels} channels"
         return f"{self.name}, {self.norm} norm, {self.filters} filters, {channels}"

@@ -1,0 +1,273 @@
+"""From images to pairs, to a translator, to translations and their audit, on the command line."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cli.samples import invoke
+from somscope import Pix2Pix
+from somscope.audit import read_pix2pix
+
+QUICK = ["--filters", 2, "--layers", 1, "--epochs", 1, "--decay", 1, "--batch-size", 8, "--device", "cpu"]
+
+
+def disks(folder, n=30, side=16):
+    """Bright disks on black, in colour."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:side, :side]
+    folder.mkdir(parents=True)
+    for i in range(n):
+        away = np.hypot(y - side / 2 - rng.normal(), x - side / 2 - rng.normal())
+        pixels = (away < rng.uniform(3, 6))[..., None] * rng.integers(150, 256, 3)
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"d{i:02}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """A folder with images, pairs of edges and disks, and a run."""
+    folder = tmp_path_factory.mktemp("translate")
+    disks(folder / "images")
+    made = invoke("pairs", "edges", folder / "images", "-o", folder / "pairs", "--test", 0.4)
+    assert made.exit_code == 0, made.output
+    trained = invoke(
+        "translate", "train", folder / "pairs", "-o", folder / "run", "--names", "edges,disks", *QUICK
+    )
+    assert trained.exit_code == 0, trained.output
+    assert "reading" in trained.stderr
+    return folder
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def pixels(path):
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_pairs_are_halves_of_files(work):
+    train, test = names(work / "pairs" / "train"), names(work / "pairs" / "test")
+    assert (len(train), len(test)) == (18, 12)
+    assert sorted(train + test) == [f"d{i:02}.png" for i in range(30)]
+    whole = pixels(work / "pairs" / "train" / train[0])
+    assert whole.shape == (16, 32, 3)
+    assert np.array_equal(whole[:, 16:], pixels(work / "images" / train[0]))
+    assert set(np.unique(whole[:, :16])) == {0, 255}
+
+
+@pytest.mark.parametrize("kind", ["grey", "inpaint", "downsample"])
+def test_other_pairs(work, tmp_path, kind):
+    result = invoke("pairs", kind, work / "images", "-o", tmp_path / "p", "--limit", 5, "--test", 0)
+    assert result.exit_code == 0, result.output
+    assert names(tmp_path / "p") == ["config.json", "train"]
+    assert len(names(tmp_path / "p" / "train")) == 5
+
+
+def test_a_run_is_whole(work):
+    assert names(work / "run") == [
+        "config.json", "domains.json", "figures", "history.parquet", "metrics.jsonl", "model.json", "model.safetensors",
+    ]  # fmt: skip
+    assert names(work / "run" / "figures") == ["training-pairs.png", "training.png"]
+    assert not (work / "run.checkpoints").exists()
+    config = json.loads((work / "run" / "config.json").read_text())
+    assert config["stop_reason"] == "completed"
+    assert config["model"]["parameters"]["domain_names"] == ["edges", "disks"]
+    assert config["architecture"]["name"] == "unet_16"
+    assert config["image_size"] == [16, 16]
+    assert config["pairs"]["n"] == 18
+    assert config["command"][:3] == ["somscope", "translate", "train"]
+    assert config["left_out"] == []
+
+
+def test_translations_in_the_official_layout(work, tmp_path):
+    result = invoke(
+        "translate", "apply", work / "run", work / "pairs" / "test", "--aligned", "-o", tmp_path / "out"
+    )
+    assert result.exit_code == 0, result.output
+    assert "12 images" in result.stdout
+    images = tmp_path / "out" / "images"
+    assert len(names(images)) == 36
+    model = Pix2Pix.load(work / "run")
+    for name in names(work / "pairs" / "test"):
+        whole, stem = pixels(work / "pairs" / "test" / name), name.removesuffix(".png")
+        assert np.array_equal(pixels(images / f"{stem}_real_A.png"), whole[:, :16])
+        assert np.array_equal(pixels(images / f"{stem}_real_B.png"), whole[:, 16:])
+        found = pixels(images / f"{stem}_fake_B.png").astype(int)
+        assert np.abs(found - model.transform(whole[None, :, :16])[0]).max() <= 1
+    assert read_pix2pix(tmp_path / "out").n_pairs == 12
+    assert pixels(tmp_path / "out" / "contact-sheet.png").shape[1] > 300
+    config = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert (config["mode"], config["warning"], config["n_images"]) == ("deterministic", None, 12)
+
+
+def test_images_of_the_target_domain_are_noticed(work, tmp_path, caplog):
+    with caplog.at_level(logging.WARNING):
+        result = invoke("translate", "apply", work / "run", work / "images", "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    said = [r.getMessage() for r in caplog.records if "look like" in r.getMessage()]
+    assert len(said) == 1
+    assert said[0].startswith(
+        "these images look like the disks that the generator makes, not like the edges that it takes: 100% of them"
+    )
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["warning"] == said[0]
+    assert "trained AtoB" in said[0]
+
+
+def test_a_file_of_the_authors_code(work, tmp_path):
+    Pix2Pix.load(work / "run").export_official(tmp_path / "latest_net_G.pth")
+    arguments = ["translate", "apply", tmp_path / "latest_net_G.pth", work / "pairs" / "test", "--aligned"]
+    result = invoke(
+        *arguments, "-o", tmp_path / "out", "--arch", "unet_16", "--mode", "official", "--seed", 3
+    )
+    assert result.exit_code == 0, result.output
+    assert "latest_net_G.pth: inferred from the keys: unet_16, batch norm, 2 filters" in result.stderr
+    assert len(names(tmp_path / "out" / "images")) == 36
+    result = invoke(*arguments, "-o", tmp_path / "turned", "--direction", "BtoA")
+    assert result.exit_code == 0, result.output
+    first = names(tmp_path / "turned" / "images")[0].replace("fake_B", "real_A")
+    whole = pixels(work / "pairs" / "test" / first.replace("_real_A", ""))
+    assert np.array_equal(pixels(tmp_path / "turned" / "images" / first), whole[:, 16:])
+    result = invoke(*arguments, "-o", tmp_path / "other", "--arch", "unet_256")
+    assert result.exit_code == 2
+    assert "holds unet_16, batch norm, 2 filters, 3 to 3 channels, not unet_256" in result.stderr
+
+
+def test_a_malicious_file_is_refused(work, tmp_path):
+    class Malicious:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "executed"), "w"))
+
+    torch.save({"model.model.0.weight": Malicious()}, tmp_path / "latest_net_G.pth")
+    result = invoke(
+        "translate", "apply", tmp_path / "latest_net_G.pth", work / "images", "-o", tmp_path / "out"
+    )
+    assert result.exit_code == 2
+    assert "is refused: it holds more than weights, and could execute code" in result.stderr
+    assert names(tmp_path) == ["latest_net_G.pth"]
+
+
+def test_apply_and_audit_in_one_go(work, tmp_path):
+    result = invoke("translate", "audit", work / "run", work / "pairs", "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert names(tmp_path / "out") == ["audit", "config.json", "contact-sheet.png", "images"]
+    assert (tmp_path / "out" / "audit" / "report.html").is_file()
+    assert json.loads((tmp_path / "out" / "audit" / "audit.json").read_text())["name"] == "run"
+    assert "Can outputs be told from real images?" in result.stdout
+
+
+def test_two_folders_and_the_other_direction(work, tmp_path):
+    for side in ("a", "b"):
+        (tmp_path / side).mkdir()
+    for name in names(work / "pairs" / "train"):
+        whole = pixels(work / "pairs" / "train" / name)
+        Image.fromarray(whole[:, :16]).save(tmp_path / "a" / name)
+        Image.fromarray(whole[:, 16:]).save(tmp_path / "b" / name)
+    disks(tmp_path / "more", 31)
+    (tmp_path / "more" / "d30.png").rename(tmp_path / "b" / "alone.png")
+    sides = ["--source", tmp_path / "a", "--target", tmp_path / "b"]
+    result = invoke(
+        "translate", "train", *sides, "-o", tmp_path / "run", "--direction", "BtoA", "--limit", 6, *QUICK
+    )
+    assert result.exit_code == 0, result.output
+    assert (
+        "18 pairs; 1 of b without a partner (alone.png)" in result.stderr
+        or "without a partner" in result.stderr
+    )
+    model = Pix2Pix.load(tmp_path / "run")
+    assert model.direction == "BtoA"
+    result = invoke(
+        "translate", "apply", tmp_path / "run", tmp_path / "b", "-o", tmp_path / "o", "--direction", "AtoB"
+    )
+    assert result.exit_code == 2
+    assert "was trained with 'BtoA'; a trained model goes one way: train another one" in result.stderr
+
+
+def test_an_interrupted_training_is_gone_on_with(work, tmp_path, monkeypatch):
+    from somscope.models.pix2pix_module import Pix2PixTask
+
+    update = Pix2PixTask.update
+
+    def interrupted(self, batch, step, engine):
+        if step == 3:
+            raise KeyboardInterrupt
+        return update(self, batch, step, engine)
+
+    arguments = [
+        "translate",
+        "train",
+        work / "pairs",
+        "-o",
+        tmp_path / "run",
+        "--names",
+        "edges,disks",
+        *QUICK,
+    ]
+    monkeypatch.setattr(Pix2PixTask, "update", interrupted)
+    monkeypatch.setattr("somscope.training.saver.Saver.due", lambda *_, **__: True)
+    assert invoke(*arguments).exit_code == 130
+    assert not (tmp_path / "run").exists()
+    monkeypatch.undo()
+    result = invoke(*arguments)
+    assert result.exit_code == 2
+    assert "--resume goes on with it, --overwrite begins anew" in result.stderr
+    result = invoke(*arguments, "--resume")
+    assert result.exit_code == 0, result.output
+    wanted, found = (Pix2Pix.load(run).module_.state_dict() for run in (work / "run", tmp_path / "run"))
+    assert all(torch.equal(wanted[name], found[name]) for name in wanted)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train"], "give a folder of pairs, or --source and --target"),
+        (["train", "{work}/pairs", "--names", "one"], "domain_names=('one',); allowed: two names"),
+        (["train", "{work}/pairs", "--generator", "vae"], "generator 'vae' is not known"),
+        (["train", "{work}/empty"], "is an empty folder; images are files ending in"),
+        (["train", "{work}/nothing"], "nothing is not a folder of images"),
+        (["apply", "{work}/pairs", "{work}/images", "-o", "{out}/o"], "holds no translator: give a run of"),
+        (["apply", "{work}/run", "{work}/empty", "-o", "{out}/o"], "is an empty folder"),
+        (
+            ["apply", "{work}/run", "{work}/images", "-o", "{work}/images"],
+            "exists: choose another output folder",
+        ),
+        (["apply", "{work}/none.pth", "{work}/images", "-o", "{out}/o"], "none.pth is missing"),
+        (["audit", "{work}/run"], "give a folder of pairs, or --source and --target"),
+    ],
+    ids=str,
+)
+def test_what_is_refused(work, tmp_path, arguments, message):
+    (work / "empty").mkdir(exist_ok=True)
+    filled = [argument.format(work=work, out=tmp_path) for argument in arguments]
+    if filled[0] == "train":
+        filled += ["-o", str(tmp_path / "run")]
+    result = invoke("translate", *filled)
+    assert result.exit_code == 2, result.output
+    assert message in " ".join(result.stderr.split())
+    assert not names(tmp_path)
+
+
+def test_statistics_that_were_edited(work, tmp_path):
+    import shutil
+
+    run = tmp_path / "run"
+    shutil.copytree(work / "run", run)
+    for text in ('{"source": 1}', '{"source": {}, "target": {}}', "nonsense"):
+        (run / "domains.json").write_text(text)
+        result = invoke("translate", "apply", run, work / "images", "-o", tmp_path / "out")
+        assert result.exit_code == 2
+        assert "domains.json" in result.stderr
+
+
+def test_vectors_make_no_pairs(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n3,4\n")
+    result = invoke("pairs", "edges", tmp_path / "t.csv", "-o", tmp_path / "p")
+    assert result.exit_code == 2
+    assert "holds vectors, not images; pairs are made of images" in result.stderr
