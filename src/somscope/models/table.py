@@ -7,7 +7,7 @@ from typing import Any
 
 from somscope.errors import check_choice
 
-__all__ = ["CLUSTERERS", "GROWING", "MAPS", "MODELS", "model_class"]
+__all__ = ["CLUSTERERS", "CODERS", "GROWING", "MAPS", "MODELS", "coder_class", "model_class"]
 
 MAPS = {
     "som": "somscope.maps.som:SOM",
@@ -39,11 +39,28 @@ CLUSTERERS = {
 
 MODELS = MAPS | GROWING | CLUSTERERS
 
+CODERS = {  # binary codes: they lay nothing out and group nothing
+    "itq": "somscope.codes.itq:ITQ",
+    "lsh": "somscope.codes.lsh:LSH",
+    "pcah": "somscope.codes.pcah:PCAH",
+    "spectral": "somscope.codes.spectral:SpectralHashing",
+}
+
 
 def model_class(name: str) -> type[Any]:
     """The class of the model called `name`; imported only now, because it loads torch. InputError for another name."""
     check_choice("model", name, MODELS)
-    module, _, attribute = MODELS[name].partition(":")
+    return _imported(MODELS[name])
+
+
+def coder_class(name: str) -> type[Any]:
+    """The same of a coder. InputError for another name."""
+    check_choice("model", name, CODERS)
+    return _imported(CODERS[name])
+
+
+def _imported(where: str) -> type[Any]:
+    module, _, attribute = where.partition(":")
     found = getattr(import_module(module), attribute)
     assert isinstance(found, type)
     return found
