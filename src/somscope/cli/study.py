@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from somscope.cli.audit_power import TITLE as POWER
+from somscope.cli.audit_power import audit_power_command
 from somscope.cli.console import ERR, OUT, say_note
 from somscope.cli.gan_som import gan_som_command
 from somscope.cli.group import EXIT_INTERRUPTED
@@ -48,6 +50,7 @@ def list_command() -> None:
         )
         table.add_row(study.name, study.title, data, models, str(len(study.entries)), str(study.n_seeds))
     table.add_row(NAME, TITLE, ", ".join(SETS), "som", str(2 * len(SETS)), "20")
+    table.add_row("audit-power", POWER, "synthetic pairs", "audit", "15", "200")
     OUT.print(table)
     OUT.print(
         "Run one, or a part of it:  somscope study desom-tables --data mnist --models k-means --seeds 2"
@@ -121,6 +124,7 @@ def add_study(group: typer.Typer, study: Study) -> None:
 for _study in STUDIES.values():
     add_study(app, _study)
 app.command("gan-som")(gan_som_command)
+app.command("audit-power")(audit_power_command)
 
 
 def _names(text: str | None) -> list[str] | None:
