@@ -13,8 +13,10 @@ from somscope.cli.audit_power import audit_power_command
 from somscope.cli.console import ERR, OUT, say_note
 from somscope.cli.gan_som import gan_som_command
 from somscope.cli.group import EXIT_INTERRUPTED
+from somscope.cli.hashing import hashing_command
 from somscope.errors import InputError
 from somscope.studies import STUDIES, Study
+from somscope.studies import hashing_tables as hashing
 from somscope.studies.gan_som_tables import NAME, SETS, TITLE
 
 if TYPE_CHECKING:
@@ -50,6 +52,8 @@ def list_command() -> None:
         )
         table.add_row(study.name, study.title, data, models, str(len(study.entries)), str(study.n_seeds))
     table.add_row(NAME, TITLE, ", ".join(SETS), "som", str(2 * len(SETS)), "20")
+    rows = len(hashing.BITS) * sum(len(features) for features in hashing.METHODS.values())
+    table.add_row(hashing.NAME, hashing.TITLE, "cifar10", ", ".join(hashing.METHODS), str(rows), "5")
     table.add_row("audit-power", POWER, "synthetic pairs", "audit", "15", "200")
     OUT.print(table)
     OUT.print(
@@ -124,6 +128,7 @@ def add_study(group: typer.Typer, study: Study) -> None:
 for _study in STUDIES.values():
     add_study(app, _study)
 app.command("gan-som")(gan_som_command)
+app.command("hashing-cifar10")(hashing_command)
 app.command("audit-power")(audit_power_command)
 
 
