@@ -31,8 +31,8 @@ NOTES = (
     "database and training: the 50,000 training images, without labels. No pretrained weights.",
     "mAP@k: precision averaged over the relevant images among the first k, divided by how many are found there (not by "
     "min(k, R)), as the codes of CIBHash, Bi-half and GreedyHash do; images at the same distance count as the mean "
-    "over every order. Code's mAP: what BinGAN's code computes, scikit-learn's average precision over the first 10,000, "
-    "but over all queries where the code draws 1,000.",
+    "over every order. Code's mAP: what BinGAN's code computes, scikit-learn's average precision over the first "
+    "10,000, but over all queries where the code draws 1,000.",
     "Random codes of 32 bits score 10.6 in mAP@1000, since its divisor favours short lists, and 10.0 in the others.",
 )
 LEGEND = (
