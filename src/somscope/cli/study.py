@@ -11,6 +11,10 @@ import typer
 from somscope.cli.audit_power import TITLE as POWER
 from somscope.cli.audit_power import audit_power_command
 from somscope.cli.console import ERR, OUT, say_note
+from somscope.cli.edges2fashion import NAME as EDGES
+from somscope.cli.edges2fashion import SETS as EDGES_SETS
+from somscope.cli.edges2fashion import TITLE as EDGES_TITLE
+from somscope.cli.edges2fashion import edges2fashion_command
 from somscope.cli.gan_som import gan_som_command
 from somscope.cli.group import EXIT_INTERRUPTED
 from somscope.cli.hashing import hashing_command
@@ -52,6 +56,8 @@ def list_command() -> None:
         )
         table.add_row(study.name, study.title, data, models, str(len(study.entries)), str(study.n_seeds))
     table.add_row(NAME, TITLE, ", ".join(SETS), "som", str(2 * len(SETS)), "20")
+    rivals = "pix2pix, mean-target, nearest-neighbour"
+    table.add_row(EDGES, EDGES_TITLE, ", ".join(EDGES_SETS), rivals, str(3 * len(EDGES_SETS)), "3")
     rows = len(hashing.BITS) * sum(len(features) for features in hashing.METHODS.values())
     table.add_row(hashing.NAME, hashing.TITLE, "cifar10", ", ".join(hashing.METHODS), str(rows), "5")
     table.add_row("audit-power", POWER, "synthetic pairs", "audit", "15", "200")
@@ -128,6 +134,7 @@ def add_study(group: typer.Typer, study: Study) -> None:
 for _study in STUDIES.values():
     add_study(app, _study)
 app.command("gan-som")(gan_som_command)
+app.command(EDGES)(edges2fashion_command)
 app.command("hashing-cifar10")(hashing_command)
 app.command("audit-power")(audit_power_command)
 
