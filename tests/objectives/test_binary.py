@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from somscope.errors import InputError
 from somscope.objectives.binary import (
     balance_loss,
+    decorrelation_loss,
     discriminator_loss,
     distance_matching,
     feature_matching,
     hard_sign,
+    sampled_bits,
     soft_sign,
     weighted_correlation,
 )
@@ -147,3 +149,26 @@ def test_half_precision_of_the_network_does_not_reach_the_terms():
     assert inside.dtype == torch.float32
     assert torch.equal(inside, distance_matching(signs, soft))
     assert discriminator_loss(f[:, :2].bfloat16(), h[:, :2].bfloat16()).dtype == torch.float32
+
+
+def test_sampled_bits_are_signs_with_the_gradient_of_their_mean():
+    v = torch.tensor([[-2.0, 0.0, 0.5, 3.0]]).repeat(20_000, 1).requires_grad_()
+    bits = sampled_bits(v, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(bits.detach().abs(), torch.ones(20_000, 4))
+    shares = [float(s) for s in (bits.detach() > 0).double().mean(0)]
+    assert shares == pytest.approx([1 / (1 + math.exp(-t)) for t in (-2.0, 0.0, 0.5, 3.0)], abs=0.015)
+    bits.sum().backward()
+    expected = torch.tensor([0.5 * (1 - math.tanh(0.5 * t) ** 2) for t in (-2.0, 0.0, 0.5, 3.0)])
+    torch.testing.assert_close(v.grad[0], expected)
+
+
+def test_decorrelation_counts_pairs_of_bits():
+    (soft,) = draws((6, 4))
+    wanted = 0.0
+    for k in range(4):
+        for j in range(4):
+            if j != k:
+                wanted += (sum(float(soft[i, k] * soft[i, j]) for i in range(6)) / 6) ** 2 / 12
+    assert float(decorrelation_loss(soft)) == pytest.approx(wanted, rel=1e-12)
+    assert float(decorrelation_loss(torch.ones(5, 3))) == 1.0
+    assert float(decorrelation_loss(torch.tensor([[1.0, 1], [1, -1], [-1, 1], [-1, -1]]))) == 0.0

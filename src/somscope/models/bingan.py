@@ -105,8 +105,8 @@ class BinGANModule(CoderModule):
         self.block = max(16, round(2**24 / (96 * max(width, 0.04) * image_shape[0] * image_shape[1])))
 
     def images(self, items: Tensor) -> Tensor:
-        """(b, H W C) pixels / 255 -> (b, 3, H, W) (pixel - 127.5) / 128."""
-        return (self.planes(items) - 0.5) * (255.0 / 128.0)
+        """(b, H W C) pixels / 255 -> (b, 3, H, W) (pixel - 127.5) / 128; grey three times."""
+        return ((self.planes(items) - 0.5) * (255.0 / 128.0)).expand(-1, 3, -1, -1)
 
     def project(self, items: Tensor) -> Tensor:
         return self.discriminator.low(self.images(items))
@@ -319,7 +319,7 @@ class BinGAN(DeepCoder):
             return self.preset
         return "full" if self.device != "cpu" and torch.cuda.is_available() else "cpu"
 
-    def _choose(self) -> dict[str, Any]:
+    def _choose(self, items: NDArray[Any]) -> dict[str, Any]:
         recipe, name = self._recipe(), self._preset()
         if self.preset == "auto":
             where = "a GPU is at hand" if name == "full" else "the training runs on a CPU"

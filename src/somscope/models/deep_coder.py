@@ -41,8 +41,8 @@ class CoderModule(nn.Module, ABC):
         self.image_shape = image_shape
 
     def planes(self, items: Tensor) -> Tensor:
-        """(b, H W C) in the order of the items -> (b, 3, H, W), a view; grey three times."""
-        return to_planes(items, self.image_shape).expand(-1, 3, -1, -1)
+        """(b, H W C) in the order of the items -> (b, C, H, W), a view."""
+        return to_planes(items, self.image_shape)
 
     @abstractmethod
     def project(self, items: Tensor) -> Tensor:
@@ -72,8 +72,8 @@ class DeepCoder(Trainable, Coder):
         """Raise InputError for parameters that no data could be used with."""
 
     @abstractmethod
-    def _choose(self) -> dict[str, Any]:
-        """What the module is built from besides the parameters; JSON can hold it."""
+    def _choose(self, items: NDArray[Any]) -> dict[str, Any]:
+        """What the module for items (n, H W C) uint8 is built from besides the parameters; JSON can hold it."""
 
     @abstractmethod
     def _module(self, chosen: Mapping[str, Any], generator: torch.Generator | None) -> CoderModule:
@@ -119,7 +119,7 @@ class DeepCoder(Trainable, Coder):
         if len(items) < 2:
             raise InputError(f"X has {len(items)} sample(s); a minimum of 2 is needed, to tell them apart")
         self.chosen_ = {}
-        self._built_from = self._choose()
+        self._built_from = self._choose(items)
         seed = self._seed()
         generator = torch.Generator().manual_seed(seed)
         with torch.random.fork_rng(devices=[]):  # PyTorch draws first weights of its own

@@ -1,4 +1,5 @@
-"""The terms of BinGAN (Zieba et al., NeurIPS 2018), as its authors' code has them.
+"""Losses of binary codes: the terms of BinGAN (Zieba et al., NeurIPS 2018), as its authors' code has them, and what
+contrastive hashing needs besides.
 
     s = f / (|f| + gamma),  b = sign(h)                     low layer f (N, K), high layer h (N, M) of one batch
     L = L_D + lambda_DMR L_DMR + lambda_BRE (L_ME + L_MAC)
@@ -18,10 +19,12 @@ from somscope.errors import check_choice
 __all__ = [
     "ZEROS",
     "balance_loss",
+    "decorrelation_loss",
     "discriminator_loss",
     "distance_matching",
     "feature_matching",
     "hard_sign",
+    "sampled_bits",
     "soft_sign",
     "weighted_correlation",
 ]
@@ -78,6 +81,23 @@ def weighted_correlation(signs: Tensor, soft: Tensor, beta: float = 2.0, normali
     alpha = (-_products(signs).abs() / (beta * signs.shape[1])).exp()
     mean = _pair_mean(alpha * _products(soft).abs() / soft.shape[1])
     return mean / _pair_mean(alpha) if normalised and len(soft) > 1 else mean
+
+
+def sampled_bits(values: Tensor, generator: torch.Generator) -> Tensor:
+    """v (N, K) -> (N, K) bits of -1 and 1, drawn with P(1) = sigmoid(v).
+
+    Their gradient is that of their mean, tanh(v / 2): it passes straight through the draw."""
+    mean = torch.tanh(0.5 * _wide(values))
+    drawn = torch.rand(mean.shape, generator=generator, device=generator.device)
+    bits = torch.where(2.0 * drawn < 1.0 + mean.detach(), 1.0, -1.0)
+    return bits + mean - mean.detach()
+
+
+def decorrelation_loss(soft: Tensor) -> Tensor:
+    """s (N, K) -> (): 1 / (K (K - 1)) sum_{k != l} (mean over the batch of s_k s_l)^2: 0 where no two bits say the
+    same."""
+    wide = _wide(soft)
+    return _pair_mean((_products(wide.T) / len(wide)).square())
 
 
 def _wide(tensor: Tensor) -> Tensor:
