@@ -323,6 +323,15 @@ class DESOM(DeepMap):
         return self.final_radius if self.chosen_finish == "som" else None
 
     @property
+    def idle_parameters(self) -> tuple[str, ...]:
+        """Parameters on which nothing depends while the others are as they are."""
+        return {
+            "none": ("finish_steps", "final_radius", "order"),
+            "som": ("finish_steps", "order"),
+            "joint": (),
+        }[self.chosen_finish]
+
+    @property
     def chosen_finish(self) -> str:
         """What `finish` comes to: "none", "som" or "joint"."""
         if self.finish != "auto":

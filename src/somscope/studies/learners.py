@@ -67,9 +67,12 @@ def learner_parameters(entry: Entry) -> dict[str, Any]:
 def what_differs(entry: Entry, recorded: Mapping[str, Any]) -> str:
     """Why something trained with the `recorded` parameters is not this row of now; "" if it is.
 
-    A parameter that the model has got since then is no difference while it stands at its default.
+    A parameter that the model has got since then is no difference while it stands at its default, nor is one that
+    has no effect in this row (`idle_parameters` of the model).
     """
-    now = learner_parameters(entry)
+    idle = getattr(_class_of(entry)(**entry.parameters), "idle_parameters", ())
+    now = {name: value for name, value in learner_parameters(entry).items() if name not in idle}
+    recorded = {name: value for name, value in recorded.items() if name not in idle}
     new = [name for name in now if name not in recorded and name in entry.parameters]
     gone = [name for name in recorded if name not in now]
     changed = [name for name in now if name in recorded and recorded[name] != now[name]]
