@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -87,4 +88,5 @@ def _kept(model: Any, items: Collection, work: Path) -> tuple[Path, float]:
     if model.stop_reason_ == "interrupted":
         raise KeyboardInterrupt
     model.save(folder)
+    shutil.rmtree(model.checkpoints, ignore_errors=True)
     return folder, float(model.seconds_)
