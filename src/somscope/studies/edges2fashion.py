@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
+from sklearn.base import ClassifierMixin
 from sklearn.neighbors import NearestNeighbors
 from sklearn.neural_network import MLPClassifier
 
@@ -135,7 +136,7 @@ def edges2fashion(
     }
 
 
-def measure(task: Task, made: Pixels, classifier: MLPClassifier) -> dict[str, float]:
+def measure(task: Task, made: Pixels, classifier: ClassifierMixin) -> dict[str, float]:
     """l1, ssim and agreement of what was made of the test edges, (n, S, S, C) uint8."""
     difference = np.abs(made.astype(np.float32) - task.test_images).mean() / 255
     similar = [
@@ -150,7 +151,7 @@ def _trained(
     task: Task,
     seed: int,
     work: Path,
-    classifier: MLPClassifier,
+    classifier: ClassifierMixin,
     recipe: Mapping[str, Any],
     device: str,
     say: Say,
@@ -189,7 +190,7 @@ def _audit(task: Task, made: Pixels) -> dict[str, Any]:
 
 def _classifier(task: Task) -> MLPClassifier:
     """One hidden layer, trained on the real training images."""
-    made = MLPClassifier((128,), early_stopping=True, n_iter_no_change=3, max_iter=40, random_state=0)
+    made = MLPClassifier((128,), early_stopping=True, random_state=0)
     return made.fit(_flat(task.images), task.labels)
 
 
@@ -205,7 +206,7 @@ def _nearest_neighbour(task: Task) -> Pixels:
 
 
 def _row(
-    task: Task, model: str, seeds: list[int], found: Sequence[Mapping[str, Any]], classifier: MLPClassifier
+    task: Task, model: str, seeds: list[int], found: Sequence[Mapping[str, Any]], classifier: ClassifierMixin
 ) -> dict[str, Any]:
     names = list(found[0]["measures"])
     shares = np.unique(task.test_labels, return_counts=True)[1] / len(task.test_labels)
