@@ -76,7 +76,8 @@ def test_finishes_of_one_joint_training_are_those_of_whole_trainings(tmp_path: P
     models = [DESOM((2, 2), final_radius=r, random_state=0, verbose=False, **how) for r in radii]
     seconds = {take_shared(model, items, tmp_path) for model in models}
     assert len(seconds) == 1
-    assert [path.name for path in tmp_path.glob("shared/*/*.json")] == ["model.json"]  # no checkpoints are left
+    left = [path.name for path in tmp_path.glob("shared/*/*.json")]
+    assert left == ["model.json"]  # and no checkpoints
     shared = [model.fit(items).prototypes_ for model in models]
     assert not np.array_equal(*shared)
     for radius, prototypes in zip(radii, shared, strict=True):
