@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from somscope.models.ae_kmeans import AEKMeans as AEKMeans
     from somscope.models.ae_som import AESOM as AESOM
     from somscope.models.aec import AEC as AEC
+    from somscope.models.bingan import BinGAN as BinGAN
     from somscope.models.conv_desom import ConvDESOM as ConvDESOM
     from somscope.models.dc_somrl import DCSOMRL as DCSOMRL
     from somscope.models.dcn import DCN as DCN
@@ -53,6 +54,7 @@ _PUBLIC = {
     "SpectralHashing": "somscope.codes.spectral",
     "AESOM": "somscope.models.ae_som",
     "AEC": "somscope.models.aec",
+    "BinGAN": "somscope.models.bingan",
     "AEKMeans": "somscope.models.ae_kmeans",
     "DCN": "somscope.models.dcn",
     "DEC": "somscope.models.dec",
@@ -102,6 +104,7 @@ __all__ = [
     "SOMRL",
     "SOMVAE",
     "AEKMeans",
+    "BinGAN",
     "CodeIndex",
     "Collection",
     "ConvDESOM",

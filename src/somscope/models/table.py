@@ -44,6 +44,7 @@ CODERS = {  # binary codes: they lay nothing out and group nothing
     "lsh": "somscope.codes.lsh:LSH",
     "pcah": "somscope.codes.pcah:PCAH",
     "spectral": "somscope.codes.spectral:SpectralHashing",
+    "bingan": "somscope.models.bingan:BinGAN",
 }
 
 

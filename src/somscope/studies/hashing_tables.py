@@ -16,6 +16,7 @@ METHODS: dict[str, tuple[str, ...]] = {
     "pcah": CLASSICAL,
     "spectral": CLASSICAL,
     "itq": CLASSICAL,
+    "bingan": ("images",),
 }
 
 # mAP@1000 as shares, from the table of BinGAN's paper.
