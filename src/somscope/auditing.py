@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from somscope.audit.conclusions import conclude, distrust
 from somscope.audit.corrected import Corrected, SpaceResult, corrected
 from somscope.audit.health import Finding, check_health
 from somscope.audit.images import AuditImages, from_arrays
+from somscope.audit.prototypes import Prototypes
 from somscope.audit.published import domains, metrics, published_maps
 from somscope.audit.record import FILES, AuditRecord
 from somscope.audit.spaces import Space, space_name
@@ -29,7 +31,8 @@ __all__ = ["PROTOCOLS", "AuditResult", "audit", "audit_images"]
 
 PROTOCOLS = ("corrected", "published", "both")
 _SIDE = 96  # pixels of a thumbnail
-_MOST_SHOWN = 80  # thumbnails of a set
+_UNIT_SIDE = 64  # of the mean image of a unit
+_MOST_SHOWN = 200  # thumbnails of a set
 _LARGE = 3000  # images beyond which the default space is the downscaled one
 
 
@@ -156,7 +159,13 @@ def audit_images(
         names={part: list(names) for part, names in images.names.items()},
         left_out=[{"where": item.where, "why": item.why} for item in images.left_out],
         shown=shown,
-        thumbnails={part: _thumbnails(images.parts()[part][rows]) for part, rows in shown.items()},
+        thumbnails={part: _thumbnails(images.parts()[part][rows]) for part, rows in shown.items()}
+        | {
+            f"units {at} {part}": _unit_means(images.parts()[part], result.prototypes, part)
+            for at, result in enumerate(found.spaces)
+            if result.prototypes is not None
+            for part in ("target", "generated")
+        },
     )
 
 
@@ -182,6 +191,9 @@ def _space_record(result: SpaceResult) -> dict[str, Any]:
             grid: {part: units[0].tolist() for part, units in maps.units.items()}
             for grid, maps in result.maps.items()
         },
+        "prototypes": None if result.prototypes is None else result.prototypes.number.record(),
+        "examples": [sheet.record() for sheet in result.examples],
+        "reasons": [asdict(reason) for reason in result.reasons],
     }
 
 
@@ -195,24 +207,40 @@ def _shown(
             wanted[finding.part] += finding.examples
     n = len(images.target)
     for result in spaces:
+        for sheet in result.examples:
+            for _, part, rows in sheet.lines:
+                wanted[part] += rows
         units = result.joint.units[0]
         for unit in np.flatnonzero(np.isin(result.composition.verdict, ["mostly real", "mostly generated"])):
             members = np.flatnonzero(units == unit)
             wanted["target"] += members[members < n][:8].tolist()
             wanted["generated"] += (members[members >= n] - n)[:8].tolist()
     if images.paired:
-        every = sorted({row for rows in wanted.values() for row in rows})[: _MOST_SHOWN - 8]
-        rows = sorted({*every, *np.linspace(0, n - 1, 8).astype(int).tolist()})
-        return dict.fromkeys(wanted, rows)
-    for part, pixels in images.parts().items():
-        some = np.linspace(0, len(pixels) - 1, 8).astype(int).tolist()
-        wanted[part] = sorted({*wanted[part][: _MOST_SHOWN - 8], *some})
-    return wanted
+        every = dict.fromkeys(row for rows in wanted.values() for row in rows)
+        return dict.fromkeys(wanted, _chosen(every, n))
+    return {
+        part: _chosen(dict.fromkeys(wanted[part]), len(pixels)) for part, pixels in images.parts().items()
+    }
 
 
-def _thumbnails(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _chosen(wanted: Iterable[int], n: int) -> list[int]:
+    """The first of those that are wanted, and eight spread over all."""
+    return sorted({*list(wanted)[: _MOST_SHOWN - 8], *np.linspace(0, n - 1, 8).astype(int).tolist()})
+
+
+def _unit_means(pixels: NDArray[np.uint8], found: Prototypes, part: str) -> NDArray[np.uint8]:
+    """(K, h, w, C) the mean image of each unit of a set's map; black where it holds none."""
+    small = _thumbnails(pixels[found.rows[part]], _UNIT_SIDE).astype(np.float64)
+    units, n_units = found.units[part], found.lattice.n_units
+    means = np.zeros((n_units, *small.shape[1:]))
+    np.add.at(means, units, small)
+    hits = np.maximum(np.bincount(units, minlength=n_units), 1)
+    return np.rint(means / hits[:, None, None, None]).astype(np.uint8)
+
+
+def _thumbnails(pixels: NDArray[np.uint8], side: int = _SIDE) -> NDArray[np.uint8]:
     height, width, channels = pixels.shape[1:]
-    scale = min(1.0, _SIDE / max(height, width))
+    scale = min(1.0, side / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     out = np.empty((len(pixels), size[1], size[0], channels), dtype=np.uint8)
     for at, picture in enumerate(pixels):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -17,8 +17,10 @@ from somscope.audit.agreement import (
     map_sets,
 )
 from somscope.audit.detection import JointMap, composition_of, detect, joint_map, joint_numbers
+from somscope.audit.examples import Examples, Reason, strongest, why_pairs_meet
 from somscope.audit.images import AuditImages
 from somscope.audit.numbers import How, Number, with_q
+from somscope.audit.prototypes import Prototypes, compare_prototypes
 from somscope.audit.spaces import Space, embed, space_name
 from somscope.maps.lattice import Lattice
 from somscope.measures.composition import Composition
@@ -39,7 +41,7 @@ Floats = NDArray[np.float64]
 class SpaceResult:
     """Of one space: the maps of the sets of pairs by grid, the joint map whose units are tested, and what they hold.
 
-    rows: (m,) which pairs are on the maps of sets.
+    rows: (m,) which pairs are on the maps of sets. prototypes, examples, reasons: not of a quick audit.
     """
 
     space: str
@@ -47,6 +49,9 @@ class SpaceResult:
     joint: JointMap
     composition: Composition
     rows: NDArray[np.int64]
+    prototypes: Prototypes | None = None
+    examples: tuple[Examples, ...] = ()
+    reasons: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,19 +74,41 @@ def corrected(
     permutations: int,
     seed: int = 0,
     *,
-    intervals: bool = True,
+    quick: bool = False,
 ) -> Corrected:
-    """Compare the sets in every space. intervals: they take most of the time of small audits."""
+    """Compare the sets in every space.
+
+    quick: without intervals, the comparison of prototypes, examples and reasons, which take most of the time.
+    """
     numbers: list[Number] = []
     results = []
     for space in spaces:
         parts = images.parts()
         embedded = dict(zip(parts, embed(space, *parts.values()), strict=True))
-        how = How(space_name(space), permutations, seed, intervals)
+        how = How(space_name(space), permutations, seed, intervals=not quick)
         found, result = _in_space(embedded, images.paired, n_seeds, how)
         numbers += found
+        if not quick:
+            result = _with_examples(result, images, embedded, how)
+            assert result.prototypes is not None
+            numbers.append(result.prototypes.number)
         results.append(result)
     return Corrected(with_q(numbers), results)
+
+
+def _with_examples(
+    result: SpaceResult, images: AuditImages, items: dict[str, Floats], how: How
+) -> SpaceResult:
+    real, generated = items["target"], items["generated"]
+    sides = chosen_grids(min(len(real), len(generated)))
+    side = 5 if 5 in sides else sides[-1]
+    maps = (result.maps.get("5x5") or next(iter(result.maps.values()))) if result.maps else None
+    return replace(
+        result,
+        prototypes=compare_prototypes(real, generated, Lattice(side, side), how, paired=images.paired),
+        examples=tuple(strongest(items, result.joint, maps, result.rows, how)),
+        reasons=tuple(why_pairs_meet(images, items, result.joint, how)) if images.paired else (),
+    )
 
 
 def _in_space(

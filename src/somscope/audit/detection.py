@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from somscope.audit.maps import shared_start, train
-from somscope.audit.numbers import How, Number, halves, interval_of, judged
+from somscope.audit.numbers import How, Number, interval_of, joint_halves, judged
 from somscope.maps.lattice import Lattice
 from somscope.measures.composition import Composition, unit_composition
 from somscope.measures.manifolds import precision_recall
@@ -78,7 +78,7 @@ def joint_numbers(maps: JointMap, how: How, *, paired: bool) -> list[Number]:
             interval=interval_of(
                 [
                     float(np.mean([_association(u[kept], labels[:1, kept])[0] for u in few]))
-                    for kept in _joint_halves(n, m, draw, paired=paired)
+                    for kept in joint_halves(n, m, draw, paired=paired)
                 ],
                 float(values[:, 0].mean()),
             )
@@ -87,7 +87,7 @@ def joint_numbers(maps: JointMap, how: How, *, paired: bool) -> list[Number]:
         )
     ]
     if paired:
-        rows = pair_permutations(n, how.permutations, draw)
+        rows = pair_permutations(n, how.permutations, how.generator())
         together = np.stack([(u[:n] == u[n:][rows]).mean(axis=1) for u in maps.units])
         numbers.append(
             judged(
@@ -120,13 +120,6 @@ def _association(units: Units, labels: Labels) -> Floats:
     return np.zeros(len(labels))
 
 
-def _joint_halves(n: int, m: int, draw: np.random.Generator, *, paired: bool) -> list[Units]:
-    """Rows of the joint set: random halves of the pairs, or of each set."""
-    first = halves(n, draw)
-    second = first if paired else halves(m, draw)
-    return [np.concatenate([one, n + other]) for one, other in zip(first, second, strict=True)]
-
-
 def detect(real: Floats, generated: Floats, how: How, *, paired: bool) -> list[Number]:
     """Classifier and nearest-neighbour two-sample tests, MMD, and precision, recall, density and coverage.
 
@@ -155,7 +148,7 @@ def detect(real: Floats, generated: Floats, how: How, *, paired: bool) -> list[N
     found |= neighbourhoods
     intervals: dict[str, tuple[float, float] | None] = dict.fromkeys(found)
     if how.intervals:
-        kept = _joint_halves(n, m, draw, paired=paired)
+        kept = joint_halves(n, m, draw, paired=paired)
         halved = _on_halves(items, distances, folds, labels[:1], kept, paired=paired)
         intervals = {name: interval_of(halved[name], float(found[name][0])) for name in found}
     return [

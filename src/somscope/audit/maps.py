@@ -13,7 +13,7 @@ from somscope.maps.decay import schedule
 from somscope.maps.lattice import Lattice
 from somscope.maps.neighbourhood import neighbourhood
 
-__all__ = ["shared_start", "train"]
+__all__ = ["shared_start", "train", "unit_means"]
 
 PASSES = 20  # over which the radius falls
 SETTLING = 10  # more passes at the last radius
@@ -46,13 +46,21 @@ def train(items: Floats, start: Floats, lattice: Lattice) -> tuple[NDArray[np.in
         if step > PASSES and before is not None and (units == before).all():
             break
         before = units
-        hits = np.bincount(units, minlength=lattice.n_units)
-        kernel = kernels[min(step, PASSES - 1)]
-        mass = (kernel @ hits)[:, None]
-        drawn = kernel @ _sums(items, units, hits)
-        reached = mass > np.finfo(float).tiny
-        prototypes = np.where(reached, drawn / np.where(reached, mass, 1.0), prototypes)
+        prototypes = _drawn(items, units, kernels[min(step, PASSES - 1)], prototypes)
     return _nearest(items, prototypes), prototypes
+
+
+def unit_means(items: Floats, units: NDArray[np.int64], lattice: Lattice) -> Floats:
+    """(K, d) what the prototypes are when these items lie at these units, at the last radius."""
+    return _drawn(items, units, _kernels(lattice)[-1], np.tile(items.mean(axis=0), (lattice.n_units, 1)))
+
+
+def _drawn(items: Floats, units: NDArray[np.int64], kernel: Floats, before: Floats) -> Floats:
+    """The mean of all items weighted by the neighbourhood of each unit; as before where that is nothing."""
+    hits = np.bincount(units, minlength=len(kernel))
+    mass = (kernel @ hits)[:, None]
+    reached = mass > np.finfo(float).tiny
+    return np.where(reached, kernel @ _sums(items, units, hits) / np.where(reached, mass, 1.0), before)
 
 
 @lru_cache(maxsize=16)

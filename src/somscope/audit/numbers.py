@@ -11,7 +11,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from somscope.measures.permutation import benjamini_hochberg, permutation_p
 
-__all__ = ["ALPHA", "How", "Number", "half_sample_interval", "halves", "interval_of", "judged", "with_q"]
+__all__ = [
+    "ALPHA",
+    "How",
+    "Number",
+    "half_sample_interval",
+    "halves",
+    "interval_of",
+    "joint_halves",
+    "judged",
+    "with_q",
+]
 
 ALPHA = 0.05
 HALVES = 60
@@ -136,6 +146,13 @@ def half_sample_interval(
 def halves(n: int, generator: np.random.Generator) -> NDArray[np.int64]:
     """(60, n // 2) random halves of n items."""
     return np.stack([generator.permutation(n)[: n // 2] for _ in range(HALVES)])
+
+
+def joint_halves(n: int, m: int, generator: np.random.Generator, *, paired: bool) -> list[NDArray[np.int64]]:
+    """Rows of the joint set (n real images, then m generated): random halves of the pairs, or of each set."""
+    first = halves(n, generator)
+    second = first if paired else halves(m, generator)
+    return [np.concatenate([one, n + other]) for one, other in zip(first, second, strict=True)]
 
 
 def interval_of(halved: ArrayLike, value: float) -> tuple[float, float]:

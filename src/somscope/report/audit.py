@@ -47,6 +47,11 @@ MEASURES = {
         "unit and kind, AMI",
         "Do real and generated images lie at different units of a joint map?",
     ),
+    "prototype distance": (
+        "prototype distance",
+        "How far prototypes of equal units of the maps of real and of generated images lie apart, over the images' "
+        "spread. 0: equal maps.",
+    ),
     "pairs together": ("pairs together", "Share of pairs whose real and generated image share a unit."),
     "classifier": ("classifier", "Held-out share that a linear classifier gets right. 0.5: cannot tell."),
     "1-nn": (
@@ -87,7 +92,7 @@ def render_audit(record: AuditRecord) -> str:
         groups=_groups(record),
         published=_published(record),
         pictures=_overview(record),
-        spaces=[_space(record, space) for space in record.spaces],
+        spaces=[_space(record, space, at) for at, space in enumerate(record.spaces)],
         measures=MEASURES,
         number=_number,
         p_value=_p_value,
@@ -156,7 +161,7 @@ def _examples(record: AuditRecord, finding: Finding) -> str | None:
     return _uri(sheet)
 
 
-def _space(record: AuditRecord, space: dict[str, Any]) -> dict[str, Any]:
+def _space(record: AuditRecord, space: dict[str, Any], at: int) -> dict[str, Any]:
     lattice = Lattice(*space["grid"])
     ratio = np.array(
         [
@@ -183,7 +188,46 @@ def _space(record: AuditRecord, space: dict[str, Any]) -> dict[str, Any]:
         "composition": _figure(made),
         "flows": flows,
         "regions": [_region(record, space, unit) for unit in _standing_out(space)],
+        "questions": _sheets(record, space),
+        "reasons": space["reasons"],
+        "prototypes": _prototypes(record, space["prototypes"], at),
     }
+
+
+def _sheets(record: AuditRecord, space: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """The strongest examples by question; of each sheet only the pictures that the audit has kept, in all its lines."""
+    place = {part: {row: at for at, row in enumerate(rows)} for part, rows in record.shown.items()}
+    questions: dict[str, list[dict[str, Any]]] = {}
+    for sheet in space["examples"]:
+        lines = sheet["lines"]
+        columns = zip(*(line["rows"] for line in lines), strict=True)
+        whole = [
+            rows
+            for rows in columns
+            if all(row in place[line["part"]] for line, row in zip(lines, rows, strict=True))
+        ]
+        drawn = []
+        for at, line in enumerate(lines if whole else []):
+            part, rows = line["part"], [column[at] for column in whole]
+            pictures = record.thumbnails[part][[place[part][row] for row in rows]]
+            names = ", ".join(record.names[part][row] for row in rows)
+            drawn.append({"label": line["label"], "uri": _montage(pictures), "names": names})
+        if drawn:
+            questions.setdefault(sheet["question"], []).append({"title": sheet["title"], "lines": drawn})
+    return list(questions.items())
+
+
+def _prototypes(record: AuditRecord, number: dict[str, Any] | None, at: int) -> dict[str, Any] | None:
+    """The mean images of the units of both maps, side by side."""
+    if number is None:
+        return None
+    rows, columns = (int(side) for side in number["grid"].split("x"))
+    maps = []
+    for part in ("target", "generated"):
+        means = record.thumbnails[f"units {at} {part}"]
+        lines = [_sheet(means[row * columns : (row + 1) * columns]) for row in range(rows)]
+        maps.append((_PARTS[part], _uri(np.concatenate(lines, axis=0))))
+    return {"number": number, "maps": maps}
 
 
 def _one_kind(made: int, held: int) -> float:
