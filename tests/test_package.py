@@ -32,7 +32,7 @@ ORDER = (
     ("audit",),
     ("figures",),
     ("report",),
-    ("auditing", "mapping", "translating"),
+    ("auditing", "coding", "mapping", "translating"),
     ("explorer",),
     ("studies",),
     ("cli",),

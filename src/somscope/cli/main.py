@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import somscope
-from somscope.cli import assign, audit, cluster, data, demo, pairs, report, study, translate
+from somscope.cli import assign, audit, cluster, codes, data, demo, pairs, report, study, translate
 from somscope.cli import map as map_
 from somscope.cli.console import OUT
 from somscope.cli.group import SomscopeGroup
@@ -28,6 +28,9 @@ app.command("assign")(assign.assign_command)
 app.command("audit")(audit.audit_command)
 app.command("report")(report.report_command)
 app.command("demo")(demo.demo_command)
+app.command("codes")(codes.codes_command)
+app.command("search")(codes.search_command)
+app.command("duplicates")(codes.duplicates_command)
 app.add_typer(data.app, name="data")
 app.add_typer(pairs.app, name="pairs")
 app.add_typer(translate.app, name="translate")
