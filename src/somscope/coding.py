@@ -34,7 +34,7 @@ from somscope.runs.writer import new_run
 
 __all__ = ["Hit", "code_collection", "duplicate_groups", "search_image", "write_duplicates", "write_hits"]
 
-_EXAMPLES, _NEIGHBOURS = 6, 9  # of the report
+_EXAMPLES, _NEIGHBOURS = 6, 8  # of the report
 _MOST_FOR_CORRELATION = 20_000  # items
 
 
