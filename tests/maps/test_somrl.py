@@ -98,6 +98,7 @@ class Sequential:
         {"neighbours": "all", "combine": "sum", "life_decay": 0.01},
         {"distance": "mean-relevance", "restored": "winning", "epsilon": 1e-3},
         {"threshold": 0.9999, "life_decay": 0.3},
+        {"compared": "group", "restored": "winning"},
     ],
 )
 def test_batches_of_one_item_are_the_sequential_algorithm(changes: dict[str, object]) -> None:
@@ -119,6 +120,17 @@ def test_batches_of_one_item_are_the_sequential_algorithm(changes: dict[str, obj
         np.testing.assert_allclose(layer.life[j], sequential.life[j], atol=1e-5)
     assert grown > 3
     assert shrunk > 0
+
+
+def test_a_group_is_compared_by_its_mean() -> None:
+    x = torch.tensor([[0.1, 0.5], [0.98, 0.5]], dtype=torch.float64)  # far from the unit, and around it
+    for compared, units, centre in (("item", 2, 0.5), ("group", 1, 0.512)):
+        layer = SOMRLLayer(2, 4, replace(RULE, compared=compared, learning_rate=0.3), dtype=torch.float64)
+        layer.step(torch.tensor([[0.5, 0.5]], dtype=torch.float64))
+        step = layer.step(x)
+        assert layer.n_units == units
+        assert step.activated.tolist() == [compared == "group"] * 2
+        assert float(layer.centres[0, 0]) == pytest.approx(centre)
 
 
 def two_units(**changes: object) -> SOMRLLayer:

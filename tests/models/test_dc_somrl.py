@@ -38,7 +38,7 @@ def test_rules_of_scikit_learn(estimator, check):
 def module(through=False, **changes):
     rule = SOMRLRule(**{"threshold": 0.9, **changes})
     net = DenseAutoencoder(5, (7,), 3, generator=torch.Generator().manual_seed(0))
-    return DCSOMRLModule(net, SOMRLLayer(3, 10, rule, through=through), 0.4, 2.0)
+    return DCSOMRLModule(net, SOMRLLayer(3, 10, rule, through=through), 0.4, 2.0, "activated", "sum")
 
 
 def test_the_loss_is_the_formula():
@@ -257,9 +257,16 @@ def test_images_are_standardised(pictures):
 def test_a_full_map_and_one_that_dies_out_say_so(blobs):
     full = DCSOMRL(**{**QUICK, "threshold": 0.99999, "max_units": 5, "n_epochs": 2}).fit(blobs[0])
     assert any("the map was full" in warning for warning in full.warnings_)
-    dead = DCSOMRL(**{**QUICK, "threshold": 0.9999999, "max_units": 1, "life_decay": 1.0, "n_epochs": 2}).fit(
-        blobs[0]
-    )
+    dead = DCSOMRL(
+        **{
+            **QUICK,
+            "threshold": 0.9999999,
+            "max_units": 1,
+            "life_decay": 1.0,
+            "restored": "activated",
+            "n_epochs": 2,
+        }
+    ).fit(blobs[0])
     assert any("died out" in warning for warning in dead.warnings_)
     assert dead.n_units_ == 1
 

@@ -43,8 +43,8 @@ class SOMRL(GrowingMap):
     relevance_rate: beta. gamma: decay of the neighbourhood over ranks. smoothness: s; the larger, the more alike
         the relevances: 0.1 tells them apart in the features of items, the paper's 0.43 to 0.66 are for codes.
     n_epochs, batch_size: of `fit`; `partial_fit` looks at each item once, in batches of the same size.
-    repel, neighbour_decay, neighbours, combine, distance, life_unit, restored, epsilon: readings of the paper, see
-        `somrl_layer.SOMRLRule`.
+    repel, neighbour_decay, neighbours, combine, distance, compared, life_unit, restored, epsilon: readings of the
+        paper, see `somrl_layer.SOMRLRule`.
     scale: "auto" takes features in [0, 1] as they are, and stretches each to [0, 1] by its range otherwise; "min-max"
         does so in any case; "none" refuses what lies outside (see `unit_interval`).
     device: "cpu", "cuda", or "auto", which takes a GPU where an epoch is large enough to pay.
@@ -79,6 +79,7 @@ class SOMRL(GrowingMap):
         neighbours: str = "activated",
         combine: str = "mean",
         distance: str = "relevance",
+        compared: str = "item",
         life_unit: str = "batch",
         restored: str = "activated",
         epsilon: float = EPSILON,
@@ -102,6 +103,7 @@ class SOMRL(GrowingMap):
         self.neighbours = neighbours
         self.combine = combine
         self.distance = distance
+        self.compared = compared
         self.life_unit = life_unit
         self.restored = restored
         self.epsilon = epsilon

@@ -4,7 +4,8 @@ A step takes a batch x (b, m) in [0, 1]. With c (centres), w (relevances), d (di
 of `relevance`:
 
     winner of an item: the most active unit; the items of each winner are grouped, those with an activation from
-        `threshold` a_t apart from those below, and x_g is the mean of a group
+        `threshold` a_t apart from those below, and x_g is the mean of a group; with compared="group" none is parted,
+        and the activation of x_g decides
     insertion: c = x_g, w = 1, d = 0, life = 1 for each group below a_t, while there are free places, largest groups
         first; the first batch of all makes one unit at its mean
     update of unit j by the groups g above a_t, r = its rank by activation by x_g, the winner's being 0:
@@ -37,6 +38,7 @@ CHOICES = {
     "neighbours": ("activated", "all"),
     "combine": ("mean", "sum"),
     "distance": DISTANCES,
+    "compared": ("item", "group"),
     "life_unit": ("batch", "sample"),
     "restored": ("activated", "winning"),
 }
@@ -57,6 +59,9 @@ class SOMRLRule:
     combine: lr_j of a unit that several groups move: "mean", or "sum" (lr sum_g h_gj, at most 1), as if the groups came
         one after the other.
     distance: see `relevance.weighted_distances`.
+    compared: whose activation is compared with a_t: that of each "item" (Algorithm 1, public code), or that of the mean
+        of all items of a winner, the "group": section 3.3 calls this mean the input pattern that updates the map. A
+        mean lies nearer to its unit than the items do.
     life_unit: life goes down once a "batch", as in the code, or for each "sample" of it.
     restored: who has its life back: winners with an activation from a_t ("activated", as in the code), or all that
         win ("winning", section 3.4).
@@ -77,6 +82,7 @@ class SOMRLRule:
     neighbours: str = "activated"
     combine: str = "mean"
     distance: str = "relevance"
+    compared: str = "item"
     life_unit: str = "batch"
     restored: str = "activated"
 
@@ -211,7 +217,10 @@ class SOMRLLayer(nn.Module):
             winner = torch.zeros(len(items), dtype=torch.int64, device=items.device)
             activated = torch.zeros(len(items), dtype=torch.bool, device=items.device)
         width = max(n_units, 1)
-        group = winner + width * ~activated  # groups above the threshold, then those below
+        by_group = rule.compared == "group" and n_units > 0
+        group = (
+            winner if by_group else winner + width * ~activated
+        )  # groups above the threshold, then those below
         member = torch.zeros(2 * width, len(items), dtype=items.dtype, device=items.device)
         member[group, torch.arange(len(items), device=items.device)] = (
             1.0  # a product adds up in a fixed order
@@ -221,6 +230,12 @@ class SOMRLLayer(nn.Module):
             both = total(torch.cat([sums, counts[:, None]], dim=1))
             sums, counts = both[:, :-1], both[:, -1]
         means = sums / counts.clamp(min=1.0)[:, None]
+        if by_group:
+            own = activations(means[:width].detach(), centres, relevances, rule.epsilon, rule.distance)
+            reached = own.diagonal() >= rule.threshold
+            activated = reached[winner]
+            means = means[:width].repeat(2, 1)
+            counts = torch.cat([counts[:width] * reached, counts[:width] * ~reached])
         won, short = counts[:width], counts[width:]
         n_items = counts.sum()
         moved = self._updated(units, centres, relevances, means[:width], won) if n_units else self.centres

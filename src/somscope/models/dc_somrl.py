@@ -4,7 +4,7 @@
 
 In every step SOMRL first learns from the codes of the batch, in closed form; c_z and w are centre and relevances of a
 code's winner after that. They are constants: the gradient of D_w reaches the encoder alone. The scale of the first term
-decides what alpha is worth, and the paper does not say it (see `reconstruction`).
+decides what alpha is worth; as printed it would leave the second without effect (see `reconstruction`).
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ class DCSOMRLModule(DeepModule):
         layer: SOMRLLayer,
         shift: float = 0.0,
         scale: float = 1.0,
-        attracted: str = "activated",
-        reconstruction: str = "sum",
+        attracted: str = "all",
+        reconstruction: str = "mean",
     ) -> None:
         super().__init__(*layer.centres.shape)
         self.net, self.layer = net, layer
@@ -71,7 +71,8 @@ class DCSOMRLModule(DeepModule):
 
     def encode(self, items: Tensor) -> Tensor:
         """(b, ...) -> (b, L) codes in (0, 1)."""
-        return torch.sigmoid(self.net.encode((items.flatten(1) - self.shift) / self.scale))
+        raw = self.net.encode((items.flatten(1) - self.shift) / self.scale)
+        return torch.sigmoid(raw.double()).to(raw.dtype)  # in float32 the last digit depends on an item's place
 
     def decode(self, codes: Tensor) -> Tensor:
         return self.net.decode(codes) * self.scale + self.shift
@@ -163,9 +164,15 @@ class DCSOMRL(DeepModel):
     latent_dim: L, dimensions of a code. hidden: sizes of the encoder's hidden layers; the decoder mirrors them.
     alpha: weight of the map's term. threshold ... epsilon: of the map, see `maps.somrl.SOMRL` and, for the readings of
         the paper, `maps.somrl_layer.SOMRLRule`. Defaults are the published ones for MNIST.
-    attracted: whose codes have a D_w: "activated", those of items that activate a unit from the threshold before the
-        step (public code); "all", each with its winner at the end of the step, which may be a new unit (the text).
-    reconstruction: of an item the "sum" over its features, as ||x' - x||^2 has it, or their "mean".
+    restored: here "winning" as the text has it, since most items lie below the threshold for long: of "activated" units
+        nearly all would die within three batches and their successors never learn relevances.
+    attracted: whose codes have a D_w: "all", each with its winner at the end of the step, which may be a new unit (the
+        text: the insertion comes first, "at the end of this process" c_z is used); "activated", those of items that
+        activate a unit from the threshold before the step (public code). New items lie farther from the units than the
+        threshold; without a pull on them they stay there, and the map cannot settle.
+    reconstruction: of an item the "mean" of its squared differences over the features, or their "sum" as printed.
+        Of standardised images the sum is some hundreds and D_w below 1: every alpha of the published range up to 1
+        would be nothing beside it, while the authors narrowed the range from above to 0.15.
     detach_centres: True keeps the centres constant in D_w; False lets its gradient through their update, too, which
         reaches the encoder as well and nothing else. It needs a single process.
     n_epochs, batch_size: of the training. learning_rate_net: of Adam; the paper does not say it.
@@ -212,11 +219,12 @@ class DCSOMRL(DeepModel):
         neighbours: str = "activated",
         combine: str = "mean",
         distance: str = "relevance",
+        compared: str = "item",
         life_unit: str = "batch",
-        restored: str = "activated",
+        restored: str = "winning",
         epsilon: float = EPSILON,
-        attracted: str = "activated",
-        reconstruction: str = "sum",
+        attracted: str = "all",
+        reconstruction: str = "mean",
         detach_centres: bool = True,
         n_epochs: int = 30,
         batch_size: int = 256,
@@ -246,6 +254,7 @@ class DCSOMRL(DeepModel):
         self.neighbours = neighbours
         self.combine = combine
         self.distance = distance
+        self.compared = compared
         self.life_unit = life_unit
         self.restored = restored
         self.epsilon = epsilon
