@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from somscope.models.ae_som import AESOM as AESOM
     from somscope.models.aec import AEC as AEC
     from somscope.models.bingan import BinGAN as BinGAN
+    from somscope.models.contrastive_som import ContrastiveSOM as ContrastiveSOM
     from somscope.models.conv_desom import ConvDESOM as ConvDESOM
     from somscope.models.dc_somrl import DCSOMRL as DCSOMRL
     from somscope.models.dcn import DCN as DCN
@@ -60,6 +61,7 @@ _PUBLIC = {
     "DEC": "somscope.models.dec",
     "DKM": "somscope.models.dkm",
     "IDEC": "somscope.models.idec",
+    "ContrastiveSOM": "somscope.models.contrastive_som",
     "ConvDESOM": "somscope.models.conv_desom",
     "DCSOMRL": "somscope.models.dc_somrl",
     "DESOM": "somscope.models.desom",
@@ -107,6 +109,7 @@ __all__ = [
     "BinGAN",
     "CodeIndex",
     "Collection",
+    "ContrastiveSOM",
     "ConvDESOM",
     "DeepNeuralMap",
     "Lattice",

@@ -318,6 +318,16 @@ def test_the_choice_follows_the_images() -> None:
         assert "%" in why
 
 
+@pytest.mark.parametrize("side", [16, 28, 48])
+def test_the_choice_does_not_depend_on_the_size(side: int) -> None:
+    """Strokes of a tenth of the side, and bodies of half of it."""
+    strokes, bodies = np.zeros((2, 1, side, side, 1), np.uint8)
+    strokes[0, side // 6 : -side // 6, side // 2 : side // 2 + side // 9 + 1] = 255
+    bodies[0, side // 6 : -side // 6, side // 4 : -side // 4] = 255
+    for wanted, image in (("digits", strokes), ("objects", bodies)):
+        assert choose_augmentation(image.reshape(1, -1), (side, side, 1))[0] == wanted
+
+
 @pytest.mark.parametrize("level", [0, 255])
 def test_one_colour_and_one_pixel_get_an_answer(level: int) -> None:
     for shape in ((28, 28, 3), (1, 1, 1)):

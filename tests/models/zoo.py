@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from somscope.models.ae_som import AESOM
+from somscope.models.contrastive_som import ContrastiveSOM
 from somscope.models.conv_desom import ConvDESOM
 from somscope.models.deep_neural_map import DeepNeuralMap
 from somscope.models.desom import DESOM
@@ -51,6 +52,19 @@ ZOO = {
     ),
     "som-vae transitions": lambda **o: SOMVAE(
         **{"transitions": True, "sequence_length": 12, "n_epochs": 15, "learning_rate": 0.02, **NET, **o}
+    ),
+    "contrastive-som": lambda **o: ContrastiveSOM(
+        **{
+            "n_steps": 30,
+            "joint_steps": 10,
+            "decoder_steps": 20,
+            "batch_size": 64,
+            "learning_rate": 0.01,
+            "latent_dim": 4,
+            "hidden": (8,),
+        }
+        | QUICK
+        | o
     ),
     "ae-som batch": lambda **o: AESOM(**{"method": "batch", "pretrain_epochs": 3, **NET, **o}),
 }

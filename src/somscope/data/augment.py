@@ -44,7 +44,7 @@ _GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601
 _SAMPLE = 1000  # images whose statistics choose an augmentation
 _NEAR = 0.06  # of a background's level: still background
 _FRAMED = 0.6  # share of the frame's pixels in the background, from which on the images have one
-_THIN = 0.7  # share of the foreground in lines that a square of a sixth of the side does not fit into
+_THIN = 0.7  # share of the foreground in lines that a square of a quarter of the side does not fit into
 _SPARSE = 0.8  # share of zeros from which on rows without negative numbers are taken for counts of words
 
 
@@ -356,7 +356,7 @@ def choose_augmentation(items: NDArray[Any], image_shape: tuple[int, int, int] |
     """The name in `AUGMENTATIONS` that fits items (n, d), images of image_shape (H, W, C) if there is one; and why.
 
     Looked at are up to 1000 items, evenly spread. Images without a uniform frame are photos; those with one show
-    strokes, if a square of a sixth of their side fits into few of them, or objects. Rows without negative numbers, of
+    strokes, if a square of a quarter of their side fits into little of them, or objects. Rows without negative numbers, of
     which most are 0, are text.
     """
     sample = items[np.unique(np.linspace(0, len(items) - 1, min(_SAMPLE, len(items))).astype(np.int64))]
@@ -379,8 +379,8 @@ def choose_augmentation(items: NDArray[Any], image_shape: tuple[int, int, int] |
 
 
 def _thin_share(foreground: Tensor) -> float:
-    """Share of (n, 1, H, W) that an opening with a square of a sixth of the shorter side, but 3 at least, removes."""
-    side = max(3, min(foreground.shape[2:]) // 6 | 1)
+    """Share of (n, 1, H, W) that an opening with a square of a quarter of the shorter side, but 3 at least, removes."""
+    side = max(3, min(foreground.shape[2:]) // 4 | 1)
     eroded = -functional.max_pool2d(-foreground, side, stride=1, padding=side // 2)
     opened = functional.max_pool2d(eroded, side, stride=1, padding=side // 2)
     total = float(foreground.sum())

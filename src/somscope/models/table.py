@@ -18,6 +18,7 @@ MAPS = {
     "som-vae": "somscope.models.som_vae:SOMVAE",
     "dpsom": "somscope.models.dpsom:DPSOM",
     "deep-neural-map": "somscope.models.deep_neural_map:DeepNeuralMap",
+    "contrastive-som": "somscope.models.contrastive_som:ContrastiveSOM",
 }
 
 GROWING = {  # maps without a lattice

@@ -1,0 +1,288 @@
+"""The network of a contrastive map, and its phases of training: encoder, both together, decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import Optimizer
+
+from somscope.data.augment import Augmentation, ImageAugmentation
+from somscope.maps.lattice import Lattice
+from somscope.maps.neighbourhood import neighbourhood
+from somscope.models.inputs import ImageShape
+from somscope.models.module import DeepMapModule
+from somscope.models.tasks import UnitTask, all_codes, organised
+from somscope.nets.conv import to_planes
+from somscope.objectives.contrastive import nt_xent_loss, spread_loss, swapped_loss, unit_targets
+from somscope.objectives.losses import Losses, weighted
+from somscope.objectives.reconstruction import squared_error
+from somscope.training import Batch, Engine, Feed, Schedule, Task, adam, cosine
+
+__all__ = ["AgainTask", "ContrastiveModule", "DecoderTask", "EncoderTask", "JointTask"]
+
+_COLLAPSED = 0.05  # variance of codes on the unit sphere below which they are one point; 1 is even spread
+_SPREAD = 1.0  # weight of the spread when a collapsed encoder is trained again
+_SHARPNESS = 0.05  # of the targets, SwAV's
+_NEVER = 2**62
+
+
+class ContrastiveModule(DeepMapModule):
+    """Codes on the unit sphere, prototypes among them, and a decoder that learns from codes and teaches them nothing.
+
+    centre, width: (d,) what is taken from each feature, and what it is then divided by, before the encoder sees it.
+    unit_groups: (K,) the group of each unit. augmentation: makes the views; reconstructing: the encoder learns by
+    undoing it, with the decoder, instead of by contrast. image_shape: (H, W, C), or None for rows of numbers.
+    """
+
+    centre: Tensor
+    width: Tensor
+    unit_groups: Tensor
+    squared_lattice: Tensor
+    collapsed: Tensor
+
+    def __init__(
+        self,
+        lattice: Lattice,
+        n_features: int,
+        latent_dim: int,
+        encoder: nn.Module,
+        projector: nn.Module,
+        decoder: nn.Module,
+        augmentation: Augmentation,
+        image_shape: ImageShape | None,
+        temperature: float,
+    ) -> None:
+        super().__init__(lattice, latent_dim)
+        self.encoder, self.projector, self.decoder = encoder, projector, decoder
+        self.augmentation, self.image_shape, self.temperature = augmentation, image_shape, temperature
+        self.reconstructing = not isinstance(augmentation, ImageAugmentation)
+        self.register_buffer("centre", torch.zeros(n_features))
+        self.register_buffer("width", torch.ones(n_features))
+        self.register_buffer("unit_groups", torch.arange(lattice.n_units))
+        squared = torch.from_numpy(lattice.squared_distances().astype(np.float32))
+        self.register_buffer("squared_lattice", squared, persistent=False)
+
+    def measured(self, items: Tensor) -> Tensor:
+        """(b, ...) -> (b, d): every feature as the encoder and the loss of the decoder see it."""
+        return (items.flatten(1) - self.centre) / self.width
+
+    def encode(self, items: Tensor) -> Tensor:
+        """(b, ...) -> (b, L) of length 1."""
+        x = self.measured(items)
+        x = x if self.image_shape is None else to_planes(x, self.image_shape)
+        z: Tensor = self.encoder(x)
+        return functional.normalize(z.float(), dim=1)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        x: Tensor = self.decoder(codes)
+        return x * self.width + self.centre
+
+    def views(self, items: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """(b, ...) as they are stored -> (b, d), (b, d): two random views of each, in float32."""
+        both = torch.cat([items, items])
+        with torch.no_grad(), torch.autocast(items.device.type, enabled=False):
+            if isinstance(self.augmentation, ImageAugmentation):
+                assert self.image_shape is not None
+                planes = self.augmentation(to_planes(both, self.image_shape), generator)
+                seen = planes.permute(0, 2, 3, 1).flatten(1)
+            else:
+                seen = self.augmentation(both.flatten(1), generator)
+        first, second = seen.chunk(2)
+        return first, second
+
+    def contrast(self, codes: tuple[Tensor, Tensor]) -> Tensor:
+        """NT-Xent of two views' codes."""
+        first, second = self.projector(torch.cat(codes)).chunk(2)
+        return nt_xent_loss(first, second, self.temperature)
+
+    def scores(self, codes: Tensor) -> tuple[Tensor, Tensor]:
+        """(b, L) -> squared distances d (b, K), and -d / 2, of which probabilities of units are made."""
+        squared = self.squared_distances(codes)
+        return squared, -0.5 * squared
+
+    @torch.no_grad()
+    def memberships(self, squared: Tensor, sharpness: float) -> Tensor:
+        """(b, K) squared distances -> (b, G) probability of each group of units."""
+        q = (-0.5 * squared / sharpness).softmax(1)
+        groups = torch.zeros(len(q), int(self.unit_groups.max()) + 1, dtype=q.dtype, device=q.device)
+        return groups.index_add_(1, self.unit_groups, q)
+
+
+class EncoderTask(Task):
+    """The encoder alone: contrast of two views, or one view and what it was made from.
+
+    spread: weight of `objectives.contrastive.spread_loss`.
+    """
+
+    module: ContrastiveModule
+    generator: torch.Generator  # of the training, on its device
+    raw = True
+
+    def __init__(
+        self, module: ContrastiveModule, n_steps: int, learning_rate: float, spread: float = 0.0
+    ) -> None:
+        self.module, self.n_steps, self.rate, self.spread = module, n_steps, learning_rate, spread
+
+    def weights(self) -> list[nn.Parameter]:
+        """All that learns."""
+        beside = self.module.decoder if self.module.reconstructing else self.module.projector
+        return [*self.module.encoder.parameters(), *beside.parameters()]
+
+    def optimizers(self) -> Mapping[str, Optimizer]:
+        return {"adam": adam(self.weights(), lr=self.rate)}
+
+    def schedules(self) -> Mapping[str, Schedule]:
+        return {"adam": Schedule(cosine(self.n_steps))}
+
+    def update(self, batch: Batch, step: int, engine: Engine) -> Losses:
+        self.generator = engine.generator
+        return super().update(batch, step, engine)
+
+    def losses(self, batch: Batch, step: int) -> Losses:
+        codes = self.codes(batch)
+        terms = self.learned(batch, codes)
+        if self.spread:
+            terms["spread"] = spread_loss(torch.cat(codes))
+        return weighted(terms, {"spread": self.spread} if self.spread else {})
+
+    def codes(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """(b, L), (b, L) of two views, through the encoder together, so that they share the statistics of one batch."""
+        views = self.module.views(batch.items, self.generator)
+        first, second = self.module.encode(torch.cat(views)).chunk(2)
+        return first, second
+
+    def learned(self, batch: Batch, codes: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        """What the encoder learns by: the term "contrast", or "reconstruction"."""
+        if not self.module.reconstructing:
+            return {"contrast": self.module.contrast(codes)}
+        return {"reconstruction": _reconstruction(self.module, batch, torch.cat(codes))}
+
+
+def _reconstruction(module: ContrastiveModule, batch: Batch, codes: Tensor) -> Tensor:
+    """Mean squared error of what the decoder makes of codes (b, L) or, of two views, (2b, L)."""
+    items = batch.items.flatten(1)
+    wanted = module.measured(items.float() / 255.0 if items.dtype == torch.uint8 else items)
+    return squared_error(module.decoder(codes), wanted.repeat(len(codes) // len(wanted), 1))
+
+
+class AgainTask(EncoderTask):
+    """The same from other weights, if the codes of the first training are all one point; otherwise it ends at once.
+
+    fresh: the first weights of encoder and projector.
+    """
+
+    every = _NEVER  # asks at step 0 only
+
+    def __init__(
+        self,
+        module: ContrastiveModule,
+        n_steps: int,
+        learning_rate: float,
+        fresh: Mapping[str, Mapping[str, Tensor]],
+    ) -> None:
+        super().__init__(module, n_steps, learning_rate, _SPREAD)
+        self.fresh = fresh
+
+    def begin(self, feed: Feed, engine: Engine) -> None:
+        variance = _variance(all_codes(self.module, feed))
+        self.module.collapsed.fill_(variance < _COLLAPSED)
+        if self.module.collapsed:
+            engine.warn(
+                f"the encoder has collapsed, its codes have {variance:.2g} of the variance of an even spread: it is "
+                "trained again, and made to spread them"
+            )
+            for name, weights in self.fresh.items():
+                getattr(self.module, name).load_state_dict(weights)
+
+    def at_interval(self, step: int, feed: Feed, engine: Engine) -> str | None:
+        return None if self.module.collapsed else "the encoder has not collapsed"
+
+
+def _variance(codes: Tensor) -> float:
+    """Of codes (n, L) on the unit sphere: mean squared distance to their mean, 1 if they are spread evenly."""
+    return float(codes.double().var(0, correction=0).sum())
+
+
+class JointTask(UnitTask, EncoderTask):
+    """Encoder and prototypes together: the unit of each view is foretold from the other one.
+
+    The prototypes start as a batch SOM of all codes. radii: (n_steps,) of the neighbourhood that targets are smoothed
+    with, in lattice steps; sharpness: of the probabilities; keep: weight of what the encoder learned by before; seed:
+    of that SOM, start_radius: its last.
+    """
+
+    module: ContrastiveModule
+
+    def __init__(
+        self,
+        module: ContrastiveModule,
+        radii: NDArray[np.float64],
+        learning_rate: float,
+        *,
+        sharpness: float,
+        keep: float,
+        start_radius: float,
+        seed: int,
+    ) -> None:
+        super().__init__(module, len(radii), learning_rate)
+        self.radii, self.sharpness, self.keep = radii, sharpness, keep
+        self.start_radius, self.seed = start_radius, seed
+
+    def begin(self, feed: Feed, engine: Engine) -> None:
+        codes = all_codes(self.module, feed)
+        if self.module.collapsed and _variance(codes) < _COLLAPSED:
+            engine.warn("the encoder has collapsed again: this map says nothing about the items")
+        with torch.no_grad():
+            start = organised(codes.cpu().numpy(), self.module.lattice, self.start_radius, self.seed)
+            self.module.prototypes.copy_(start)
+
+    def weights(self) -> list[nn.Parameter]:
+        return [*super().weights(), self.module.prototypes]
+
+    def losses(self, batch: Batch, step: int) -> Losses:
+        module, codes = self.module, self.codes(batch)
+        squared, scores = module.scores(torch.cat(codes))
+        first, second = scores.chunk(2)
+        kernel: Tensor = neighbourhood("gaussian", module.squared_lattice, float(self.radii[step]))
+        targets = [unit_targets(view.detach(), kernel, _SHARPNESS) for view in (first, second)]
+        units = squared.detach().argmin(1)
+        module.units = units[: len(first)]
+        terms = {
+            "swapped": swapped_loss(
+                (first / self.sharpness, second / self.sharpness), (targets[0], targets[1])
+            ),
+            **(self.learned(batch, codes) if self.keep else {}),
+        }
+        kept = "reconstruction" if module.reconstructing else "contrast"
+        return weighted(terms, {kept: self.keep} if self.keep else {})
+
+    def scalars(self, step: int) -> Mapping[str, float]:
+        return {"radius": float(self.radii[step])}
+
+
+class DecoderTask(Task):
+    """The decoder alone, on the codes of an encoder that it cannot change."""
+
+    raw = True
+
+    def __init__(self, whole: ContrastiveModule, n_steps: int, learning_rate: float) -> None:
+        self.whole, self.module = whole, whole.decoder  # the rest stays in eval mode
+        self.n_steps, self.rate = n_steps, learning_rate
+
+    def optimizers(self) -> Mapping[str, Optimizer]:
+        return {"adam": adam(self.module.parameters(), lr=self.rate)}
+
+    def schedules(self) -> Mapping[str, Schedule]:
+        return {"adam": Schedule(cosine(self.n_steps))}
+
+    def losses(self, batch: Batch, step: int) -> Losses:
+        items = batch.items.float() / 255.0 if batch.items.dtype == torch.uint8 else batch.items
+        with torch.no_grad():
+            codes = self.whole.encode(items)
+        loss = _reconstruction(self.whole, batch, codes)
+        return Losses(loss, {"reconstruction": loss})

@@ -1,0 +1,296 @@
+"""ContrastiveSOM: a map of codes that tell items from each other, whatever random changes leave them what they are.
+
+    L_1 = NT-Xent of two random views of each item                                     (SimCLR, ICML 2020, eq. 1)
+    L_2 = 1/2 sum over views v of -sum_k t_ik^{other view} log p_ik^v  +  keep L_1
+    p_ik = softmax_k(-||z_i - m_k||^2 / 2 s),  t = even_use(softmax_k(-||z_i - m_k||^2 / 2 e)) H_r, rows divided by sums
+
+First the encoder learns alone, by L_1. A batch SOM is laid over its codes, and both learn together by L_2: the unit of
+each view is foretold from the other one (SwAV, NeurIPS 2020), among targets that use all units alike and that are
+smoothed by the neighbourhood H_r of the map, whose radius r falls. Then a decoder learns what the codes look like,
+which teaches them nothing. The combination is ours; no paper has it.
+
+Rows of numbers have no views that are known to leave them what they are. For them L_1 is the squared error of the item
+that a denoising autoencoder makes of a row in which random values were replaced (SCARF) or, of text, left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
+from torch import nn
+
+from somscope.data.augment import AUGMENTATIONS, ImageAugmentation, choose_augmentation
+from somscope.errors import InputError, check_choice
+from somscope.maps.batch import batch_step
+from somscope.maps.units import check_clusters, cluster_units
+from somscope.models.checks import check_common, check_number, check_pair, check_whole
+from somscope.models.contrastive_module import (
+    AgainTask,
+    ContrastiveModule,
+    DecoderTask,
+    EncoderTask,
+    JointTask,
+)
+from somscope.models.deep_map import DeepMap
+from somscope.models.deep_model import Floats
+from somscope.models.inputs import as_training_items
+from somscope.nets.contrastive import NETWORKS, CodeDecoder, DenseEncoder, ImageEncoder, projector
+from somscope.nets.initialise import check_sizes
+from somscope.training import Phase
+
+__all__ = ["ContrastiveSOM"]
+
+_SMALL_SIDE = 32  # pixels, up to which the small encoder is enough for strokes and objects
+_LAST_PASSES = 10
+_START_RADIUS = 0.35  # last radius of the batch SOM that the joint training starts on, in lattice steps
+
+
+class ContrastiveSOM(DeepMap):
+    """A deep map of images by what random views of them have in common; of rows of numbers by denoising.
+
+    Parameters
+    ----------
+    grid: "8x8", (rows, columns), a number for a chain, or "auto". latent_dim: L, dimensions of a code, which lies on
+        the unit sphere.
+    n_clusters: merge the units into so many groups of neighbours (Ward on the lattice, of the mean codes of their
+        items); labels_ and predict are then these groups, and best_units gives the units.
+    augmentation: what views are made by, of `data.augment.AUGMENTATIONS`: "digits", "objects" or "photos" for images,
+        "vectors" or "text" for all items (nothing is then taken for granted about them, and the encoder learns by
+        denoising); "auto" chooses by the items, and chosen_ says why.
+    network: the encoder: "small", "resnet10" or "resnet18" for images, "dense"; "auto": dense for rows, small for
+        strokes and objects up to 32 pixels, resnet10 for all other images.
+    hidden: sizes of the dense encoder's hidden layers and, mirrored, of the decoder's.
+    n_steps, joint_steps, decoder_steps: of the encoder alone, of encoder and map, of the decoder. batch_size: of all.
+    temperature: t of NT-Xent. sharpness: s of the probabilities of units. keep: weight of L_1 in the joint training.
+    radius: (first, last) r of the joint training, in lattice steps, exp(-d^2 / 2 r^2): a smaller last one is closer to
+        the items, a larger one better ordered.
+    final_radius: None keeps the prototypes as they were learned; a number ends with ten passes of the batch SOM on all
+        codes at this radius, which for small ones (.3 to .5) makes the map purer and less ordered.
+    lattice: "rectangular" or "hexagonal"; toroidal joins opposite edges. learning_rate: of Adam, half of it in the
+        joint training; it falls to 0 in each phase.
+    device, precision, random_state, checkpoints, resume, training, verbose: as of `DESOM`.
+
+    An encoder whose codes are all one point is trained again once, with a loss on their spread; warnings_ says so.
+    Under several processes each contrasts its own part of a batch.
+
+    Attributes are those of every deep map, see `deep_map.DeepMap`; and unit_clusters_ (K,) with n_clusters;
+    augmentation_ and network_, as they came out.
+
+    >>> model = ContrastiveSOM(n_clusters=10).fit(images)
+    >>> model.best_units(images), model.uncertainty(images), model.decoded_prototypes_
+    """
+
+    model_name: ClassVar[str] = "contrastive-som"
+    _own_fitted: ClassVar[tuple[str, ...]] = ("augmentation_", "network_")
+    module_: ContrastiveModule
+    augmentation_: str
+    network_: str
+    unit_clusters_: NDArray[np.int64]
+
+    def __init__(
+        self,
+        grid: str | int | tuple[int, int] = (8, 8),
+        latent_dim: int = 64,
+        n_clusters: int | None = None,
+        *,
+        augmentation: str = "auto",
+        network: str = "auto",
+        hidden: tuple[int, ...] = (512, 256),
+        n_steps: int = 1000,
+        joint_steps: int = 400,
+        decoder_steps: int = 300,
+        batch_size: int = 512,
+        temperature: float = 0.3,
+        sharpness: float = 0.1,
+        keep: float = 0.3,
+        radius: tuple[float, float] = (0.9, 0.45),
+        final_radius: float | None = None,
+        lattice: str = "rectangular",
+        toroidal: bool = False,
+        learning_rate: float = 1e-3,
+        device: str = "auto",
+        precision: str = "auto",
+        random_state: Any = None,
+        checkpoints: str | Path | None = None,
+        resume: bool = False,
+        training: Mapping[str, Any] | None = None,
+        verbose: bool | None = None,
+    ) -> None:
+        self.grid = grid
+        self.latent_dim = latent_dim
+        self.n_clusters = n_clusters
+        self.augmentation = augmentation
+        self.network = network
+        self.hidden = hidden
+        self.n_steps = n_steps
+        self.joint_steps = joint_steps
+        self.decoder_steps = decoder_steps
+        self.batch_size = batch_size
+        self.temperature = temperature
+        self.sharpness = sharpness
+        self.keep = keep
+        self.radius = radius
+        self.final_radius = final_radius
+        self.lattice = lattice
+        self.toroidal = toroidal
+        self.learning_rate = learning_rate
+        self.device = device
+        self.precision = precision
+        self.random_state = random_state
+        self.checkpoints = checkpoints
+        self.resume = resume
+        self.training = training
+        self.verbose = verbose
+
+    def _check_choices(self) -> None:
+        check_common(self.get_params(deep=False))
+        check_choice("augmentation", self.augmentation, ("auto", *AUGMENTATIONS))
+        check_choice("network", self.network, ("auto", *NETWORKS))
+        check_sizes("hidden", self.hidden)
+        for name in ("latent_dim", "n_steps", "joint_steps", "decoder_steps"):
+            check_whole(name, getattr(self, name), 1)
+        for name in ("temperature", "sharpness", "learning_rate"):
+            check_number(name, getattr(self, name))
+        check_number("keep", self.keep, zero=True)
+        if self.final_radius is not None:
+            check_number("final_radius", self.final_radius)
+        check_pair("radius", self.radius)
+        if self.n_clusters is not None:
+            check_whole("n_clusters", self.n_clusters, 1)
+
+    def _prepare(self, items: NDArray[Any]) -> None:
+        super()._prepare(items)
+        if self.n_clusters is not None:
+            check_clusters(self.n_clusters, self.lattice_.n_units)
+
+    def _arranged(self, items: NDArray[Any]) -> NDArray[Any]:
+        """Choose what depends on what the items are; they stay as they are."""
+        self.augmentation_ = self.augmentation
+        if self.augmentation == "auto":
+            self.augmentation_, self.chosen_["augmentation"] = choose_augmentation(items, self.image_shape_)
+        of_images = isinstance(AUGMENTATIONS[self.augmentation_], ImageAugmentation)
+        shape = self.image_shape_
+        if of_images and shape is None:
+            raise InputError(
+                f"augmentation={self.augmentation!r} is for images: (n, H, W, C) uint8, or a collection of images"
+            )
+        self.network_ = self.network
+        if self.network == "auto":
+            small = shape is not None and max(shape[:2]) <= _SMALL_SIDE and self.augmentation_ != "photos"
+            self.network_ = "dense" if shape is None else "small" if small else "resnet10"
+        if self.network_ != "dense" and shape is None:
+            raise InputError(f"network={self.network!r} is for images; allowed for rows of numbers: dense")
+        return items
+
+    def _module(self, generator: torch.Generator | None) -> ContrastiveModule:
+        shape, d, hidden = self.image_shape_, self.n_features_in_, tuple(self.hidden)
+        encoder: nn.Module
+        if self.network_ == "dense":
+            encoder = DenseEncoder(d, hidden, self.latent_dim, generator)
+        else:
+            assert shape is not None
+            encoder = ImageEncoder(shape, self.latent_dim, self.network_, generator)
+        module = ContrastiveModule(
+            self.lattice_,
+            d,
+            self.latent_dim,
+            encoder,
+            projector(self.latent_dim, generator),
+            CodeDecoder(self.latent_dim, hidden[::-1], d, shape, generator),
+            AUGMENTATIONS[self.augmentation_],
+            shape,
+            self.temperature,
+        )
+        module.block = max(16, min(2048, 2**22 // d))
+        return module
+
+    def _phases(self, module: Any, items: NDArray[Any], generator: torch.Generator) -> list[Phase]:
+        assert isinstance(module, ContrastiveModule)
+        if self.augmentation_ == "vectors" and items.dtype != np.uint8:
+            deviation = items.std(0, dtype=np.float64)
+            module.centre.copy_(torch.from_numpy(items.mean(0, dtype=np.float64)))
+            module.width.copy_(torch.from_numpy(np.where(deviation > 0, deviation, 1.0)))
+        module.remember("collapsed", torch.tensor(False))
+        with torch.random.fork_rng(devices=[]):  # PyTorch draws first weights of its own
+            fresh = self._module(generator)
+        seed = int(torch.randint(2**31 - 1, (), generator=generator))
+        rate, size = self.learning_rate, self.batch_size
+        weights = {name: getattr(fresh, name).state_dict() for name in ("encoder", "projector", "decoder")}
+        first, last = check_pair("radius", self.radius)
+        joint = JointTask(
+            module,
+            np.geomspace(first, last, self.joint_steps),
+            rate / 2,
+            sharpness=self.sharpness,
+            keep=self.keep,
+            start_radius=_START_RADIUS,
+            seed=seed,
+        )
+        return [
+            Phase("encoder", EncoderTask(module, self.n_steps, rate), n_steps=self.n_steps, batch_size=size),
+            Phase(
+                "again", AgainTask(module, self.n_steps, rate, weights), n_steps=self.n_steps, batch_size=size
+            ),
+            Phase("joint", joint, n_steps=self.joint_steps, batch_size=size),
+            Phase(
+                "decoder",
+                DecoderTask(module, self.decoder_steps, rate),
+                n_steps=self.decoder_steps,
+                batch_size=size,
+            ),
+        ]
+
+    def _settle(self, items: NDArray[Any], seed: int) -> None:
+        super()._settle(items, seed)
+        self.module_.forget()
+        codes = np.concatenate(list(self._coded(items)))
+        if self.final_radius is not None:
+            prototypes = self.module_.prototypes.detach().cpu().numpy()
+            for _ in range(_LAST_PASSES):
+                prototypes, _, _ = batch_step(prototypes, codes, self.lattice_, self.final_radius)
+            self.module_.prototypes.copy_(torch.from_numpy(prototypes))
+        if self.n_clusters is not None:
+            groups = self._groups(codes, self._nearest(items, 1)[0][:, 0])
+            self.module_.unit_groups.copy_(torch.from_numpy(groups))
+
+    def _groups(self, codes: NDArray[np.float32], units: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Codes (n, L) and best units (n,) of the items -> (K,) the group of each unit."""
+        assert self.n_clusters is not None
+        n, n_units = len(units), self.lattice_.n_units
+        hits = np.bincount(units, minlength=n_units)
+        means = self.module_.prototypes.detach().cpu().numpy().astype(np.float64)
+        sums = sparse.csr_matrix((np.ones(n), (units, np.arange(n))), (n_units, n)) @ codes
+        means[hits > 0] = sums[hits > 0] / hits[hits > 0, None]
+        return cluster_units(means, self.lattice_, self.n_clusters, hits)
+
+    def _describe(self) -> None:
+        super()._describe()
+        if self.n_clusters is not None:
+            self.unit_clusters_ = self.module_.unit_groups.cpu().numpy().copy()
+
+    def _place(self, module: Any, trained: Any, items: NDArray[Any], seed: int) -> None:
+        super()._place(module, trained, items, seed)
+        if self.n_clusters is not None:
+            self.labels_ = self.unit_clusters_[self.labels_]
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """(n,) best matching unit of each item, or with n_clusters the group of that unit."""
+        units = super().predict(X)
+        return units if self.n_clusters is None else self.unit_clusters_[units]
+
+    def uncertainty(self, X: Any) -> Floats:
+        """(n,) from 0 (one group alone) to 1 (all alike): entropy of the item's probabilities of the groups of units,
+        or of the units without n_clusters, divided by that of all alike. Probabilities as in the training, p_ik."""
+        rows = [
+            self.module_.memberships(self.module_.squared_distances(codes.double()), self.sharpness)
+            for codes in self._codes(as_training_items(self, X, reset=False))
+        ]
+        p = torch.cat(rows)
+        entropy = -torch.xlogy(p, p).sum(1)
+        return np.asarray((entropy / max(np.log(p.shape[1]), 1e-12)).clamp(0.0, 1.0).cpu().numpy())

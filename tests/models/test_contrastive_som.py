@@ -1,0 +1,281 @@
+"""ContrastiveSOM: what it learns, groups and uncertainty, collapse, and what it chooses from the items."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from somscope.data.augment import AUGMENTATIONS
+from somscope.errors import InputError
+from somscope.maps.som import SOM
+from somscope.measures.clustering import accuracy, purity
+from somscope.models import contrastive_module
+from somscope.models.contrastive_som import ContrastiveSOM
+
+QUICK = {
+    "grid": (3, 4),
+    "latent_dim": 8,
+    "hidden": (32,),
+    "device": "cpu",
+    "verbose": False,
+    "random_state": 0,
+}
+STEPS = {"n_steps": 250, "joint_steps": 50, "decoder_steps": 200, "batch_size": 64, "learning_rate": 0.003}
+
+
+def signs(n: int = 400, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """(n, 16, 16, 1) four signs, moved, turned and written thinly or thickly, so that pixels say little; and which."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[-1:1:16j, -1:1:16j]
+    kinds = rng.integers(0, 4, n)
+    images = np.zeros((n, 16, 16, 1), np.uint8)
+    for i, kind in enumerate(kinds):
+        angle, thick = rng.uniform(-0.25, 0.25), rng.uniform(0.08, 0.16)
+        u, v = x - rng.uniform(-0.2, 0.2), y - rng.uniform(-0.2, 0.2)
+        u, v = u * np.cos(angle) - v * np.sin(angle), u * np.sin(angle) + v * np.cos(angle)
+        length = np.maximum(np.abs(u), np.abs(v)) < 0.6
+        lines = (
+            np.abs(np.hypot(u, v) - 0.45) < thick,  # ring
+            ((np.abs(u) < thick) | (np.abs(v) < thick)) & length,  # plus
+            (np.abs(u) < thick) & length,  # bar
+            ((np.abs(v - 0.4) < thick) | (np.abs(v + 0.4) < thick)) & length,  # equals
+        )
+        images[i, ..., 0] = 255 * lines[kind]
+    return images, kinds
+
+
+@pytest.fixture(scope="module")
+def drawn() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    return signs()
+
+
+@pytest.fixture(scope="module")
+def trained(drawn) -> ContrastiveSOM:
+    return ContrastiveSOM(**QUICK, **STEPS, n_clusters=4).fit(drawn[0])
+
+
+def test_it_learns_what_pixels_do_not_say(trained, drawn):
+    images, _kinds = drawn
+    others, their_kinds = signs(300, seed=1)
+    pixels = SOM(grid=(3, 4), device="cpu", random_state=0, verbose=False).fit(
+        images.reshape(len(images), -1)
+    )
+    before = ContrastiveSOM(**QUICK, **{**STEPS, "n_steps": 1, "joint_steps": 1, "decoder_steps": 1}).fit(
+        images
+    )
+    raw = purity(their_kinds, pixels.best_units(others.reshape(300, -1), k=1)[0][:, 0])
+    bad = purity(their_kinds, before.best_units(others, k=1)[0][:, 0])
+    good = purity(their_kinds, trained.best_units(others, k=1)[0][:, 0])
+    assert bad < 0.7
+    assert good > 0.86
+    assert good > raw + 0.15
+
+
+def test_groups_are_neighbouring_units_and_what_predict_says(trained, drawn, tmp_path):
+    images, kinds = drawn
+    groups, units = trained.unit_clusters_, trained.best_units(images, k=1)[0][:, 0]
+    assert sorted(set(groups)) == [0, 1, 2, 3]
+    assert np.array_equal(trained.predict(images), groups[units])
+    assert np.array_equal(trained.labels_, groups[units])
+    assert np.array_equal(trained.hits_, np.bincount(units, minlength=12))
+    near = trained.lattice_.adjacency()
+    for group in range(4):  # each is one piece of the lattice
+        members = np.flatnonzero(groups == group)
+        reached = {members[0]}
+        for _ in members:
+            reached |= {m for m in members if near[m, list(reached)].any()}
+        assert reached == set(members)
+    assert accuracy(kinds, trained.labels_) > 0.8
+    again = ContrastiveSOM.load(trained.save(tmp_path))
+    assert np.array_equal(again.unit_clusters_, groups)
+    np.testing.assert_array_equal(again.predict(images), trained.predict(images))
+    np.testing.assert_array_equal(again.uncertainty(images), trained.uncertainty(images))
+    assert again.augmentation_ == trained.augmentation_ == "digits"
+    assert again.network_ == "small"
+
+
+def test_the_uncertainty_is_the_entropy_of_the_groups(trained, drawn):
+    images, _ = drawn
+    squared = trained.transform(images[:20]).astype(np.float64) ** 2
+    p = np.exp(-squared / (2 * trained.sharpness))
+    p /= p.sum(1, keepdims=True)
+    shares = np.stack([p[:, trained.unit_clusters_ == g].sum(1) for g in range(4)], 1)
+    wanted = -(shares * np.log(shares)).sum(1) / np.log(4)
+    np.testing.assert_allclose(trained.uncertainty(images[:20]), wanted, atol=1e-4)
+
+
+def test_what_is_no_sign_is_less_certain(trained, drawn):
+    signs_of, noise = drawn[0][:100], np.random.default_rng(0).integers(0, 256, (100, 16, 16, 1), np.uint8)
+    either = trained.uncertainty(np.concatenate([signs_of, noise]))
+    assert either.min() >= 0
+    assert either.max() <= 1
+    assert roc_auc_score(np.repeat([0, 1], 100), either) > 0.6
+
+
+def test_prototypes_are_pictures(trained, drawn):
+    images, _ = drawn
+    units = trained.best_units(images, k=1)[0][:, 0]
+    flat = images.reshape(len(images), -1) / 255.0
+    shown = trained.decoded_prototypes_
+    assert shown.min() >= 0
+    assert shown.max() <= 1
+    errors = np.stack([np.mean((flat - picture) ** 2, axis=1) for picture in shown], axis=1)
+    own = errors[np.arange(len(flat)), units]
+    assert own.mean() < 0.95 * errors.mean()
+    assert own.mean() < np.mean((flat - flat.mean(0)) ** 2)
+
+
+def test_the_decoder_teaches_the_encoder_nothing(drawn):
+    images = drawn[0][:100]
+    steps = {"n_steps": 3, "joint_steps": 2, "batch_size": 64}
+    short, long = (ContrastiveSOM(**QUICK, **steps, decoder_steps=d).fit(images) for d in (1, 9))
+    ours, theirs = short.module_.state_dict(), long.module_.state_dict()
+    same = [name for name in ours if torch.equal(ours[name], theirs[name])]
+    assert {name for name in ours if not name.startswith("decoder")} <= set(same)
+    assert not any(name.startswith("decoder") and "weight" in name for name in same)
+
+
+@pytest.mark.parametrize("phase", [0, 2, 3])
+def test_killed_and_resumed_is_never_killed(drawn, tmp_path, phase):
+    images = drawn[0][:150]
+    steps = {"n_steps": 8, "joint_steps": 8, "decoder_steps": 8, "batch_size": 32}
+    whole = ContrastiveSOM(**QUICK, **steps).fit(images)
+    options = {"checkpoint_steps": 5, "checkpoint_minutes": None, "log_steps": 4}
+    model = ContrastiveSOM(**QUICK, **steps, checkpoints=tmp_path, training=options)
+    phases = model._phases
+
+    def killed(*given):
+        made = phases(*given)
+        task, losses = made[phase].task, made[phase].task.losses
+
+        def stop(batch, step):
+            if step == 6:
+                raise MemoryError
+            return losses(batch, step)
+
+        task.losses = stop
+        return made
+
+    model._phases = killed
+    with pytest.raises(MemoryError):
+        model.fit(images)
+    again = ContrastiveSOM(**QUICK, **steps, checkpoints=tmp_path, training=options, resume=True).fit(images)
+    for name, tensor in whole.module_.state_dict().items():
+        assert torch.equal(tensor, again.module_.state_dict()[name]), name
+    np.testing.assert_array_equal(again.labels_, whole.labels_)
+
+
+def attracting(first, second, temperature):
+    """All views come together, those of different items, too."""
+    views = torch.nn.functional.normalize(torch.cat([first, second]), dim=1)
+    return (1.0 - views @ views.T).mean()
+
+
+def test_a_collapsed_encoder_is_trained_again_and_then_reported(drawn, monkeypatch):
+    images = drawn[0][:200]
+    steps = {"n_steps": 50, "joint_steps": 2, "decoder_steps": 1, "batch_size": 64, "learning_rate": 0.02}
+    monkeypatch.setattr(contrastive_module, "nt_xent_loss", attracting)
+    once = ContrastiveSOM(**QUICK, **steps).fit(images)
+    assert [w.partition(",")[0] for w in once.warnings_] == ["the encoder has collapsed"]
+    assert "trained again" in once.warnings_[0]
+    assert once.encode(images).var(0).sum() > 0.2
+    assert once.n_iter_ == 50 + 50 + 2 + 1
+    monkeypatch.setattr(contrastive_module, "_SPREAD", 0.0)
+    twice = ContrastiveSOM(**QUICK, **steps).fit(images)
+    assert any("collapsed again" in w for w in twice.warnings_)
+    assert twice.encode(images).var(0).sum() < 0.1
+
+
+def test_last_passes_bring_the_prototypes_to_the_items(drawn):
+    images = drawn[0][:150]
+    steps = {"n_steps": 3, "joint_steps": 3, "decoder_steps": 1, "batch_size": 64}
+    learned, near, wide = (
+        ContrastiveSOM(**QUICK, **steps, final_radius=r).fit(images) for r in (None, 0.2, 3.0)
+    )
+    np.testing.assert_array_equal(near.encode(images), learned.encode(images))
+    assert near.inertia_ < learned.inertia_
+    assert near.inertia_ < wide.inertia_
+    assert wide.u_matrix_.mean() < near.u_matrix_.mean()
+
+
+def test_an_encoder_that_has_not_collapsed_is_trained_once(trained):
+    assert not any("collapsed, its codes" in w for w in trained.warnings_)
+    assert trained.n_iter_ == STEPS["n_steps"] + STEPS["joint_steps"] + STEPS["decoder_steps"]
+
+
+def test_what_is_chosen_follows_the_items(drawn, blobs):
+    steps = {"n_steps": 1, "joint_steps": 1, "decoder_steps": 1}
+    images = drawn[0][:60]
+    colours = np.random.default_rng(0).integers(0, 256, (60, 34, 8, 3), dtype=np.uint8)
+    words = np.where(np.random.default_rng(0).random((60, 30)) < 0.1, 1.0, 0.0).astype(np.float32)
+    for items, options, augmentation, network in (
+        (images, {}, "digits", "small"),
+        (images, {"augmentation": "photos"}, "photos", "resnet10"),
+        (images, {"augmentation": "vectors"}, "vectors", "small"),  # images without prior knowledge
+        (images, {"augmentation": "vectors", "network": "dense"}, "vectors", "dense"),
+        (colours, {}, "photos", "resnet10"),
+        (blobs[0], {}, "vectors", "dense"),
+        (words, {}, "text", "dense"),
+    ):
+        model = ContrastiveSOM(**{**QUICK, **steps, "grid": (2, 2), **options}).fit(items)
+        assert (model.augmentation_, model.network_) == (augmentation, network)
+        assert ("augmentation" in model.chosen_) == (not options)
+        assert np.isfinite(model.decoded_prototypes_).all()
+        assert model.decoded_prototypes_.shape == (4, items[0].size)
+
+
+def test_columns_count_alike_whatever_their_unit(blobs):
+    items = blobs[0]
+    units = np.logspace(-3, 3, items.shape[1]).astype(np.float32)
+    steps = {"n_steps": 40, "joint_steps": 10, "decoder_steps": 40}
+    model, same = (ContrastiveSOM(**QUICK, **steps).fit(x) for x in (items, items * units))
+    assert purity(blobs[1], model.labels_) > 0.9
+    assert np.mean(model.labels_ == same.labels_) > 0.95
+    np.testing.assert_allclose(same.decoded_prototypes_.mean(0) / units, items.mean(0), atol=0.2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"augmentation": "letters"}, "augmentation='letters' is not known; allowed: auto, digits"),
+        ({"network": "vgg"}, "network='vgg' is not known"),
+        ({"n_steps": 0}, "n_steps=0"),
+        ({"temperature": 0.0}, "temperature=0.0"),
+        ({"radius": (0.1, 0.5)}, "radius"),
+        ({"keep": -1.0}, "keep=-1.0"),
+        ({"n_clusters": 13}, "n_clusters=13; allowed: 1 to 12"),
+        ({"n_clusters": 2.5}, "n_clusters=2.5"),
+        ({"hidden": (0,)}, "hidden"),
+        ({"final_radius": 0}, "final_radius=0"),
+    ],
+)
+def test_choices_that_are_refused(drawn, options, message):
+    with pytest.raises(InputError, match=message):
+        ContrastiveSOM(**{**QUICK, **options}).fit(drawn[0][:50])
+
+
+def test_rows_have_no_views_of_images(blobs):
+    for name, augmentation in AUGMENTATIONS.items():
+        if name in ("digits", "objects", "photos"):
+            assert type(augmentation).__name__ == "ImageAugmentation"
+            with pytest.raises(InputError, match=f"augmentation='{name}' is for images"):
+                ContrastiveSOM(**{**QUICK, "augmentation": name}).fit(blobs[0])
+    with pytest.raises(InputError, match="network='small' is for images"):
+        ContrastiveSOM(**{**QUICK, "network": "small"}).fit(blobs[0])
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.full((40, 8, 8, 3), 7, np.uint8), "all 40 items are equal"),
+        (np.zeros((1, 8, 8, 3), np.uint8), "sample"),
+        (np.arange(2 * 192, dtype=np.uint8).reshape(2, 8, 8, 3), "12 units for 2 items"),
+    ],
+    ids=["one colour", "one", "two"],
+)
+def test_images_that_make_no_map(images, message):
+    with pytest.raises(InputError, match=message):
+        ContrastiveSOM(**QUICK).fit(images)
