@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from somscope.models.aec import AEC as AEC
     from somscope.models.bingan import BinGAN as BinGAN
     from somscope.models.contrastive_som import ContrastiveSOM as ContrastiveSOM
+    from somscope.models.contrastive_hash import ContrastiveHash as ContrastiveHash
     from somscope.models.conv_desom import ConvDESOM as ConvDESOM
     from somscope.models.dc_somrl import DCSOMRL as DCSOMRL
     from somscope.models.dcn import DCN as DCN
@@ -63,6 +64,7 @@ _PUBLIC = {
     "IDEC": "somscope.models.idec",
     "ContrastiveSOM": "somscope.models.contrastive_som",
     "ConvDESOM": "somscope.models.conv_desom",
+    "ContrastiveHash": "somscope.models.contrastive_hash",
     "DCSOMRL": "somscope.models.dc_somrl",
     "DESOM": "somscope.models.desom",
     "DeepNeuralMap": "somscope.models.deep_neural_map",
@@ -110,6 +112,7 @@ __all__ = [
     "CodeIndex",
     "Collection",
     "ContrastiveSOM",
+    "ContrastiveHash",
     "ConvDESOM",
     "DeepNeuralMap",
     "Lattice",

@@ -46,6 +46,7 @@ CODERS = {  # binary codes: they lay nothing out and group nothing
     "pcah": "somscope.codes.pcah:PCAH",
     "spectral": "somscope.codes.spectral:SpectralHashing",
     "bingan": "somscope.models.bingan:BinGAN",
+    "contrastive-hash": "somscope.models.contrastive_hash:ContrastiveHash",
 }
 
 

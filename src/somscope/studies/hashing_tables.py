@@ -17,6 +17,7 @@ METHODS: dict[str, tuple[str, ...]] = {
     "spectral": CLASSICAL,
     "itq": CLASSICAL,
     "bingan": ("images",),
+    "contrastive-hash": ("images",),
 }
 
 # mAP@1000 as shares, from the table of BinGAN's paper.
