@@ -86,7 +86,10 @@ class Kept(BaseEstimator, ABC):  # type: ignore[misc]
             | {_KEPT + n: a for n, a in self._kept_arrays().items()}
         )
         return write_model(
-            Path(folder), self.model_name, description, {n: np.asarray(a, order="C") for n, a in whole.items()}
+            Path(folder),
+            self.model_name,
+            description,
+            {n: np.asarray(a, order="C") for n, a in whole.items()},
         )
 
     @classmethod

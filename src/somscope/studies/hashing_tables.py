@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["BITS", "FEATURES", "METHODS", "NAME", "PUBLISHED", "TITLE"]
+__all__ = ["BITS", "CLASSICAL", "FEATURES", "METHODS", "NAME", "PUBLISHED", "TITLE"]
 
 NAME = "hashing-cifar10"
 TITLE = "Codes of 16, 32 and 64 bits that find images of the same class, without labels and without pretrained weights"
