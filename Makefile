@@ -1,4 +1,4 @@
-# Plain verbs: setup demo test lint type bench docs. Each installs what it needs first, once.
+# Plain verbs: setup demo test lint type bench ui docs. Each installs what it needs first, once.
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -8,7 +8,7 @@ PIP    := $(BIN)/pip --disable-pip-version-check
 # Every process of the tests gets one thread: there are as many processes as processors.
 TEST_THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: setup demo test lint type bench docs clean
+.PHONY: setup demo test lint type bench ui docs clean
 
 setup: $(VENV)/.installed
 
@@ -45,6 +45,12 @@ bench: setup
 	$(BIN)/python -m benchmarks.deep
 	$(BIN)/python -m benchmarks.somrl
 	$(BIN)/python -m benchmarks.targets
+
+# The page of `somscope look`, built into src/somscope/explorer/static, where it is committed: needs Node 20 or newer.
+ui: setup
+	cd explorer-ui && npm ci --no-audit --no-fund
+	$(BIN)/python -m somscope.explorer.schema > explorer-ui/src/openapi.json
+	cd explorer-ui && npm run types && npm run check && npm run build
 
 docs: $(VENV)/.installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir site

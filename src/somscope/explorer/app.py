@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from importlib.resources import files
 from typing import Annotated, Any
 
@@ -17,7 +18,7 @@ from somscope.explorer.guard import Guard
 from somscope.explorer.live import Live
 from somscope.explorer.notes import LONGEST_NAME, LONGEST_NOTE
 from somscope.explorer.search import Search
-from somscope.explorer.shown import Shown
+from somscope.explorer.shown import Shown, open_shown
 
 __all__ = ["explorer_api", "explorer_app"]
 
@@ -117,15 +118,33 @@ class Progress(BaseModel):
     rows: list[dict[str, float | str | None]]
 
 
-def explorer_api(shown: Shown | None, live: Live | None = None) -> FastAPI:
-    """The application, without the guard before it. shown: None while the run is still being trained."""
-    app = FastAPI(title="somscope explorer", version=somscope.__version__, docs_url=None, redoc_url=None)
-    search = None if shown is None else Search(shown)
+class Opened:
+    """The run that is shown: one that is there, or one that is opened when its training has written it."""
 
-    def ready() -> Shown:
-        if shown is None:
-            raise InputError("the training has not finished: there is no map yet")
-        return shown
+    def __init__(self, shown: Shown | None, live: Live | None) -> None:
+        self._lock, self._live = threading.Lock(), live
+        self._search = None if shown is None else Search(shown)
+
+    @property
+    def search(self) -> Search:
+        """Questions to the run. Raises InputError while there is none."""
+        with self._lock:
+            if self._search is None:
+                if self._live is None or not self._live.finished:
+                    raise InputError("the training has not finished: there is no map yet")
+                self._search = Search(open_shown(self._live.run))
+            return self._search
+
+    @property
+    def shown(self) -> Shown:
+        """The run. Raises InputError while there is none."""
+        return self.search.shown
+
+
+def explorer_api(shown: Shown | None, live: Live | None = None) -> FastAPI:
+    """The application, without the guard before it. shown: None while the run is still being trained (`live`)."""
+    app = FastAPI(title="somscope explorer", version=somscope.__version__, docs_url=None, redoc_url=None)
+    opened = Opened(shown, live)
 
     @app.exception_handler(InputError)
     def refused(request: Request, error: InputError) -> JSONResponse:
@@ -137,27 +156,27 @@ def explorer_api(shown: Shown | None, live: Live | None = None) -> FastAPI:
 
     @app.get("/api/run", responses=_REFUSED)
     def run() -> RunRecord:
-        return RunRecord.model_validate(ready().record())
+        return RunRecord.model_validate(opened.shown.record())
 
     @app.get("/api/items", responses=_BINARY | _REFUSED, response_class=Response)
     def items() -> Response:
-        return Response(ready().items(), media_type=MEDIA_TYPE)
+        return Response(opened.shown.items(), media_type=MEDIA_TYPE)
 
     @app.get("/api/units", responses=_BINARY | _REFUSED, response_class=Response)
     def units() -> Response:
-        return Response(ready().units(), media_type=MEDIA_TYPE)
+        return Response(opened.shown.units(), media_type=MEDIA_TYPE)
 
     @app.get("/api/layers", responses=_BINARY | _REFUSED, response_class=Response)
     def layers() -> Response:
-        return Response(ready().layers(), media_type=MEDIA_TYPE)
+        return Response(opened.shown.layers(), media_type=MEDIA_TYPE)
 
     @app.get("/api/sheet/{name}", responses=_PICTURE | _REFUSED, response_class=Response)
     def sheet(name: str) -> Response:
-        return _picture(ready().sheet(name))
+        return _picture(opened.shown.sheet(name))
 
     @app.get("/api/item/{item}/picture", responses=_PICTURE | _REFUSED, response_class=Response)
     def item_picture(item: Annotated[int, _INDEX]) -> Response:
-        return _picture(ready().item_picture(item))
+        return _picture(opened.shown.item_picture(item))
 
     @app.get("/api/tile/{unit}/{size}/{row}/{column}", responses=_PICTURE | _REFUSED, response_class=Response)
     def tile(
@@ -166,13 +185,12 @@ def explorer_api(shown: Shown | None, live: Live | None = None) -> FastAPI:
         row: Annotated[int, _INDEX],
         column: Annotated[int, _INDEX],
     ) -> Response:
-        thumbnails = ready().thumbnails
+        thumbnails = opened.shown.thumbnails
         return _picture(None if thumbnails is None else thumbnails.tile(unit, size, row, column))
 
     @app.get("/api/item/{item}/like", responses=_REFUSED)
     def like(item: Annotated[int, _INDEX]) -> Alike:
-        ready()
-        return Alike.model_validate(_asked(search).like(item))
+        return Alike.model_validate(opened.search.like(item))
 
     @app.post(
         "/api/place",
@@ -188,20 +206,18 @@ def explorer_api(shown: Shown | None, live: Live | None = None) -> FastAPI:
     async def place(request: Request) -> Response:
         from starlette.concurrency import run_in_threadpool
 
-        ready()
-        found = await run_in_threadpool(_asked(search).place, await request.body())
+        found = await run_in_threadpool(opened.search.place, await request.body())
         return Response(found, media_type=MEDIA_TYPE)
 
     @app.post("/api/decode", responses=_PICTURE | _REFUSED, response_class=Response)
     def decode(mixture: Mixture) -> Response:
-        ready()
         if not all(map(math.isfinite, [*mixture.weights.values(), *mixture.offsets.values()])):
             raise InputError("weights and offsets are finite numbers")
-        return _picture(_asked(search).decode(mixture.weights, mixture.offsets))
+        return _picture(opened.search.decode(mixture.weights, mixture.offsets))
 
     @app.put("/api/notes/{unit}", responses=_REFUSED | {409: {"description": "The file cannot be written."}})
     def note(unit: Annotated[int, _INDEX], entry: NoteRecord) -> dict[str, NoteRecord]:
-        notes = ready().notes
+        notes = opened.shown.notes
         notes.set(unit, entry.name, entry.note)
         return {key: NoteRecord.model_validate(value) for key, value in notes.all().items()}
 
@@ -225,12 +241,6 @@ def explorer_api(shown: Shown | None, live: Live | None = None) -> FastAPI:
 def explorer_app(shown: Shown | None, token: str, hosts: frozenset[str], live: Live | None = None) -> Guard:
     """The whole ASGI application. token: the first part of every address; hosts: what Host may be."""
     return Guard(explorer_api(shown, live), token, hosts)
-
-
-def _asked(search: Search | None) -> Search:
-    if search is None:
-        raise InputError("there is no map yet")
-    return search
 
 
 def _picture(data: bytes | None) -> Response:

@@ -25,6 +25,11 @@ class Live:
         """Whether there is a training that wrote something."""
         return self.file.is_file()
 
+    @property
+    def finished(self) -> bool:
+        """Whether the run is there by now."""
+        return (self.run / "config.json").is_file()
+
     def rows(self, since: int = 0) -> dict[str, Any]:
         """Rows from number `since` on, at most 2,000 evenly chosen, and whether the run is there by now.
 
@@ -41,7 +46,7 @@ class Live:
                     read.append({str(name): _plain(value) for name, value in row.items()})
         read = read[since:]
         read = read[:: -(-len(read) // _MOST_ROWS) or 1]
-        return {"running": self.running, "finished": (self.run / "config.json").is_file(), "rows": read}
+        return {"running": self.running, "finished": self.finished, "rows": read}
 
 
 def _plain(value: Any) -> float | str | None:

@@ -6,7 +6,7 @@ import socket
 import threading
 import webbrowser
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 from somscope.errors import InputError
@@ -67,7 +67,7 @@ class Server:
         """Serve until Ctrl-C; the browser is opened first, as requests wait in the socket."""
         if browse:
             threading.Thread(target=webbrowser.open, args=(self.url,), daemon=True).start()
-        with closing(self._socket):
+        with closing(self._socket), suppress(KeyboardInterrupt):  # which is how it ends
             self._server.run(sockets=[self._socket])
 
     def start(self) -> None:

@@ -1,0 +1,415 @@
+// The state of the page: what was loaded, what is shown, what is chosen; it reads and writes the address.
+import { bounds, placeItems, wholeView, type Mode, type Painted, type Scene, type View } from "../draw/scene";
+import { type Columns } from "./columns";
+import { combine, count, inside, read, write, type Mask } from "./selection";
+import * as server from "./server";
+
+export type Layer = {
+  key: string;
+  title: string;
+  type: "value" | "class" | "cluster" | "word";
+  text: string;
+  unit?: string;
+  low?: number;
+  high?: number;
+  group?: string;
+  words?: string[][];
+};
+export type Tool = "move" | "box" | "lasso" | "probe";
+type LayerMeta = { layers: Layer[]; features: string[][] };
+
+export const MODES: Array<{ mode: Mode; key: string; title: string; text: string }> = [
+  { mode: "prototypes", key: "1", title: "Prototypes", text: "What each unit has learned. Zoom in to see its items." },
+  { mode: "medoids", key: "2", title: "Medoids", text: "The item nearest to each prototype. Zoom in for more." },
+  { mode: "mosaic", key: "3", title: "Mosaic", text: "All items, at their unit; of more than 256 an even choice." },
+  { mode: "dots", key: "4", title: "Dots", text: "Each item as a dot at its unit, in the colour of its label." },
+  { mode: "layer", key: "5", title: "Colours", text: "The layer alone." },
+];
+const MOST_IN_ADDRESS = 6000; // characters
+const UNDOS = 50;
+
+export class Explorer {
+  run: server.RunRecord = $state.raw(null!);
+  scene: Scene = $state.raw(null!);
+  items: Columns = $state.raw(null!);
+  layers: Layer[] = $state.raw([]);
+  layerColumns: Columns<LayerMeta> = $state.raw(null!);
+  notes: Record<string, server.Note> = $state.raw({});
+  view: View = $state.raw({ x: 0, y: 0, scale: 40 });
+  mode: Mode = $state("prototypes");
+  layer: string = $state("");
+  tool: Tool = $state("move");
+  active: number = $state(-1);
+  item: number = $state(-1);
+  mask: Mask = $state.raw(new Uint8Array());
+  undos: Mask[] = $state.raw([]);
+  shape: number[] = $state.raw([]);
+  placed: (server.Placed & { distances: Float32Array; neighbours: number[]; far: number[] }) | null = $state.raw(null);
+  probe: [number, number] | null = $state.raw(null);
+  message: string = $state("");
+  dark: boolean = $state(false);
+  loads: number = $state(0); // pictures that have arrived: drawing again
+  size: [number, number] = $state.raw([800, 600]);
+  idOf: (item: number) => string = () => "";
+  textOf: ((item: number) => string) | null = null;
+  label: Int32Array = new Int32Array();
+  unit: Int32Array = new Int32Array();
+  distance: Float32Array = new Float32Array();
+  percentile: Float32Array = new Float32Array();
+  readonly tiles = new Map<string, HTMLImageElement | null>();
+  private ids: string[] | null = null;
+
+  chosen: number = $derived(count(this.mask));
+  shown: Layer | undefined = $derived(this.layers.find((one) => one.key === this.layer));
+  share: Float32Array | null = $derived.by(() => {
+    if (!this.chosen) return null;
+    const share = new Float32Array(this.scene.x.length);
+    for (let i = 0; i < this.mask.length; i++) share[this.unit[i]] += this.mask[i];
+    return share.map((n, unit) => (this.scene.hits[unit] ? n / this.scene.hits[unit] : 0));
+  });
+  fills: string[] | null = $derived.by(() => this.colours());
+  inks: Uint32Array = $derived.by(() => this.inksOf());
+  painted: Painted = $derived({
+    mode: this.mode,
+    fills: this.fills,
+    inks: this.inks,
+    lines: this.layerColumns.has(`${this.layer}.lines`) ? this.layerColumns.floats(`${this.layer}.lines`) : null,
+    words: this.shown?.words ?? null,
+    names: new Map(Object.entries(this.notes).flatMap(([unit, { name }]) => (name ? [[Number(unit), name]] : []))),
+    chosen: this.chosen ? this.mask : null,
+    share: this.share,
+    active: this.active,
+    item: this.item,
+    found: this.placed ? [this.placed.unit] : [],
+    probe: this.probe,
+    shape: this.shape,
+    dark: this.dark,
+  });
+
+  static async load(): Promise<Explorer> {
+    const one = new Explorer();
+    one.run = await server.loadRun();
+    const [items, units, layers] = await Promise.all([
+      server.loadColumns<Record<string, unknown>>("items"),
+      server.loadColumns<Record<string, unknown>>("units"),
+      server.loadColumns<LayerMeta>("layers"),
+    ]);
+    one.items = items;
+    one.notes = one.run.notes;
+    one.layerColumns = layers;
+    one.layers = layers.meta.layers;
+    one.unit = items.ints("unit");
+    one.label = items.ints("label");
+    one.distance = items.floats("distance");
+    one.percentile = items.floats("percentile");
+    one.idOf = items.texts("id");
+    one.textOf = items.has("text") ? items.texts("text") : null;
+    one.mask = new Uint8Array(one.unit.length);
+    const { lattice, sheets } = one.run;
+    const [x, y, starts, order] = [units.floats("x"), units.floats("y"), units.ints("starts"), items.ints("order")];
+    const hexagonal = lattice.shape === "hexagonal";
+    const [itemX, itemY] = placeItems(x, y, hexagonal, starts, order);
+    one.scene = {
+      x,
+      y,
+      hexagonal,
+      period: lattice.toroidal ? [lattice.period[0], lattice.period[1]] : null,
+      edges: lattice.graph ? [units.ints("edge_a"), units.ints("edge_b")] : null,
+      hits: units.ints("hits"),
+      starts,
+      order,
+      itemX,
+      itemY,
+      sheets: new Map(),
+      sheetSide: sheets.side,
+      sheetColumns: sheets.columns,
+      tile: one.run.thumbnails ? (unit, size, row, column) => one.tile(unit, size, row, column) : null,
+    };
+    const has = (mode: Mode) => mode === "dots" || mode === "layer" || sheets.names.includes(mode);
+    one.mode = MODES.find(({ mode }) => has(mode) && mode !== "dots")!.mode;
+    one.layer = one.layers[0]?.key ?? "";
+    one.neighbours = one.adjacency(units);
+    one.readAddress();
+    void one.loadSheets();
+    return one;
+  }
+
+  modes = () =>
+    MODES.filter(({ mode }) =>
+      mode === "layer" ? true : mode === "dots" ? this.unit.length > 0 : this.run.sheets.names.includes(mode),
+    );
+
+  neighbours: number[][] = [];
+
+  private adjacency(units: Columns): number[][] {
+    const near: number[][] = Array.from(this.scene.x, () => []);
+    const [a, b] = [units.ints("edge_a"), units.ints("edge_b")];
+    a.forEach((from, i) => {
+      near[from].push(b[i]);
+      near[b[i]].push(from);
+    });
+    return near;
+  }
+
+  private async loadSheets(): Promise<void> {
+    const first = this.run.sheets.names.includes(this.mode) ? [this.mode] : [];
+    for (const name of [...first, ...this.run.sheets.names.filter((one) => one !== this.mode)]) {
+      const image = new Image();
+      image.src = server.pictureAddress(`api/sheet/${name}`);
+      await image.decode().then(
+        () => this.scene.sheets.set(name, image),
+        () => (this.message = `The pictures "${name}" could not be loaded.`),
+      );
+      this.loads++;
+    }
+  }
+
+  private tile(unit: number, size: number, row: number, column: number): HTMLImageElement | null {
+    const path = `api/tile/${unit}/${size}/${row}/${column}`;
+    const known = this.tiles.get(path);
+    if (known !== undefined) return known;
+    if (this.tiles.size > 600) this.tiles.clear();
+    this.tiles.set(path, null);
+    const image = new Image();
+    image.src = server.isCopy ? `tiles/${unit}-${size}-${row}-${column}.webp` : path;
+    image.decode().then(
+      () => {
+        this.tiles.set(path, image);
+        this.loads++;
+      },
+      () => undefined,
+    );
+    return null;
+  }
+
+  // Colours -------------------------------------------------------------------------------------------------------
+
+  /** Black cannot be seen on a dark page: there it is white. */
+  classColour = (index: number) => {
+    const colour = this.run.label_colours[index % this.run.label_colours.length];
+    return this.dark && colour === "#000000" ? "#ffffff" : colour;
+  };
+
+  rampColour(value: number, low: number, high: number): string {
+    const { ramp } = this.run;
+    const at = high > low ? (value - low) / (high - low) : 0.5;
+    return ramp[Math.max(0, Math.min(ramp.length - 1, Math.round(at * (ramp.length - 1))))];
+  }
+
+  private colours(): string[] | null {
+    if (this.layer === "query" && this.placed) {
+      const { distances } = this.placed;
+      const [low, high] = [Math.min(...distances), Math.max(...distances)];
+      return Array.from(distances, (value) => this.rampColour(low + high - value, low, high));
+    }
+    const layer = this.shown;
+    if (!layer || layer.type === "word") return null;
+    if (layer.type === "value") {
+      const [low, high] = [layer.low ?? 0, layer.high ?? 1];
+      return Array.from(this.layerColumns.floats(layer.key), (v) => (Number.isNaN(v) ? "" : this.rampColour(v, low, high)));
+    }
+    const purity = this.layerColumns.floats(`${layer.key}.purity`);
+    return Array.from(this.layerColumns.ints(layer.key), (index, unit) => {
+      if (index < 0) return "";
+      return layer.type === "class" ? pale(this.classColour(index), purity[unit]) : this.classColour(index);
+    });
+  }
+
+  private inksOf(): Uint32Array {
+    const word = (colour: string) =>
+      (0xff000000 |
+        (parseInt(colour.slice(5, 7), 16) << 16) |
+        (parseInt(colour.slice(3, 5), 16) << 8) |
+        parseInt(colour.slice(1, 3), 16)) >>>
+      0;
+    const byLabel = this.run.label_names.length > 0;
+    const classes = this.run.label_colours.map((_, index) => word(this.classColour(index)));
+    const ramp = this.run.ramp.map(word);
+    const none = word(this.dark ? "#8a8f98" : "#5f6670");
+    return Uint32Array.from(this.unit, (_, i) => {
+      if (byLabel) return this.label[i] < 0 ? none : classes[this.label[i] % classes.length];
+      return ramp[Math.round((this.percentile[i] / 100) * (ramp.length - 1))];
+    });
+  }
+
+  // Choosing ------------------------------------------------------------------------------------------------------
+
+  choose(found: Mask, how: "replace" | "add" | "toggle" = "replace"): void {
+    this.undos = [...this.undos.slice(1 - UNDOS), this.mask];
+    this.mask = combine(this.mask, found, how);
+    this.writeAddress();
+  }
+
+  undo(): void {
+    const last = this.undos.at(-1);
+    if (!last) return;
+    this.undos = this.undos.slice(0, -1);
+    this.mask = last;
+    this.writeAddress();
+  }
+
+  /** The items for which a test holds. */
+  where = (test: (item: number) => boolean): Mask => Uint8Array.from(this.unit, (_, i) => (test(i) ? 1 : 0));
+
+  pick(unit: number, how: "replace" | "toggle" = "replace"): void {
+    this.activate(unit);
+    if (unit >= 0) this.choose(this.where((i) => this.unit[i] === unit), how);
+  }
+
+  activate(unit: number): void {
+    this.active = unit;
+    this.item = -1;
+    this.writeAddress();
+  }
+
+  within(polygon: number[], how: "replace" | "add"): void {
+    const { x, y, itemX, itemY } = this.scene;
+    if (this.mode === "mosaic" || this.mode === "dots") {
+      this.choose(this.where((i) => inside(itemX[i], itemY[i], polygon)), how);
+      return;
+    }
+    const units = Array.from(x, (_, unit) => inside(x[unit], y[unit], polygon));
+    this.choose(this.where((i) => units[this.unit[i]]), how);
+  }
+
+  /** All items of the units that hold a chosen one, and of their neighbours. */
+  grow(): void {
+    const units = new Set<number>(this.chosen ? [] : this.active >= 0 ? [this.active] : []);
+    this.mask.forEach((one, i) => one && units.add(this.unit[i]));
+    const wider = new Set([...units].flatMap((unit) => [unit, ...this.neighbours[unit]]));
+    this.choose(this.where((i) => wider.has(this.unit[i])));
+  }
+
+  invert = () => this.choose(this.mask.map((one) => 1 - one));
+  clear = () => this.choose(new Uint8Array(this.unit.length));
+
+  /** Items whose id, label or text holds all words; how many. */
+  find(text: string): number {
+    const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+    if (!words.length) return 0;
+    this.ids ??= Array.from(this.unit, (_, i) =>
+      [this.idOf(i), this.labelOf(i), this.textOf?.(i) ?? ""].join("\n").toLowerCase(),
+    );
+    const found = this.where((i) => words.every((word) => this.ids![i].includes(word)));
+    this.choose(found);
+    return this.chosen;
+  }
+
+  labelOf = (item: number) => this.run.label_names[this.label[item]] ?? "";
+  membersOf = (unit: number) => this.scene.order.subarray(this.scene.starts[unit], this.scene.starts[unit + 1]);
+
+  // Asking --------------------------------------------------------------------------------------------------------
+
+  async place(image: Blob): Promise<void> {
+    this.message = "Looking for the place of this image …";
+    try {
+      const found = await server.place(image);
+      const neighbours = [...found.ints("neighbours")];
+      const far = [...found.floats("neighbour_distance")];
+      this.placed = { ...found.meta, distances: found.floats("distance"), neighbours, far };
+      this.activate(found.meta.unit);
+      this.layer = "query";
+      this.message = "";
+    } catch (error) {
+      this.message = (error as Error).message;
+    }
+  }
+
+  forget(): void {
+    this.placed = null;
+    this.layer = this.layers[0]?.key ?? "";
+  }
+
+  async note(unit: number, note: server.Note): Promise<void> {
+    try {
+      this.notes = await server.setNote(unit, note);
+      this.message = "Saved beside the run.";
+    } catch (error) {
+      this.message = (error as Error).message;
+    }
+  }
+
+  /** Weights of the units around a place: 1 / squared distance of the nearest four. */
+  weightsAt(x: number, y: number): Record<number, number> {
+    const far = Array.from(this.scene.x, (ux, unit) => [(ux - x) ** 2 + (this.scene.y[unit] - y) ** 2, unit]);
+    const near = far.sort((a, b) => a[0] - b[0]).slice(0, 4);
+    if (near[0][0] < 1e-4) return { [near[0][1]]: 1 };
+    // Fades to nothing at the distance of the fourth, so that nothing jumps when it becomes another.
+    const edge = Math.sqrt(near[near.length - 1][0]) + 1e-9;
+    const weight = (squared: number) => Math.max(0, 1 / Math.sqrt(squared) - 1 / edge) ** 2;
+    const weights = near.map(([squared, unit]) => [unit, weight(squared)] as const).filter(([, w]) => w > 0);
+    return Object.fromEntries(weights.length ? weights : [[near[0][1], 1]]);
+  }
+
+  // The address ---------------------------------------------------------------------------------------------------
+
+  whole = true; // the whole map is shown, whatever the size of its box
+
+  fit(): void {
+    this.whole = true;
+    this.view = wholeView(this.scene, ...this.size);
+  }
+
+  zoom(factor: number, x = this.size[0] / 2, y = this.size[1] / 2): void {
+    const [width, height] = this.size;
+    const whole = wholeView(this.scene, width, height).scale;
+    const scale = Math.max(whole * 0.6, Math.min(6000, this.view.scale * factor));
+    const [atX, atY] = [this.view.x + (x - width / 2) / this.view.scale, this.view.y + (y - height / 2) / this.view.scale];
+    this.move(atX - (x - width / 2) / scale, atY - (y - height / 2) / scale, scale);
+  }
+
+  move(x: number, y: number, scale = this.view.scale): void {
+    const [left, right, top, bottom] = bounds(this.scene);
+    this.whole = false;
+    this.view = { x: Math.max(left, Math.min(right, x)), y: Math.max(top, Math.min(bottom, y)), scale };
+    this.writeAddress();
+  }
+
+  private timer = 0;
+
+  writeAddress(): void {
+    clearTimeout(this.timer);
+    this.timer = window.setTimeout(() => {
+      const { x, y, scale } = this.view;
+      const parts = new URLSearchParams({ mode: this.mode, layer: this.layer });
+      if (!this.whole) parts.set("view", [x, y, scale].map((value) => value.toFixed(2)).join(","));
+      if (this.active >= 0) parts.set("unit", String(this.active));
+      if (this.item >= 0) parts.set("item", String(this.item));
+      const chosen = this.chosen ? write(this.mask) : "";
+      if (chosen && chosen.length <= MOST_IN_ADDRESS) parts.set("items", chosen);
+      history.replaceState(null, "", `#${parts}`);
+    }, 150);
+  }
+
+  private readAddress(): void {
+    const parts = new URLSearchParams(location.hash.slice(1));
+    const mode = parts.get("mode");
+    if (this.modes().some((one) => one.mode === mode)) this.mode = mode as Mode;
+    const layer = parts.get("layer") ?? "";
+    if (layer === "none" || this.layers.some((one) => one.key === layer)) this.layer = layer;
+    const place = (parts.get("view") ?? "").split(",").map(Number);
+    if (place.length === 3 && place.every(Number.isFinite)) {
+      this.view = { x: place[0], y: place[1], scale: Math.max(4, Math.min(6000, place[2])) };
+      this.whole = false;
+    }
+    const index = (name: string, end: number) => {
+      const value = Number(parts.get(name) ?? -1);
+      return Number.isInteger(value) && value < end ? value : -1;
+    };
+    this.active = index("unit", this.scene.x.length);
+    this.item = index("item", this.unit.length);
+    if (parts.has("items")) this.mask = read(parts.get("items")!, this.unit.length);
+  }
+}
+
+/** A colour mixed with white: the smaller the share, the paler. */
+export function pale(colour: string, share: number): string {
+  const mix = (i: number) => {
+    const value = parseInt(colour.slice(i, i + 2), 16);
+    return Math.round(255 - (255 - value) * (0.25 + 0.75 * share)).toString(16).padStart(2, "0");
+  };
+  return `#${mix(1)}${mix(3)}${mix(5)}`;
+}
+
+export const number = (value: number): string =>
+  Number.isInteger(value) && Math.abs(value) < 1e9 ? value.toLocaleString("en") : Number(value.toPrecision(3)).toString();

@@ -1,0 +1,71 @@
+// What leaves the page: tables and pictures, made here, downloaded by the browser.
+import { svgOf } from "../draw/svg";
+import type { Explorer } from "./explorer.svelte";
+
+function download(name: string, content: Blob): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(content);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+/** A field as RFC 4180 writes it; what a spreadsheet would take for a formula begins with an apostrophe. */
+function field(text: string): string {
+  const safe = /^[=+\-@\t\r]/.test(text) && !/^-?[\d.]+(e[+-]?\d+)?$/i.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
+/** The chosen items, or all: id, unit, its name, distance, percentile, label. */
+export function csvOf(explorer: Explorer): string {
+  const rows = ["id,unit,unit_name,distance,percentile,label"];
+  for (let item = 0; item < explorer.unit.length; item++) {
+    if (explorer.chosen && !explorer.mask[item]) continue;
+    const unit = explorer.unit[item];
+    const values = [
+      explorer.idOf(item),
+      String(unit),
+      explorer.notes[unit]?.name ?? "",
+      String(explorer.distance[item]),
+      explorer.percentile[item].toFixed(2),
+      explorer.labelOf(item),
+    ];
+    rows.push(values.map(field).join(","));
+  }
+  return `${rows.join("\r\n")}\r\n`;
+}
+
+const base = (explorer: Explorer) => explorer.run.folder.replace(/[^\w.-]+/g, "-") || "map";
+
+export function exportCsv(explorer: Explorer): void {
+  const name = `${base(explorer)}-${explorer.chosen ? "selection" : "items"}.csv`;
+  download(name, new Blob([csvOf(explorer)], { type: "text/csv;charset=utf-8" }));
+}
+
+export function exportPng(explorer: Explorer): void {
+  const canvas = document.getElementById("canvas") as HTMLCanvasElement;
+  const whole = document.createElement("canvas");
+  [whole.width, whole.height] = [canvas.width, canvas.height];
+  const pen = whole.getContext("2d")!;
+  pen.fillStyle = explorer.dark ? "#16181c" : "#ffffff";
+  pen.fillRect(0, 0, whole.width, whole.height);
+  pen.drawImage(canvas, 0, 0);
+  try {
+    whole.toBlob((picture) => picture && download(`${base(explorer)}.png`, picture), "image/png");
+  } catch {
+    explorer.message = "This copy shows pictures from other files: the browser does not let them be saved again.";
+  }
+}
+
+export function exportSvg(explorer: Explorer): void {
+  const sheet = explorer.scene.sheets.get(explorer.mode);
+  let address = "";
+  if (sheet) {
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [sheet.naturalWidth, sheet.naturalHeight];
+    canvas.getContext("2d")!.drawImage(sheet, 0, 0);
+    address = canvas.toDataURL("image/png");
+  }
+  const text = svgOf(explorer.scene, explorer.painted, address, `${explorer.run.name}: ${explorer.shown?.title ?? ""}`);
+  download(`${base(explorer)}.svg`, new Blob([text], { type: "image/svg+xml" }));
+}
