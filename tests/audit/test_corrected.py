@@ -151,7 +151,7 @@ def test_spaces() -> None:
 
     assert space_name(brightness) == "brightness"
     assert embed(brightness, images)[0].shape[0] == 12
-    with pytest.raises(InputError, match="allowed: pixels, downscaled, conv, hog, run:FOLDER"):
+    with pytest.raises(InputError, match="allowed: pixels, downscaled, conv, hog, run:FOLDER, features:FILE"):
         embed("pixel", images)
     with pytest.raises(InputError, match="gave an array of shape"):
         embed(lambda pixels: pixels, images)
@@ -184,3 +184,17 @@ def test_the_space_of_a_run(tmp_path) -> None:
     expected = run.model().transform(images.reshape(40, -1) / np.float32(255))
     gaps = np.linalg.norm(expected[:, None] - expected[None], axis=2)
     np.testing.assert_allclose(np.linalg.norm(features[:, None] - features[None], axis=2), gaps, atol=1e-3)
+
+
+def test_the_space_of_the_run_of_a_deep_map(tmp_path) -> None:
+    from somscope import map_collection, open_collection
+
+    images = blobs(40, 0)
+    small = {"grid": (2, 2), "hidden": (8,), "latent_dim": 3, "n_steps": 4, "finish": "none", "device": "cpu"}
+    run = map_collection(open_collection(images), tmp_path / "run", "desom", small)
+    codes = run.model().encode(open_collection(images))
+    coloured = np.random.default_rng(3).integers(0, 256, (6, 20, 16, 1), dtype=np.uint8)  # of another shape
+    first, second = embed(f"run:{run.path}", images, coloured)
+    expected = np.linalg.norm(codes[:, None] - codes[None], axis=2)
+    np.testing.assert_allclose(np.linalg.norm(first[:, None] - first[None], axis=2), expected, atol=1e-4)
+    assert second.shape == (6, 3)

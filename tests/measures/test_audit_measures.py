@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.linalg import sqrtm
 from scipy.stats import false_discovery_control, fisher_exact, spearmanr
 from sklearn.linear_model import Ridge
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 
 from somscope.errors import InputError
 from somscope.measures.composition import unit_composition
+from somscope.measures.frechet import frechet_distance, kernel_distance
 from somscope.measures.manifolds import precision_recall
 from somscope.measures.pairing import cross_distances, linear_cka, mantel, retrieval
 from somscope.measures.partitions import permuted_agreement, variation_of_information
@@ -253,3 +255,34 @@ def test_composition_keeps_its_level_of_false_calls() -> None:
 def test_shapes_are_checked() -> None:
     with pytest.raises(InputError, match=r"allowed: \(n, d\)"):
         cross_distances(np.zeros((2, 3)), np.zeros((2, 4)))
+
+
+@pytest.mark.parametrize(("n", "m"), [(40, 30), (5, 30), (4, 3)])
+def test_frechet_and_kernel_distance_against_their_formulas(n: int, m: int) -> None:
+    """Also with fewer items than features, where the covariances are singular."""
+    rng = RNG(2)
+    x, y = rng.normal(size=(n, 8)) @ rng.normal(size=(8, 8)), rng.normal(size=(m, 8)) + 1
+    c1, c2 = np.cov(x, rowvar=False), np.cov(y, rowvar=False)
+    gap = x.mean(0) - y.mean(0)
+    ridge = 1e-9 * np.eye(8)  # a root of a singular product
+    expected = gap @ gap + np.trace(c1 + c2 - 2 * sqrtm((c1 + ridge) @ (c2 + ridge)).real)
+    assert frechet_distance(x, y) == pytest.approx(expected, rel=1e-3)
+    assert frechet_distance(x, x) == pytest.approx(0, abs=1e-6)
+    assert frechet_distance(x, x + 2) == pytest.approx(32)
+
+    def k(a: np.ndarray, b: np.ndarray) -> float:
+        return (sum(a * b) / 8 + 1) ** 3
+
+    def mean(a: np.ndarray, b: np.ndarray, same: bool) -> float:
+        return np.mean([k(p, q) for i, p in enumerate(a) for j, q in enumerate(b) if not (same and i == j)])
+
+    assert kernel_distance(x, y) == pytest.approx(mean(x, x, True) + mean(y, y, True) - 2 * mean(x, y, False))
+    with pytest.raises(InputError, match="two items or more"):
+        frechet_distance(x[:1], y)
+
+
+def test_kernel_distance_is_unbiased() -> None:
+    rng = RNG(3)
+    found = [kernel_distance(rng.normal(size=(10, 4)), rng.normal(size=(10, 4))) for _ in range(400)]
+    assert abs(np.mean(found)) < 3 * np.std(found) / 20
+    assert min(found) < 0

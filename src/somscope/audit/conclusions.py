@@ -53,6 +53,11 @@ def distrust(findings: Sequence[Finding], numbers: Sequence[Number], spaces: Seq
     said += [
         finding.text for finding in findings if finding.check == "too few" and finding.severity == "note"
     ]
+    if any(number.measure == "FID" and number.n < 10_000 for number in numbers):
+        said.append(
+            "FID is biased: of fewer than about 10,000 images it is too large, the more so the fewer. Compare it only "
+            "between generators with the same number of images; KID has no such bias."
+        )
     ceilings = [
         n.ceiling for n in numbers if n.measure == "ami" and n.ceiling is not None and n.ceiling == n.ceiling
     ]

@@ -18,10 +18,11 @@ from somscope.audit.agreement import (
 )
 from somscope.audit.detection import JointMap, composition_of, detect, joint_map, joint_numbers
 from somscope.audit.examples import Examples, Reason, strongest, why_pairs_meet
+from somscope.audit.feature_files import inception_numbers, read_features
 from somscope.audit.images import AuditImages
 from somscope.audit.numbers import How, Number, with_q
 from somscope.audit.prototypes import Prototypes, compare_prototypes
-from somscope.audit.spaces import Space, embed, space_name
+from somscope.audit.spaces import Space, embed, file_of, space_name, turned
 from somscope.maps.lattice import Lattice
 from somscope.measures.composition import Composition
 from somscope.progress import track
@@ -83,9 +84,16 @@ def corrected(
     numbers: list[Number] = []
     results = []
     for space in spaces:
-        parts = images.parts()
-        embedded = dict(zip(parts, embed(space, *parts.values()), strict=True))
         how = How(space_name(space), permutations, seed, intervals=not quick)
+        parts = images.parts()
+        if file := file_of(space):
+            inception = how.space.startswith("inception:")
+            given = read_features(file, images, inception=inception)
+            embedded = dict(zip(given, turned(*given.values()), strict=True))
+            if inception:
+                numbers += inception_numbers(given["target"], given["generated"], how, paired=images.paired)
+        else:
+            embedded = dict(zip(parts, embed(space, *parts.values()), strict=True))
         found, result = _in_space(embedded, images.paired, n_seeds, how)
         numbers += found
         if not quick:

@@ -5,6 +5,7 @@ downscaled  averages over at most 16 x 16 blocks: colours and layout, no texture
 conv        a fixed convolutional net whose weights are random (seed 0) and never trained
 hog         histograms of oriented gradients (Dalal & Triggs 2005): edges and their layout, no colour
 run:FOLDER  the code that the model of a somscope run gives (of a plain map: the distances to its prototypes)
+features:FILE, inception:FILE  vectors that were computed elsewhere, see `somscope.audit.feature_files`
 or any callable (n, H, W, C) uint8 -> (n, d).
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,7 +23,7 @@ from PIL import Image
 from somscope.audit.rotation import rotate
 from somscope.errors import InputError, closest
 
-__all__ = ["NAMED_SPACES", "Space", "downscaled", "embed", "space_name"]
+__all__ = ["NAMED_SPACES", "Space", "downscaled", "embed", "file_of", "space_name", "turned"]
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
@@ -36,7 +38,16 @@ _ROTATED = 3000  # items: beyond, an (n, n) product costs more than long vectors
 
 def space_name(space: Space) -> str:
     """What numbers in this space are labelled with."""
-    return space if isinstance(space, str) else getattr(space, "__name__", type(space).__name__)
+    if not isinstance(space, str):
+        return str(getattr(space, "__name__", type(space).__name__))
+    kind = space.partition(":")[0]
+    return f"{kind}:{Path(space.removeprefix(kind + ':')).name}" if file_of(space) else space
+
+
+def file_of(space: Space) -> str | None:
+    """The file of features:FILE or inception:FILE; None for other spaces."""
+    kind, colon, file = space.partition(":") if isinstance(space, str) else ("", "", "")
+    return file if colon and kind in ("features", "inception") else None
 
 
 def embed(space: Space, *sets: Pixels) -> tuple[Floats, ...]:
@@ -44,7 +55,11 @@ def embed(space: Space, *sets: Pixels) -> tuple[Floats, ...]:
 
     Raises InputError for an unknown name, and for a callable that does not return one finite row for each image.
     """
-    parts = [_features(space, pixels) for pixels in sets]
+    return turned(*(_features(space, pixels) for pixels in sets))
+
+
+def turned(*parts: NDArray[Any]) -> tuple[Floats, ...]:
+    """Features of all sets in few dimensions, where that changes no distance."""
     if sum(len(part) for part in parts) <= _ROTATED:
         return rotate(*parts)
     return tuple(np.asarray(part.reshape(len(part), -1), dtype=np.float64) for part in parts)
@@ -56,7 +71,7 @@ def _features(space: Space, pixels: Pixels) -> NDArray[Any]:
     if space.startswith("run:"):
         return _checked(space, _of_run(space.removeprefix("run:"), pixels), len(pixels))
     if space not in NAMED_SPACES:
-        allowed = [*NAMED_SPACES, "run:FOLDER"]
+        allowed = [*NAMED_SPACES, "run:FOLDER", "features:FILE", "inception:FILE"]
         raise InputError(
             f"space={space!r} is not known; allowed: {', '.join(allowed)}, or a function{closest(space, allowed)}"
         )

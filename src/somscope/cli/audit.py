@@ -33,7 +33,10 @@ def audit_command(
     ] = "corrected",
     spaces: Annotated[
         str | None,
-        typer.Option(help="Separated by commas: pixels, downscaled, conv, hog, run:FOLDER. Default: pixels."),
+        typer.Option(
+            help="Separated by commas: pixels, downscaled, conv, hog, run:FOLDER, features:FILE, inception:FILE. "
+            "Default: pixels, or downscaled of more than 3,000 images."
+        ),
     ] = None,
     image_size: Annotated[
         str | None, typer.Option(help="Pixels, such as 128 or 96x128. Default: as most are, at most 256.")

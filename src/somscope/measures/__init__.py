@@ -14,6 +14,7 @@ from somscope.measures.clustering import (
 from somscope.measures.composition import Composition, unit_composition
 from somscope.measures.density import p_matrix, pareto_radius, u_star_matrix
 from somscope.measures.descriptions import DESCRIPTIONS, Description
+from somscope.measures.frechet import frechet_distance, kernel_distance
 from somscope.measures.function import TopographicFunction, topographic_function
 from somscope.measures.manifolds import precision_recall
 from somscope.measures.matrices import edge_distances, u_matrix
@@ -77,11 +78,13 @@ __all__ = [
     "distance_counts",
     "distortion",
     "edge_distances",
+    "frechet_distance",
     "gaussian_neighbourhood",
     "grouped_average_precision",
     "hits",
     "homogeneity",
     "item_distances",
+    "kernel_distance",
     "kruskal_shepard",
     "linear_cka",
     "mantel",

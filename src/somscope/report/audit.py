@@ -59,6 +59,8 @@ MEASURES = {
         "Share of images whose nearest neighbour is of their kind. 0.5: cannot tell.",
     ),
     "mmd": ("MMD", "Distance of the two distributions under a Gaussian kernel, squared."),
+    "FID": ("FID", "Fréchet distance of Inception features; biased upwards for few images."),
+    "KID": ("KID", "Kernel distance of Inception features, unbiased: may fall below 0."),
     "precision": (
         "precision",
         "Share of generated images that lie among the real ones. Tested for being low.",
