@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from somscope.models.ae_som import AESOM as AESOM
     from somscope.models.aec import AEC as AEC
     from somscope.models.bingan import BinGAN as BinGAN
-    from somscope.models.contrastive_som import ContrastiveSOM as ContrastiveSOM
     from somscope.models.contrastive_hash import ContrastiveHash as ContrastiveHash
+    from somscope.models.contrastive_som import ContrastiveSOM as ContrastiveSOM
     from somscope.models.conv_desom import ConvDESOM as ConvDESOM
     from somscope.models.dc_somrl import DCSOMRL as DCSOMRL
     from somscope.models.dcn import DCN as DCN
@@ -111,8 +111,8 @@ __all__ = [
     "BinGAN",
     "CodeIndex",
     "Collection",
-    "ContrastiveSOM",
     "ContrastiveHash",
+    "ContrastiveSOM",
     "ConvDESOM",
     "DeepNeuralMap",
     "Lattice",
