@@ -11,7 +11,7 @@ from somscope.audit import from_arrays
 from somscope.audit.agreement import matched_share
 from somscope.audit.corrected import chosen_grids, corrected
 from somscope.audit.maps import shared_start, train
-from somscope.audit.numbers import half_sample_interval
+from somscope.audit.numbers import Number, half_sample_interval, with_q
 from somscope.audit.spaces import embed, space_name
 from somscope.errors import InputError
 from somscope.maps.batch import batch_step
@@ -198,3 +198,19 @@ def test_the_space_of_the_run_of_a_deep_map(tmp_path) -> None:
     expected = np.linalg.norm(codes[:, None] - codes[None], axis=2)
     np.testing.assert_allclose(np.linalg.norm(first[:, None] - first[None], axis=2), expected, atol=1e-4)
     assert second.shape == (6, 3)
+
+
+def test_false_discoveries_are_controlled_question_by_question() -> None:
+    """Twenty true answers about pairs do not lend their strength to one about the whole."""
+
+    def number(measure: str, comparison: str, p: float | None) -> Number:
+        return Number(measure, comparison, "pixels", "", 50, 1, 99, 0.5, p=p)
+
+    pairs = [number("mantel", "target-generated", 0.01)] * 18
+    pairs += [number("retrieval", "generated-target", 0.01), number("pairs together", "real-generated", 0.01)]
+    whole = [number("mmd", "real-generated", 0.04), number("1-nn", "real-generated", 0.9)]
+    other = [number("mantel", "source-generated", 0.04), number("FID", "real-generated", None)]
+    found = with_q([*pairs, *whole, *other])
+    assert [one.q for one in found[:20]] == pytest.approx([0.01] * 20)
+    assert [one.q for one in found[20:23]] == pytest.approx([0.08, 0.9, 0.04])
+    assert found[23].q is None

@@ -57,7 +57,7 @@ class SpaceResult:
 
 @dataclass(frozen=True, eq=False)
 class Corrected:
-    """All numbers, with q over all of them, and the maps of each space."""
+    """All numbers, with q over those of one question, and the maps of each space."""
 
     numbers: list[Number]
     spaces: list[SpaceResult]

@@ -55,7 +55,7 @@ class Number:
     comparison: such as "source-generated". space, grid ("" where no map is involved), n (items of a set), seeds and
     permutations say how it was made. value: mean over seeds. chance, chance_std: of the value under permutations.
     p: one-sided, that chance gives at least (for `vi`: at most) the value; q: the same after control of the false
-    discovery rate over the audit (Benjamini-Hochberg). effect: (value - chance) / chance_std, signed so that more is
+    discovery rate over its family (Benjamini-Hochberg). effect: (value - chance) / chance_std, signed so that more is
     more of what is tested. low, high: 95 % interval from half samples. ceiling: what two seeds on identical images
     reach. seed_std: deviation between seeds. None: does not apply.
     """
@@ -77,6 +77,21 @@ class Number:
     high: float | None = None
     ceiling: float | None = None
     seed_std: float | None = None
+
+    @property
+    def family(self) -> str:
+        """What is asked: "difference" (of real and generated images as a whole), or the two sets compared in pairs.
+
+        Numbers of one question share the control of false discoveries. Over all questions at once, many true answers
+        to one would raise the rate of false ones to another.
+        """
+        if self.measure == "pairs together":
+            return "generated-target"
+        return (
+            "difference"
+            if self.comparison == "real-generated"
+            else "-".join(sorted(self.comparison.split("-")))
+        )
 
     @property
     def significant(self) -> bool:
@@ -163,8 +178,12 @@ def interval_of(halved: ArrayLike, value: float) -> tuple[float, float]:
 
 
 def with_q(numbers: Sequence[Number]) -> list[Number]:
-    """The numbers with q, over all that have a p."""
-    q = benjamini_hochberg([np.nan if number.p is None else number.p for number in numbers])
+    """The numbers with q, over all of a family that have a p."""
+    p = np.array([np.nan if number.p is None else number.p for number in numbers])
+    families = np.array([number.family for number in numbers])
+    q = np.full(len(numbers), np.nan)
+    for family in set(families.tolist()):
+        q[families == family] = benjamini_hochberg(p[families == family])
     return [
         replace(number, q=None if np.isnan(value) else float(value))
         for number, value in zip(numbers, q, strict=True)

@@ -54,7 +54,6 @@ _SEEDS = 2
 _SHARED, _OWN = 14.0, 8.0  # grey levels
 _MIDDLES = 128.0 + 30.0 * hadamard(16)[1:10]  # (9, 16); the last is the invented mode
 _MODES = 8
-_WHOLE = "real-generated"
 
 
 class Planted(NamedTuple):
@@ -133,8 +132,8 @@ def audit_power(
 def _one(planted: Planted, seed: int, permutations: int) -> dict[str, bool]:
     """What one audit found: of the whole, and each number by itself."""
     result = corrected(planted.images, ["pixels"], _SEEDS, permutations, seed, quick=True)
-    whole = [number for number in result.numbers if _is_whole(number)]
-    pairing = [number for number in result.numbers if not _is_whole(number)]
+    whole = [number for number in result.numbers if number.family == "difference"]
+    pairing = [number for number in result.numbers if number.family != "difference"]
     regions, right = _regions(result.spaces[0], planted)
     return {
         "pairing": any(number.significant for number in pairing),
@@ -143,10 +142,6 @@ def _one(planted: Planted, seed: int, permutations: int) -> dict[str, bool]:
         "right region": right,
         **{f"p {_key(number)}": (number.p or 1.0) <= ALPHA for number in result.numbers},
     }
-
-
-def _is_whole(number: Number) -> bool:
-    return number.comparison == _WHOLE and number.measure != "pairs together"
 
 
 def _key(number: Number) -> str:

@@ -37,7 +37,8 @@ NOTES = (
 LEGEND = (
     "As published: mean over the seeds ± standard deviation, in brackets the paper's number, then chance (the same"
     " maps with shuffled pairs). Corrected: the value, * where q is at most 0.05 after control of the false discovery "
-    "rate over the set's numbers, and in brackets chance; intervals, effects and ceilings are in the file."
+    "rate over the set's numbers that ask the same, and in brackets chance; intervals, effects and ceilings are in the "
+    "file."
 )
 Say = Callable[[str], None]
 
