@@ -166,3 +166,27 @@ def test_options_of_a_lattice_do_not_apply(tmp_path):
     )
     assert result.exit_code != 0
     assert "--grid does not apply to --model somrl" in str(result.output) + str(result.exception)
+
+
+def test_the_relevances_of_a_run_are_shown(photos, table, tmp_path):
+    run, _ = photos
+    new = make_photos(tmp_path / "new", 12)
+    result = invoke("relevance", run.path, "-o", tmp_path / "out", "--data", new)
+    assert result.exit_code == 0, result.output
+    numbers = json.loads((tmp_path / "out" / "relevance.json").read_text())
+    assert numbers["n_units"] == run.lattice.n_units
+    assert sum(numbers["share_of_relevances"]) == pytest.approx(1.0)
+    assert 0 < numbers["units_compared"] <= numbers["n_units"]
+    assert numbers["perturbation_ratio"] > 0
+    written = {path.stem for path in (tmp_path / "out").iterdir()}
+    assert written >= {"relevances", "perturbation", "traversal", "nearest_unseen", "tsne"}
+    assert invoke("relevance", table).exit_code == 0
+    assert {path.name for path in (table / "relevance").iterdir()} == {"relevances.png", "relevance.json"}
+
+
+def test_a_run_without_relevances_is_refused(tmp_path):
+    made = invoke("map", make_table(tmp_path / "t.csv"), "--columns", "a,b", "-o", tmp_path / "run")
+    assert made.exit_code == 0
+    result = invoke("relevance", tmp_path / "run")
+    assert result.exit_code == 2
+    assert "has no relevances" in result.output + result.stderr

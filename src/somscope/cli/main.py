@@ -7,7 +7,20 @@ from typing import Annotated
 import typer
 
 import somscope
-from somscope.cli import assign, audit, cluster, codes, data, demo, look, pairs, report, study, translate
+from somscope.cli import (
+    assign,
+    audit,
+    cluster,
+    codes,
+    data,
+    demo,
+    look,
+    pairs,
+    relevance,
+    report,
+    study,
+    translate,
+)
 from somscope.cli import map as map_
 from somscope.cli.console import OUT
 from somscope.cli.group import SomscopeGroup
@@ -27,6 +40,7 @@ app.command("cluster")(cluster.cluster_command)
 app.command("assign")(assign.assign_command)
 app.command("audit")(audit.audit_command)
 app.command("report")(report.report_command)
+app.command("relevance")(relevance.relevance_command)
 app.command("look")(look.look_command)
 app.command("demo")(demo.demo_command)
 app.command("codes")(codes.codes_command)

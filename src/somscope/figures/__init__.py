@@ -9,6 +9,7 @@ from somscope.figures.cluster_figures import centre_pictures_figure, cluster_siz
 from somscope.figures.clusters import unit_clusters_figure
 from somscope.figures.curves import training_curves_figure
 from somscope.figures.density import p_matrix_figure
+from somscope.figures.embedding import embedding_figure, tsne_places
 from somscope.figures.errors import error_layers_figure
 from somscope.figures.graph import graph_figure, relevance_figure
 from somscope.figures.hits import hits_figure
@@ -27,6 +28,7 @@ __all__ = [
     "component_planes_figure",
     "count_classes",
     "draw_units",
+    "embedding_figure",
     "error_layers_figure",
     "expanded_u_matrix_figure",
     "graph_figure",
@@ -39,6 +41,7 @@ __all__ = [
     "save_figure",
     "training_curves_figure",
     "transitions_figure",
+    "tsne_places",
     "u_matrix_figure",
     "unit_clusters_figure",
 ]

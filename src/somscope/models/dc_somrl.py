@@ -72,7 +72,9 @@ class DCSOMRLModule(DeepModule):
     def encode(self, items: Tensor) -> Tensor:
         """(b, ...) -> (b, L) codes in (0, 1)."""
         raw = self.net.encode((items.flatten(1) - self.shift) / self.scale)
-        return torch.sigmoid(raw.double()).to(raw.dtype)  # in float32 the last digit depends on an item's place
+        return torch.sigmoid(raw.double()).to(
+            raw.dtype
+        )  # in float32 the last digit depends on an item's place
 
     def decode(self, codes: Tensor) -> Tensor:
         return self.net.decode(codes) * self.scale + self.shift

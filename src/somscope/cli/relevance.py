@@ -1,0 +1,205 @@
+"""somscope relevance: what the relevances of a growing map mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from somscope.cli.console import OUT, say_note
+from somscope.errors import RunError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from somscope.data import Collection
+    from somscope.runs import Run
+
+__all__ = ["relevance_command"]
+
+_MOST_UNITS = 8  # in a figure, those with most items
+_MOST_ITEMS = 3000  # laid out by t-SNE
+_FRESH = 0.999  # relevances from here on are those of dimensions that were never updated
+_SHOWN = (
+    ("below 0.3", -1.0, 0.3),
+    ("below 0.4", -1.0, 0.4),
+    ("below 0.5", -1.0, 0.5),
+    ("above 0.6", 0.6, 2.0),
+)
+
+
+def relevance_command(
+    run: Annotated[Path, typer.Argument(help="A run of somrl, larfdssom or dc-somrl.", metavar="RUN")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The folder to write; by default RUN/relevance.")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Items that the map has not seen: those nearest to each unit, and t-SNE."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the directions and of t-SNE.")] = 0,
+) -> None:
+    """Show which dimensions matter to which unit, and what they do.
+
+    Written are the relevances as a histogram and for each unit, and, of dc-somrl on images: prototypes with dimensions
+    disturbed below and above a relevance, one relevant dimension walked from 0 to 1, and what units of one kind have in
+    common. relevance.json holds the numbers, among them how many times more the decoded prototypes change with the most
+    relevant third of their dimensions than with the least relevant third.
+
+    Example:
+
+    `somscope relevance runs/somrl --data fashion-mnist:test`
+    """
+    from somscope.runs import Run
+
+    opened = Run.open(run)
+    model = opened.model()
+    if not hasattr(model, "relevances_"):
+        raise RunError(f"{run} has no relevances: it is a run of {opened.config['model']['name']}")
+    folder = run / "relevance" if out is None else out
+    folder.mkdir(parents=True, exist_ok=True)
+    unseen = None
+    if data is not None:
+        from somscope.runs import open_like
+
+        unseen = open_like(opened, data)
+    numbers = _write(opened, model, unseen, folder, seed)
+    OUT.print(
+        f"{numbers['share_never_updated']:.0%} of the relevances belong to units that were never updated"
+    )
+    if (ratio := numbers.get("perturbation_ratio")) is not None:
+        OUT.print(
+            f"disturbing the most relevant third of the dimensions changes a decoded prototype {ratio:.2f} times as "
+            "much as disturbing the least relevant third",
+            soft_wrap=True,
+        )
+    OUT.print(f"written: {folder}", soft_wrap=True, markup=False)
+
+
+def _write(opened: Run, model: Any, unseen: Collection | None, folder: Path, seed: int) -> dict[str, Any]:
+    import numpy as np
+
+    from somscope import figures, measures
+    from somscope.runs.jsonfile import write_object
+
+    relevances = model.relevances_
+    numbers: dict[str, Any] = {
+        "n_units": len(relevances),
+        "share_never_updated": float((relevances.min(axis=1) > _FRESH).mean()),
+        "share_of_relevances": np.histogram(relevances, np.linspace(0, 1, 11))[0] / relevances.size,
+    }
+    numbers["share_of_relevances"] = numbers["share_of_relevances"].tolist()
+    figures.save_figure(figures.relevance_figure(relevances), folder / "relevances.png")
+    images = opened.config["collection"]["kind"] == "images"
+    shape = opened.config["collection"].get("image_shape")
+    if hasattr(model, "decode"):
+        found = measures.perturbation_ratio(model.prototypes_, relevances, model.decode, seed=seed)
+        numbers["perturbation_ratio"] = found.ratio if np.isfinite(found.ratio) else None
+        numbers["units_compared"] = int(np.isfinite(found.least).sum())
+        if numbers["perturbation_ratio"] is None:
+            say_note("no unit's relevances differ: nothing to compare")
+        if images:
+            _pictures(opened, model, shape, folder, seed)
+    else:
+        say_note("the model decodes nothing: only the relevances themselves are shown")
+    if unseen is not None:
+        _unseen(model, unseen, shape if images else None, folder, seed)
+    write_object(folder / "relevance.json", numbers)
+    return numbers
+
+
+def _bytes(values: Any, shape: list[int]) -> NDArray[np.uint8]:
+    import numpy as np
+
+    shown: NDArray[np.uint8] = np.rint(255 * np.clip(values, 0, 1)).astype(np.uint8).reshape(-1, *shape)
+    return shown
+
+
+def _pictures(opened: Run, model: Any, shape: list[int], folder: Path, seed: int) -> None:
+    import numpy as np
+
+    from somscope import figures, measures
+    from somscope.figures.contact_sheet import contact_sheet_figure
+
+    generator = np.random.default_rng(seed)
+    relevances = model.relevances_
+    taught = np.flatnonzero(np.ptp(relevances, axis=1) > 0)
+    most = taught[np.argsort(-model.hits_[taught], kind="stable")][:_MOST_UNITS]
+    names = [f"unit {unit}" for unit in most]
+    if len(most):
+        start, weight = model.prototypes_[most], relevances[most]
+        sheet = {"prototype": _bytes(model.decode(start), shape)}
+        for title, low, high in _SHOWN:
+            chosen = (weight > low) & (weight < high)
+            sheet[title] = _bytes(model.decode(measures.perturbed(start, chosen, 0.25, generator)), shape)
+        figures.save_figure(contact_sheet_figure(sheet, names), folder / "perturbation.png")
+        best = weight.argmax(axis=1)
+        walks = [measures.traversal(p, int(d)) for p, d in zip(start, best, strict=True)]
+        rows = np.stack([_bytes(model.decode(walked), shape) for _, walked in walks], axis=1)
+        titles = [f"{value:.2f}" for value in walks[0][0]]
+        said = [f"{name}, dim {d}" for name, d in zip(names, best, strict=True)]
+        figures.save_figure(
+            contact_sheet_figure(dict(zip(titles, rows, strict=True)), said), folder / "traversal.png"
+        )
+    groups = _groups(opened, model)
+    if groups:
+        members = np.stack([_bytes(model.decoded_prototypes_[units], shape) for _, units in groups], axis=1)
+        sheet = {f"member {i + 1}": pictures for i, pictures in enumerate(members)}
+        sheet |= {"intersection": members.min(axis=0), "union": members.max(axis=0)}
+        figures.save_figure(
+            contact_sheet_figure(sheet, [name for name, _ in groups]), folder / "intersections.png"
+        )
+
+
+def _groups(opened: Run, model: Any) -> list[tuple[str, NDArray[np.integer]]]:
+    """Three units of one kind each: of one majority label, or, without labels, a unit and two it is connected with."""
+    import numpy as np
+
+    table = opened.assignments()
+    labels = np.array([name or "" for name in table["label"].to_pylist()])
+    hits = model.hits_
+    order = np.argsort(-hits, kind="stable")
+    if (labels != "").any():
+        kinds, number = np.unique(labels, return_inverse=True)
+        counts = np.zeros((len(hits), len(kinds)), np.int64)
+        np.add.at(counts, (table["unit"].to_numpy(), number), 1)
+        own = counts.argmax(axis=1)
+        found = [(str(name), order[own[order] == c][:3]) for c, name in enumerate(kinds) if name]
+    else:
+        near = model.connections_
+        found = [(f"unit {u}", np.append(u, order[near[u][order]][:2])) for u in order[:_MOST_UNITS]]
+    return [(name, units) for name, units in found if len(units) == 3]
+
+
+def _unseen(model: Any, unseen: Collection, shape: list[int] | None, folder: Path, seed: int) -> None:
+    import numpy as np
+
+    from somscope import figures, measures
+    from somscope.figures.contact_sheet import contact_sheet_figure
+    from somscope.runs.features import feature_matrix, shown_prototypes
+
+    deep = hasattr(model, "encode")
+    pictures = shown_prototypes(model)
+    if shape is not None:
+        most = np.argsort(-model.hits_, kind="stable")[:_MOST_UNITS]
+        near = measures.nearest_items(pictures[most], feature_matrix(unseen), min(10, unseen.n_items))
+        sheet = {"prototype": _bytes(pictures[most], shape)}
+        sheet |= {str(i + 1): np.asarray(unseen.features[near[:, i]]) for i in range(near.shape[1])}
+        figures.save_figure(
+            contact_sheet_figure(sheet, [f"unit {u}" for u in most]), folder / "nearest_unseen.png"
+        )
+    rows = np.random.default_rng(seed).permutation(unseen.n_items)[:_MOST_ITEMS]
+    some = unseen.take(np.sort(rows))
+    codes = model.encode(some) if deep else model.interval_.scaled(feature_matrix(some))
+    items, units = figures.tsne_places(codes, model.prototypes_ if deep else model.centres_, seed)
+    drawn = figures.embedding_figure(
+        items,
+        units,
+        model.connections_,
+        images=None if shape is None else _bytes(pictures, shape),
+        labels=some.labels,
+        names=tuple(some.label_names or ()),
+    )
+    figures.save_figure(drawn, folder / "tsne.png")
