@@ -356,8 +356,8 @@ def choose_augmentation(items: NDArray[Any], image_shape: tuple[int, int, int] |
     """The name in `AUGMENTATIONS` that fits items (n, d), images of image_shape (H, W, C) if there is one; and why.
 
     Looked at are up to 1000 items, evenly spread. Images without a uniform frame are photos; those with one show
-    strokes, if a square of a quarter of their side fits into little of them, or objects. Rows without negative numbers, of
-    which most are 0, are text.
+    strokes, if a square of a quarter of their side fits into little of them, or objects. Rows without negative numbers,
+    of which most are 0, are text.
     """
     sample = items[np.unique(np.linspace(0, len(items) - 1, min(_SAMPLE, len(items))).astype(np.int64))]
     if image_shape is None:
