@@ -52,7 +52,9 @@ class Half:
         width = image.width // 2
         left = image.width - width if self.right else 0
         half = image.crop((left, 0, left + width, image.height))
-        half.info = {k: v for k, v in image.info.items() if k == "transparency"}  # no orientation: it is upright
+        half.info = {
+            k: v for k, v in image.info.items() if k == "transparency"
+        }  # no orientation: it is upright
         return half
 
 
