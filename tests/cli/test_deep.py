@@ -161,6 +161,7 @@ def test_labels_reach_measures_but_never_the_training(desom_run: Path, folder: P
         ("ae-som", ("--algorithm", "batch", "--radius", 0.5, "--pretrain", 2, "--latent-dim", 2)),
         ("conv-desom", ("--steps", 6, "--latent-dim", 2, "--gamma", 0.01, "--precision", "bf16")),
         ("dpsom", ("--epochs", 1, "--pretrain", 1, "--latent-dim", 2, "--no-toroidal")),
+        ("contrastive-som", ("--steps", 3, "--clusters", 2, "--latent-dim", 4, "--precision", "bf16")),
     ],
 )
 def test_every_model_makes_a_run(folder: Path, model: str, options: tuple[object, ...]) -> None:

@@ -189,6 +189,15 @@ def test_a_collapsed_encoder_is_trained_again_and_then_reported(drawn, monkeypat
     assert twice.encode(images).var(0).sum() < 0.1
 
 
+def test_without_joint_training_the_map_is_a_batch_som_on_the_codes(drawn):
+    images = drawn[0][:150]
+    model = ContrastiveSOM(**QUICK, n_steps=30, joint_steps=0, batch_size=64).fit(images)
+    codes = model.encode(images)
+    som = SOM(grid=(3, 4), radius=0.35, device="cpu", random_state=0, verbose=False).fit(codes)
+    assert model.inertia_ == pytest.approx(som.inertia_, rel=0.1)
+    assert model.n_iter_ == 30 + 9
+
+
 def test_last_passes_bring_the_prototypes_to_the_items(drawn):
     images = drawn[0][:150]
     steps = {"n_steps": 3, "joint_steps": 3, "decoder_steps": 1, "batch_size": 64}

@@ -66,7 +66,8 @@ class ContrastiveSOM(DeepMap):
     network: the encoder: "small", "resnet10" or "resnet18" for images, "dense"; "auto": dense for rows, small for
         strokes and objects up to 32 pixels, resnet10 for all other images.
     hidden: sizes of the dense encoder's hidden layers and, mirrored, of the decoder's.
-    n_steps, joint_steps, decoder_steps: of the encoder alone, of encoder and map, of the decoder. batch_size: of all.
+    n_steps, joint_steps, decoder_steps: of the encoder alone, of encoder and map (None: two fifths of n_steps; 0: the
+        map is a batch SOM on the codes), of the decoder (None: three tenths). batch_size: of all.
     temperature: t of NT-Xent. sharpness: s of the probabilities of units. keep: weight of L_1 in the joint training.
     radius: (first, last) r of the joint training, in lattice steps, exp(-d^2 / 2 r^2): a smaller last one is closer to
         the items, a larger one better ordered.
@@ -103,8 +104,8 @@ class ContrastiveSOM(DeepMap):
         network: str = "auto",
         hidden: tuple[int, ...] = (512, 256),
         n_steps: int = 1000,
-        joint_steps: int = 400,
-        decoder_steps: int = 300,
+        joint_steps: int | None = None,
+        decoder_steps: int | None = None,
         batch_size: int = 512,
         temperature: float = 0.3,
         sharpness: float = 0.1,
@@ -153,8 +154,11 @@ class ContrastiveSOM(DeepMap):
         check_choice("augmentation", self.augmentation, ("auto", *AUGMENTATIONS))
         check_choice("network", self.network, ("auto", *NETWORKS))
         check_sizes("hidden", self.hidden)
-        for name in ("latent_dim", "n_steps", "joint_steps", "decoder_steps"):
+        for name in ("latent_dim", "n_steps"):
             check_whole(name, getattr(self, name), 1)
+        for name in ("joint_steps", "decoder_steps"):
+            if getattr(self, name) is not None:
+                check_whole(name, getattr(self, name), 0)
         for name in ("temperature", "sharpness", "learning_rate"):
             check_number(name, getattr(self, name))
         check_number("keep", self.keep, zero=True)
@@ -223,9 +227,11 @@ class ContrastiveSOM(DeepMap):
         rate, size = self.learning_rate, self.batch_size
         weights = {name: getattr(fresh, name).state_dict() for name in ("encoder", "projector", "decoder")}
         first, last = check_pair("radius", self.radius)
+        n_joint = -(-2 * self.n_steps // 5) if self.joint_steps is None else self.joint_steps
+        n_decoder = -(-3 * self.n_steps // 10) if self.decoder_steps is None else self.decoder_steps
         joint = JointTask(
             module,
-            np.geomspace(first, last, self.joint_steps),
+            np.geomspace(first, last, n_joint),
             rate / 2,
             sharpness=self.sharpness,
             keep=self.keep,
@@ -237,11 +243,11 @@ class ContrastiveSOM(DeepMap):
             Phase(
                 "again", AgainTask(module, self.n_steps, rate, weights), n_steps=self.n_steps, batch_size=size
             ),
-            Phase("joint", joint, n_steps=self.joint_steps, batch_size=size),
+            Phase("joint", joint, n_steps=n_joint, batch_size=size),
             Phase(
                 "decoder",
-                DecoderTask(module, self.decoder_steps, rate),
-                n_steps=self.decoder_steps,
+                DecoderTask(module, n_decoder, rate),
+                n_steps=n_decoder,
                 batch_size=size,
             ),
         ]

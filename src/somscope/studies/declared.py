@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from somscope.studies.beyond import BEYOND
 from somscope.studies.clustering_baselines import CLUSTERING_BASELINES
 from somscope.studies.declare import Study
 from somscope.studies.desom_gamma import DESOM_GAMMA
@@ -11,5 +12,5 @@ from somscope.studies.desom_tables import DESOM_TABLES
 __all__ = ["STUDIES"]
 
 STUDIES: dict[str, Study] = {
-    study.name: study for study in (DESOM_TABLES, DESOM_GAMMA, DESOM_RADIUS, CLUSTERING_BASELINES)
+    study.name: study for study in (DESOM_TABLES, DESOM_GAMMA, DESOM_RADIUS, CLUSTERING_BASELINES, BEYOND)
 }

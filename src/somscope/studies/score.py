@@ -24,8 +24,8 @@ def score(model: Any, collection: Collection, seed: int) -> tuple[dict[str, floa
     model: has prototypes_ (K, l), lattice_ (or None), and encode(items) -> (n, l) where its prototypes lie in a latent
     space: units, quantization and topographic errors are then those of the latent space. accuracy: k-means with as
     many clusters as classes on the prototypes, each item in the cluster of its code, clusters matched one to one to
-    classes; of a clusterer (cluster_centers_) its own clusters. chance: the measures of agreement when the
-    labels are shuffled.
+    classes; of a map that has groups of units (unit_clusters_) these; of a clusterer (cluster_centers_) its own
+    clusters. chance: the measures of agreement when the labels are shuffled.
     Raises InputError for a collection in which an item has no label.
     """
     if collection.labels is None or not (collection.labels >= 0).all():
@@ -44,7 +44,11 @@ def score(model: Any, collection: Collection, seed: int) -> tuple[dict[str, floa
         units, distances = items.nearest(prototypes, second=n_units > 1)
         best = units[:, 0].astype(np.int64)
         classes = len(np.unique(labels))
-        merged = merged_classes(prototypes, codes, classes, seed) if n_units >= classes else best
+        groups = getattr(model, "unit_clusters_", None)
+        if groups is not None:
+            merged = groups[best]
+        else:
+            merged = merged_classes(prototypes, codes, classes, seed) if n_units >= classes else best
     found = _agreement(labels, best, merged)
     found["unit_perplexity"] = measures.unit_perplexity(best, n_units)
     found["dead_units"] = float(measures.dead_units(best, n_units))
