@@ -74,7 +74,7 @@ export class Explorer {
     fills: this.fills,
     inks: this.inks,
     lines: this.layerColumns.has(`${this.layer}.lines`) ? this.layerColumns.floats(`${this.layer}.lines`) : null,
-    words: this.shown?.words ?? null,
+    words: this.layers.find((one) => one.type === "word")?.words ?? null,
     names: new Map(Object.entries(this.notes).flatMap(([unit, { name }]) => (name ? [[Number(unit), name]] : []))),
     chosen: this.chosen ? this.mask : null,
     share: this.share,

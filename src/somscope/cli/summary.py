@@ -84,6 +84,7 @@ def show_summary(run: Run) -> None:
             f"        open it in any browser, offline; it explains all {len(run.metrics)} measures",
             markup=False,
         )
+        OUT.print(f"look at it: somscope look {shlex.quote(str(run.path))}", soft_wrap=True, markup=False)
     else:
         OUT.print(f"run: {run.path}", soft_wrap=True, markup=False)
 
