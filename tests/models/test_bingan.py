@@ -202,7 +202,7 @@ def all_on():
 
 
 @pytest.mark.parametrize(
-    ("name", "weights"), [("balance", (4.0, 0.0, 4.0)), ("correlation", (4.0, 4.0, 0.0))], ids=str
+    ("name", "weights"), [("balance", (4.0, 0.0, 4.0)), ("correlation", (4.0, 4.0, 0.0))]
 )
 def test_without_a_part_of_the_entropy_codes_are_worse(name, weights, all_on):
     off = regularized(*weights)
@@ -409,7 +409,6 @@ def floats(images):
         ({}, lambda x: x.repeat(2, 3), r"images of 2 channels; BinGAN takes grey \(1\) and colour \(3\)"),
         ({}, lambda x: x[:1], r"X has 1 sample\(s\); a minimum of 2 is needed"),
     ],
-    ids=str,
 )
 def test_what_is_refused(options, spoil, message, images):
     with pytest.raises(InputError, match=message):

@@ -101,7 +101,7 @@ class Halves:
 
 
 @pytest.mark.parametrize(
-    ("objective", "norm"), [("vanilla", "batch"), ("lsgan", "instance"), ("wgangp", "none")], ids=str
+    ("objective", "norm"), [("vanilla", "batch"), ("lsgan", "instance"), ("wgangp", "none")]
 )
 def test_three_steps_are_those_of_the_recipe(objective, norm):
     a, b = disks(3, 32)
@@ -282,7 +282,6 @@ def test_files(tmp_path):
         (lambda d: d["fitted"].pop("history_"), "history_"),
         (lambda d: d.update(model="desom"), "does not describe"),
     ],
-    ids=str,
 )
 def test_descriptions_that_were_edited(tmp_path, edit, message):
     import json
@@ -343,7 +342,7 @@ def test_sizes_that_are_no_multiple_are_said_once(caplog):
     assert len(caplog.records) == 1
 
 
-@pytest.mark.parametrize("options", [{"generator": "resnet_1blocks"}, {"discriminator": "pixel"}], ids=str)
+@pytest.mark.parametrize("options", [{"generator": "resnet_1blocks"}, {"discriminator": "pixel"}])
 def test_other_networks(options):
     a, b = disks(4)
     model = Pix2Pix(**{**QUICK, **options, "precision": "bf16"}).fit(a, b)
@@ -371,7 +370,6 @@ def test_other_networks(options):
         ({"l1": -1}, "l1=-1"),
         ({"batch_size": 0}, "batch_size=0"),
     ],
-    ids=str,
 )
 def test_parameters_that_are_refused(options, message):
     with pytest.raises(InputError, match=message):
