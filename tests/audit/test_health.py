@@ -82,6 +82,9 @@ def test_duplicates_and_copies() -> None:
         == "problem"
     )
     assert "identical sets" in findings(from_arrays(line_drawings(0), target, target))
+    repeated[:] = repeated[0]
+    all_same = findings(from_arrays(line_drawings(0), repeated, textured(2)))["few distinct target"]
+    assert all_same.text.startswith("All 100 target images are the same.")
     part = textured(2)
     part[7] = target[3]
     copied = findings(from_arrays(line_drawings(0), target, part))["copies generated"]
@@ -101,7 +104,7 @@ def test_what_was_left_out_and_how_few_there_are() -> None:
         "x", target, textured(2, 30), left_out=(Skipped("a.png", "broken"),), remarks=("resized",)
     )
     found = findings(images)
-    assert "a.png: broken" in found["left out"].text
+    assert found["left out"].text == "Left out: a.png: broken (1 in all)."
     assert found["sizes and colours"].text == "Resized."
     assert found["too few"].severity == "warning"
     assert findings(from_arrays(None, target[:10], textured(2, 10)))["too few"].severity == "problem"

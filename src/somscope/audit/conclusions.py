@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from somscope.audit.health import Finding
-from somscope.audit.numbers import Number
+from somscope.audit.numbers import ALPHA, Number
 from somscope.measures.composition import VERDICTS
 
 __all__ = ["Conclusion", "conclude", "distrust"]
@@ -53,6 +53,7 @@ def distrust(findings: Sequence[Finding], numbers: Sequence[Number], spaces: Seq
     said += [
         finding.text for finding in findings if finding.check == "too few" and finding.severity == "note"
     ]
+    said += _too_coarse(numbers)
     if any(number.measure == "FID" and number.n < 10_000 for number in numbers):
         said.append(
             "FID is biased: of fewer than about 10,000 images it is too large, the more so the fewer. Compare it only "
@@ -72,6 +73,19 @@ def distrust(findings: Sequence[Finding], numbers: Sequence[Number], spaces: Seq
             "Ask again in another space (hog, conv, or a trained map) before you conclude about content."
         )
     return said
+
+
+def _too_coarse(numbers: Sequence[Number]) -> list[str]:
+    """With few permutations even the smallest p is not small enough for a question that many numbers ask."""
+    tested = [number for number in numbers if number.p is not None and number.measure not in ("FID", "KID")]
+    fewest = max((number.permutations for number in tested), default=0)
+    most = max((sum(n.family == number.family for n in tested) for number in tested), default=0)
+    if not fewest or most / (fewest + 1) <= ALPHA:
+        return []
+    return [
+        f"With {fewest} permutations no p falls below {1 / (fewest + 1):.2g}, and up to {most} numbers ask the same: "
+        f"one alone cannot stand out. Ask for {round(most / ALPHA)} or more."
+    ]
 
 
 def _sure(q: float | None) -> str:
@@ -106,6 +120,9 @@ def _groups(number: Number | None, of: str, space: str) -> Conclusion | None:
     if number is None:
         return None
     question = f"Do images that are alike among the {of} stay together in the outputs?"
+    if number.chance is not None and number.chance > 0.99:
+        answer = "It cannot be said: nearly all images of a set lie at one unit."
+        return Conclusion(question, answer, SURE[2], space)
     ceiling = number.ceiling or 0.0
     reach = f"two maps of the same images reach {ceiling:.2f}" if ceiling == ceiling and ceiling else ""
     if number.significant:
@@ -125,7 +142,7 @@ def _told_apart(classifier: Number | None, mmd: Number | None, space: str) -> Co
         return None
     q = min(classifier.q or 1.0, mmd.q or 1.0)
     rate = f"a simple classifier tells {classifier.value:.0%} right (chance {classifier.chance:.0%})"
-    answer = f"Yes: {rate}." if q <= 0.05 else f"Not with these images: {rate}, which chance does as well."
+    answer = f"Yes: {rate}." if q <= 0.05 else f"Not shown by these images: {rate}; q is {q:.2f}."
     if q <= 0.05 and not classifier.significant:
         answer = f"Yes: their distributions differ (MMD), although {rate}."
     return Conclusion("Can outputs be told from real images?", answer, _sure(q), space)
@@ -143,8 +160,9 @@ def _variety(recall: Number | None, coverage: Number | None, space: str) -> Conc
         )
         return Conclusion("Do the outputs miss part of the real variety?", answer, _sure(number.q), space)
     answer = (
-        f"No sign of it: recall is {recall.value:.2f} and coverage {coverage.value:.2f}; two samples of one "
-        f"distribution would give {recall.chance:.2f} and {coverage.chance:.2f}."
+        f"Not shown by these images: recall is {recall.value:.2f} and coverage {coverage.value:.2f}; two samples of "
+        f"one distribution would give {recall.chance:.2f} and {coverage.chance:.2f} (q {recall.q:.2f} and "
+        f"{coverage.q:.2f})."
     )
     return Conclusion("Do the outputs miss part of the real variety?", answer, SURE[2], space)
 

@@ -96,12 +96,14 @@ def statistics(pixels: Pixels) -> dict[str, Floats]:
     }
     for start in range(0, len(pixels), _BLOCK // 8):
         block = pixels[start : start + _BLOCK // 8].astype(np.float32) / 255
-        grey = block.mean(axis=3)
-        mean = block.mean(axis=(1, 2))
-        for at, name in enumerate(("red", "green", "blue")):
-            rows[name].append(mean[:, at % mean.shape[1]])
+        planes = [np.ascontiguousarray(block[..., at % block.shape[3]]) for at in range(3)]
+        red, green, blue = planes
+        grey = (red + green + blue) / 3
+        for name, plane in zip(("red", "green", "blue"), planes, strict=True):
+            rows[name].append(plane.mean(axis=(1, 2)))
         rows["contrast"].append(grey.std(axis=(1, 2)))
-        rows["colour"].append((block.max(axis=3) - block.min(axis=3)).mean(axis=(1, 2)))
+        most, least = (choose(choose(red, green), blue) for choose in (np.maximum, np.minimum))
+        rows["colour"].append((most - least).mean(axis=(1, 2)))
         padded = np.pad(grey, ((0, 0), (1, 1), (1, 1)), mode="edge")
         around = padded[:, :-2, 1:-1] + padded[:, 2:, 1:-1] + padded[:, 1:-1, :-2] + padded[:, 1:-1, 2:]
         rows["detail"].append(np.abs(4 * grey - around).mean(axis=(1, 2)))
@@ -123,7 +125,7 @@ def _files(images: AuditImages) -> list[Finding]:
             Finding(
                 "left out",
                 "warning",
-                f"{len(images.left_out)} files or pairs were left out ({shown}{more}).",
+                f"Left out: {shown}{more} ({len(images.left_out)} in all).",
                 {"left out": len(images.left_out)},
             )
         )
@@ -146,8 +148,12 @@ def _identity(digests: dict[str, list[bytes]]) -> list[Finding]:
                 Finding(
                     "few distinct",
                     "problem",
-                    f"Only {distinct} of the {len(every)} {part} images are different. Whatever is said of the variety "
-                    f"of the {part} set is a property of the choice of files.",
+                    (
+                        f"All {len(every)} {part} images are the same."
+                        if distinct == 1
+                        else f"Only {distinct} of the {len(every)} {part} images are different."
+                    )
+                    + f" Whatever is said of the variety of the {part} set is a property of the choice of files.",
                     numbers,
                     part,
                     examples,

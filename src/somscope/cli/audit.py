@@ -85,5 +85,5 @@ def audit_command(
             f"{conclusion.question} {conclusion.answer} ({conclusion.sure})", soft_wrap=True, markup=False
         )
     if images.left_out:
-        say_note(f"{len(images.left_out)} files or pairs were left out; the report names them")
+        say_note(f"left out: {len(images.left_out)} (files, or pairs of theirs); the report names them")
     OUT.print(f"report: {folder / 'report.html'}", soft_wrap=True, markup=False)
