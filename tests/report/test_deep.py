@@ -71,7 +71,7 @@ def test_every_term_of_the_zoo_has_words():
     sequences = {
         "som-vae sequences": lambda: ZOO["som-vae"](transitions=True, sequence_length=10, n_epochs=1)
     }
-    scalars = {"phase", "step", "epoch", "temperature", "unit_perplexity"}
+    scalars = {"phase", "step", "epoch", "temperature", "radius", "unit_perplexity"}
     for name, make in (ZOO | sequences).items():
         columns = list(make().fit(items).history_)
         losses = [c for c in columns if c not in scalars and not c.startswith("learning_rate.")]
