@@ -169,9 +169,7 @@ def _row(method: Method, items: tuple[Any, Any], images: Images, seeds: Sequence
         "features": method.features,
         "seeds": list(seeds),
         "measures": {name: summary([float(one[name]) for one in found]) for name in found[0]},
-        "published": {"map_at_1000": PUBLISHED[method.model][method.bits]}
-        if method.model in PUBLISHED
-        else {},
+        "published": {},  # of none of these methods there is a number that could be confirmed
         "parameters": {
             n: v for n, v in coder.get_params(deep=False).items() if n not in ("bits", "random_state")
         },
