@@ -8,14 +8,14 @@ import threading
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
 
 from somscope.maps import threads
 from somscope.maps.threads import cuts, one_blas_thread, over_ranges
 
 
 def blas_threads():
-    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+    """Threads of each BLAS that the kernels use; other packages bring their own, which nobody holds."""
+    return {library["num_threads"] for library in threads._controller().info() if library["user_api"] == "blas"}
 
 
 @pytest.fixture

@@ -43,12 +43,11 @@ def unit_targets(logits: Tensor, kernel: Tensor, sharpness: float = 0.05, rounds
     (Sinkhorn and Knopp, as in SwAV: Caron et al., NeurIPS 2020, eq. 3); then each row times kernel (K, K), the
     neighbourhood of each unit, and divided by its sum. SwAV has no lattice, which is the identity for a kernel.
     """
-    q = logits.float() / sharpness
-    b, k = q.shape
-    q = (q - q.amax(1, keepdim=True)).exp()  # any factor of a row is scaled away
+    log_q = logits.float() / sharpness  # in logarithms, where no item and no unit can vanish
     for _ in range(rounds):
-        q = q / (k * q.sum(0, keepdim=True)).clamp_min(1e-30)
-        q = q / (b * q.sum(1, keepdim=True)).clamp_min(1e-30)
+        log_q = log_q - log_q.logsumexp(0, keepdim=True)
+        log_q = log_q.log_softmax(1)  # rows of 1, not 1/b: the next columns and the last line do not mind
+    q = log_q.exp()
     smooth = q @ kernel
     return smooth / smooth.sum(1, keepdim=True)
 
