@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from somscope.cli.main import app
 from somscope.data import Collection
+from somscope.errors import RunError
 from somscope.studies import hashing_cifar10 as study
 from somscope.studies.hashing_tables import BITS, CLASSICAL, METHODS
 from somscope.studies.table import markdown
@@ -58,16 +59,57 @@ def test_every_row_beats_chance_and_stays_in_the_file(tmp_path: Path, quick: Non
         assert row["measures"]["effective_bits"]["mean"] > 8
         assert row["seeds"] == [0, 1]
     assert any(line.startswith("itq on pixels, 16 bits: mAP@1000") for line in said)
-    assert len(list(tmp_path.iterdir())) == 4  # two features of two parts
+    assert len(list(tmp_path.glob("*.npy"))) == 4  # two features of two parts
+    assert len(list(tmp_path.glob("*.json"))) == 2 * len(asked)
     again = list(
         study.hashing_cifar10(
             range(1), study.methods(["itq"], ["gist"], [32]), tmp_path, said.append, content, small
         )
     )[-1]
     assert len(again["rows"]) == len(content["rows"]) + 1
+    assert all(row in again["rows"] for row in content["rows"])
     text = markdown(json.loads(json.dumps(again)))
     assert "| dbd-mq, published |  | 21.53 | 26.50 | 31.85 |" in text
     assert "JPEG copy" in text
+
+
+def test_finished_cells_are_read_and_more_seeds_add_to_them(
+    tmp_path: Path, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted: list[int] = []
+    lsh = study.coder_class("lsh")
+
+    class Counting(lsh):  # type: ignore[misc, valid-type]
+        def fit(self, X, y=None):  # type: ignore[no-untyped-def]
+            fitted.append(self.random_state)
+            return super().fit(X, y)
+
+    monkeypatch.setattr(study, "coder_class", lambda name: Counting)
+    asked = study.methods(["lsh"], ["pixels"], [16])
+
+    def run(seeds: range, previous: dict | None = None) -> dict:
+        return list(study.hashing_cifar10(seeds, asked, tmp_path, lambda text: None, previous, small))[-1]
+
+    one = run(range(1))
+    three = run(range(3), one)
+    assert fitted == [0, 1, 2]
+    assert three["rows"][0]["seeds"] == [0, 1, 2]
+    assert three["rows"][0]["measures"]["map_at_all"]["std"] > 0
+    assert run(range(1), three)["rows"] == three["rows"]
+    for path in tmp_path.glob("*~2.json"):
+        path.unlink()
+    assert run(range(1), three)["rows"] == three["rows"]  # over more seeds than are here
+    path = tmp_path / "lsh~default~pixels~16~0.json"
+    path.write_text("{}")
+    with pytest.raises(RunError, match="move it away"):
+        run(range(1))
+
+
+def test_networks_have_variants_of_their_epochs() -> None:
+    (bingan,) = study.methods(["bingan"], ["images"], [16], epochs=3, precision="bf16")
+    assert bingan.key == ("bingan", "3 epochs", "images", 16)
+    assert bingan.options == {"precision": "bf16", "n_epochs": 3}
+    assert study.methods(["itq"], ["gist"], [16], epochs=3)[0].variant == "default"
 
 
 def test_labels_do_not_reach_a_coder(quick: None) -> None:

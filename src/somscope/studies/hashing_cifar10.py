@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,9 @@ from somscope.codes import GIST, KMeansPatches
 from somscope.data import Collection, open_collection
 from somscope.measures import average_precision, distance_counts, grouped_average_precision, precision_at
 from somscope.models.table import coder_class
+from somscope.studies.hashing_cells import finished_cells, how_far, keep_cell, row_of
 from somscope.studies.hashing_tables import BITS, FEATURES, METHODS, NAME, PUBLISHED
 from somscope.studies.machine import made_here
-from somscope.studies.results import summary
 
 __all__ = ["COLUMNS", "LEGEND", "NOTES", "Images", "Method", "hashing_cifar10", "methods", "retrieval_scores"]
 
@@ -57,6 +57,7 @@ class Method:
     features: str
     bits: int
     variant: str = "default"
+    options: Mapping[str, Any] = field(default_factory=dict)  # of a network: its parameters
 
     @property
     def key(self) -> tuple[str, str, str, int]:
@@ -76,10 +77,17 @@ def methods(
     models: Sequence[str] | None = None,
     features: Sequence[str] | None = None,
     bits: Sequence[int] | None = None,
+    epochs: int | None = None,
+    precision: str = "auto",
 ) -> list[Method]:
-    """The rows of the study that were asked for (None: all), features by features, so that each is computed once."""
+    """The rows of the study that were asked for (None: all), features by features, so that each is computed once.
+
+    epochs, precision: of networks; another number of epochs than the model's own makes another variant.
+    """
+    trained = {"precision": precision} | ({} if epochs is None else {"n_epochs": epochs})
+    variant = "default" if epochs is None else f"{epochs} epochs"
     return [
-        Method(model, feature, length)
+        Method(model, feature, length, *((variant, trained) if feature == "images" else ()))
         for feature in FEATURES
         for model, its_features in METHODS.items()
         for length in BITS
@@ -103,25 +111,28 @@ def hashing_cifar10(
     previous: Mapping[str, Any] | None = None,
     read: Callable[[], Images] = read_images,
 ) -> Iterator[dict[str, Any]]:
-    """The result file, anew after each row: rows of the `previous` one stay where they are not made again.
+    """The result file, anew after each row: rows of the `previous` one stay where they are not made again, or were made
+    over more seeds.
 
-    work: a folder for features, which are computed once.
+    work: a folder for features, which are computed once, and for finished cells: what a coder scored with one seed is
+    read from there, and a row is over all seeds that are there.
     """
-    started = time.perf_counter()
     images = read()
     rows = {_key(row): row for row in (previous or {}).get("rows", [])}
-    before = float((previous or {}).get("seconds", 0))
     items: tuple[str, Any] = ("", None)
     for method in asked:
         if items[0] != method.features:
             items = method.features, _features(method.features, images, work, say)
-        row = _row(method, items[1], images, seeds)
-        rows[method.key] = row
+        cells = _cells(method, items[1], images, seeds, work)
+        row = row_of(method.key, cells)
+        old = rows.get(method.key)
+        if old is None or len(old["seeds"]) <= len(cells) or old["parameters"] != row["parameters"]:
+            rows[method.key] = row
         shown = ", ".join(f"{COLUMNS[m]} {100 * row['measures'][m]['mean']:.1f}" for m in COLUMNS)
         say(f"{method.model} on {method.features}, {method.bits} bits: {shown}")
         order = {one.key: at for at, one in enumerate(methods())}
         sorted_rows = sorted(rows.values(), key=lambda row: order.get(_key(row), len(order)))
-        yield _document(sorted_rows, before + time.perf_counter() - started)
+        yield _document(sorted_rows)
 
 
 def _features(name: str, images: Images, work: Path, say: Say) -> tuple[Any, Any]:
@@ -147,34 +158,40 @@ def _features(name: str, images: Images, work: Path, say: Say) -> tuple[Any, Any
     return found[0], found[1]
 
 
-def _row(method: Method, items: tuple[Any, Any], images: Images, seeds: Sequence[int]) -> dict[str, Any]:
+def _cells(
+    method: Method, items: tuple[Any, Any], images: Images, seeds: Sequence[int], work: Path
+) -> list[Mapping[str, Any]]:
+    """The finished cells of a row; those of the seeds that are not there are made."""
     made = coder_class(method.model)
-    seeded = "random_state" in inspect.signature(made).parameters
-    found = []
+    known = inspect.signature(made).parameters
+    options = {name: value for name, value in method.options.items() if name in known}
+    data = [images.database.fingerprint, images.queries.fingerprint]
+    parameters = {
+        name: value
+        for name, value in made(bits=method.bits, **options).get_params(deep=False).items()
+        if name not in ("bits", "random_state")
+    }
+    cells = finished_cells(work, method.key, parameters, data)
     for seed in seeds:
-        coder = made(bits=method.bits, **({"random_state": seed} if seeded else {}))
+        if seed in cells:
+            continue
+        coder = made(
+            bits=method.bits, **options, **({"random_state": seed} if "random_state" in known else {})
+        )
         started = time.perf_counter()
         coder.fit(items[0])
         codes = coder.encode(items[0]), coder.encode(items[1])
         seconds = time.perf_counter() - started
         scores = retrieval_scores(*codes, images.database.labels, images.queries.labels)
-        found.append({**scores, "effective_bits": coder.effective_bits_, "seconds": seconds})
-    here = made_here("cpu", "fp32")
-    return {
-        "data": "cifar10",
-        "model": method.model,
-        "variant": method.variant,
-        "protocol": "paper",
-        "bits": method.bits,
-        "features": method.features,
-        "seeds": list(seeds),
-        "measures": {name: summary([float(one[name]) for one in found]) for name in found[0]},
-        "published": {},  # of none of these methods there is a number that could be confirmed
-        "parameters": {
-            n: v for n, v in coder.get_params(deep=False).items() if n not in ("bits", "random_state")
-        },
-        **{part: here[part] for part in ("somscope", "commit", "created", "device", "versions")},
-    }
+        cells[seed] = {
+            "parameters": parameters,
+            "data": data,
+            "measures": {**scores, "effective_bits": coder.effective_bits_, "seconds": seconds},
+            "trained": how_far(coder),
+            "made": made_here("cpu", getattr(coder, "precision_", "fp32")),
+        }
+        keep_cell(work, method.key, seed, cells[seed])
+    return [{"seed": seed, **cells[seed]} for seed in sorted(cells)]
 
 
 def retrieval_scores(database: Any, queries: Any, labels: Any, query_labels: Any) -> dict[str, float]:
@@ -189,12 +206,14 @@ def retrieval_scores(database: Any, queries: Any, labels: Any, query_labels: Any
     }
 
 
-def _document(rows: Sequence[Mapping[str, Any]], seconds: float) -> dict[str, Any]:
+def _document(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     made = made_here("cpu", "fp32")
     return {
         "study": NAME,
-        **{part: made[part] for part in ("somscope", "commit", "created", "device", "versions")},
-        "seconds": round(seconds),
+        **{part: made[part] for part in ("somscope", "commit", "created")},
+        "device": "; ".join(dict.fromkeys(str(row["device"]) for row in rows)),
+        "versions": made["versions"],
+        "seconds": round(sum(len(row["seeds"]) * row["measures"]["seconds"]["mean"] for row in rows)),
         "notes": list(NOTES),
         "legend": LEGEND,
         "tables": [_table(measure, title, rows) for measure, title in COLUMNS.items()],
