@@ -13,6 +13,7 @@ import pytest
 from somscope.data import Collection
 from somscope.errors import InputError
 from somscope.maps.lattice import Lattice
+from somscope.maps.somrl import SOMRL
 from somscope.studies.score import score
 from studies.samples import CENTRES, blobs
 
@@ -87,6 +88,32 @@ def test_a_deep_map_is_scored_in_its_latent_space(noisy: Collection) -> None:
     latent, _ = score(model(CENTRES[:, ::-1] * 2, Lattice(1, 3), encode=encode), noisy, 0)
     assert latent.pop("quantization_error") == pytest.approx(2 * plain.pop("quantization_error"), rel=1e-5)
     assert latent == pytest.approx(plain)
+
+
+def test_a_map_with_relevances_assigns_by_its_own_rule(noisy: Collection) -> None:
+    """The first feature is irrelevant to every unit: Euclidean distances would give other units."""
+    som = SOMRL(threshold=0.9, scale="min-max", random_state=0, verbose=False).fit(noisy.features)
+    som.relevances_[:] = 1e-6, 1.0
+    found, _ = score(som, noisy, 0)
+    x, y = som.interval_.scaled(noisy.features), noisy.labels
+    assert y is not None
+    apart = np.array([[1e-6 * d**2 + e**2 for d, e in row - som.centres_] for row in x])
+    best = apart.argmin(axis=1)
+    assert (best != ((x[:, None] - som.centres_) ** 2).sum(2).argmin(axis=1)).mean() > 0.1
+    majority = sum(max(np.sum(y[best == k] == c) for c in range(3)) for k in set(best))
+    assert found["purity"] == pytest.approx(majority / 90)
+    assert found["units"] == som.n_units_
+    activation = 1 / (1 + apart.min(axis=1) / (1 + 1e-6))
+    assert found["unassigned"] == pytest.approx(np.mean(activation < 0.9))
+    assert "perturbation_ratio" not in found
+    decoding = model(
+        som.prototypes_,
+        best_units=som.best_units,
+        relevances_=som.relevances_,
+        threshold=0.9,
+        decode=lambda z: z * [1, 3],
+    )
+    assert score(decoding, noisy, 0)[0]["perturbation_ratio"] == pytest.approx(3.0)
 
 
 def test_chance_is_what_shuffled_labels_give(noisy: Collection) -> None:

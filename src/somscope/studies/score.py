@@ -25,7 +25,9 @@ def score(model: Any, collection: Collection, seed: int) -> tuple[dict[str, floa
     space: units, quantization and topographic errors are then those of the latent space. accuracy: k-means with as
     many clusters as classes on the prototypes, each item in the cluster of its code, clusters matched one to one to
     classes; of a map that has groups of units (unit_clusters_) these; of a clusterer (cluster_centers_) its own
-    clusters. chance: the measures of agreement when the labels are shuffled.
+    clusters. A map with relevances_ assigns items by its own rule (best_units), and has besides: units, their number;
+    unassigned, the share of items that activate no unit up to the threshold; and perturbation_ratio, if it decodes.
+    Its accuracy takes the cluster of an item's unit. chance: the measures of agreement when the labels are shuffled.
     Raises InputError for a collection in which an item has no label.
     """
     if collection.labels is None or not (collection.labels >= 0).all():
@@ -33,17 +35,19 @@ def score(model: Any, collection: Collection, seed: int) -> tuple[dict[str, floa
     labels = collection.labels
     prototypes = np.asarray(model.prototypes_)
     n_units = len(prototypes)
-    clusterer = hasattr(model, "cluster_centers_")
-    if clusterer:  # its items need not belong to the nearest centre
+    clusterer, growing = hasattr(model, "cluster_centers_"), hasattr(model, "relevances_")
+    classes = len(np.unique(labels))
+    if clusterer or growing:  # whose items need not belong to the nearest prototype
         units, distances = model.best_units(collection, k=1)
         best: Units = units[:, 0]
         merged = best
+        if growing and n_units >= classes:
+            merged = _kmeans(prototypes, classes, seed).labels_.astype(np.int64)[best]
     else:
         codes = as_matrix(model.encode(collection) if hasattr(model, "encode") else collection)
         items = as_items(codes, "euclidean", None, None, False)
         units, distances = items.nearest(prototypes, second=n_units > 1)
         best = units[:, 0].astype(np.int64)
-        classes = len(np.unique(labels))
         groups = getattr(model, "unit_clusters_", None)
         if groups is not None:
             merged = groups[best]
@@ -53,7 +57,9 @@ def score(model: Any, collection: Collection, seed: int) -> tuple[dict[str, floa
     found["unit_perplexity"] = measures.unit_perplexity(best, n_units)
     found["dead_units"] = float(measures.dead_units(best, n_units))
     found["quantization_error"] = float(distances[:, 0].mean())
-    if not clusterer and model.lattice_ is not None and n_units > 1:
+    if growing:
+        found |= _of_relevances(model, distances[:, 0], seed)
+    elif not clusterer and model.lattice_ is not None and n_units > 1:
         kinds = ("hexagonal",) if model.lattice_.shape == "hexagonal" else ("4", "8")
         for kind in kinds:
             near = model.lattice_.adjacency(kind)
@@ -78,11 +84,28 @@ def merged_classes(prototypes: NDArray[np.floating], codes: Any, n_classes: int,
 
     prototypes: (K, l); codes: (n, l). As DESOM's authors do for their Table 3.
     """
+    kmeans = _kmeans(prototypes, n_classes, seed)
+    groups = as_items(codes, "euclidean", None, None, False).nearest(kmeans.cluster_centers_)[0]
+    return groups[:, 0].astype(np.int64)
+
+
+def _kmeans(prototypes: NDArray[np.floating], n_classes: int, seed: int) -> Any:
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # equal prototypes: fewer clusters than classes
-        kmeans = KMeans(n_classes, n_init=10, random_state=seed).fit(prototypes)
-    groups = as_items(codes, "euclidean", None, None, False).nearest(kmeans.cluster_centers_)[0]
-    return groups[:, 0].astype(np.int64)
+        return KMeans(n_classes, n_init=10, random_state=seed).fit(prototypes)
+
+
+def _of_relevances(model: Any, distances: NDArray[np.floating], seed: int) -> dict[str, float]:
+    """What a growing map with relevances has beside others; distances (n,) are those to the most active units."""
+    activated = 1.0 / (1.0 + distances**2) >= model.threshold
+    found = {"units": float(len(model.prototypes_)), "unassigned": float(1.0 - activated.mean())}
+    if hasattr(model, "decode"):
+        ratio = measures.perturbation_ratio(
+            model.prototypes_, model.relevances_, model.decode, seed=seed
+        ).ratio
+        if np.isfinite(ratio):
+            found["perturbation_ratio"] = ratio
+    return found

@@ -23,6 +23,9 @@ _COLUMNS = {
     "quantization_error": ("QE", 3),
     "unit_perplexity": ("perplexity", 1),
     "dead_units": ("dead units", 1),
+    "units": ("units", 1),
+    "unassigned": ("unassigned", 2),
+    "perturbation_ratio": ("perturbation ratio", 2),
     "seconds": ("seconds", 0),
 }
 _PROTOCOLS = {
