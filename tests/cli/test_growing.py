@@ -190,3 +190,24 @@ def test_a_run_without_relevances_is_refused(tmp_path):
     result = invoke("relevance", tmp_path / "run")
     assert result.exit_code == 2
     assert "has no relevances" in result.output + result.stderr
+
+
+def test_agreement_is_logged_at_every_step_and_drawn(tmp_path):
+    photos, new = make_photos(tmp_path / "photos"), make_photos(tmp_path / "new", seed=1)
+    made = invoke(
+        "map", photos, "--model", "dc-somrl", "--threshold", "0.98", "--epochs", "3", "--device", "cpu", "--watch", new,
+        "-o", tmp_path / "run",
+    )  # fmt: skip
+    assert made.exit_code == 0, made.output
+    history = Run.open(tmp_path / "run").history()
+    assert history["step"].to_pylist() == [1, 2, 3]
+    purity = history["purity"].to_pylist()
+    assert 0.5 <= min(purity) <= max(purity) <= 1.0
+    assert invoke("relevance", tmp_path / "run").exit_code == 0
+    assert (tmp_path / "run" / "relevance" / "agreement.png").is_file()
+    other = make_table(tmp_path / "t.csv")
+    refused = invoke("map", photos, "--model", "dc-somrl", "--watch", other, "-o", tmp_path / "other")
+    assert refused.exit_code == 2
+    assert "has no labels" in refused.output + refused.stderr
+    refused = invoke("map", photos, "--watch", new, "-o", tmp_path / "other")
+    assert "--watch does not apply to --model som" in refused.output + refused.stderr

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -143,6 +143,14 @@ def map_command(
         typer.Option(help="Epochs of the autoencoder alone, before the map.", rich_help_panel=_DEEP),
     ] = None,
     precision: Precision = None,
+    watch: Annotated[
+        str | None,
+        typer.Option(
+            help="Labelled items, of which ten of each class are drawn: their purity and NMI are logged at every step.",
+            metavar="DATA",
+            rich_help_panel=_DEEP,
+        ),
+    ] = None,
     columns: Columns = None,
     label_column: LabelColumn = None,
     id_column: IdColumn = None,
@@ -188,6 +196,7 @@ def map_command(
         epochs=epochs,
         pretrain=pretrain,
         precision=precision,
+        watch=None if watch is None else _watched(watch),
     )
     train_run(
         context,
@@ -210,3 +219,11 @@ def map_command(
         key=key,
         max_words=max_words,
     )
+
+
+def _watched(data: str) -> dict[str, Any]:
+    """Options of the training with which the agreement of units and labels is in every row of its log."""
+    from somscope.data import open_collection
+    from somscope.models.agreement_hook import AgreementHook, some_of_each_class
+
+    return {"hook": AgreementHook(some_of_each_class(open_collection(data), 10)), "log_steps": 1}

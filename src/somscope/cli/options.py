@@ -22,6 +22,7 @@ _SETS = {
     "steps": ("n_steps",),
     "epochs": ("n_epochs",),
     "pretrain": ("pretrain_epochs",),
+    "watch": ("training",),
 }
 _FINISH = 5  # steps for each one of the finish, where a model has one: in DESOM's defaults 10,000 and 2,000
 _ONLY = {"gamma": ("desom", "conv-desom")}  # elsewhere a parameter of this name means something else

@@ -22,6 +22,7 @@ __all__ = ["relevance_command"]
 _MOST_UNITS = 8  # in a figure, those with most items
 _MOST_ITEMS = 3000  # laid out by t-SNE
 _FRESH = 0.999  # relevances from here on are those of dimensions that were never updated
+_WATCHED = ("purity", "nmi_arithmetic")  # columns of the history, with `somscope map --watch`
 _SHOWN = (
     ("below 0.3", -1.0, 0.3),
     ("below 0.4", -1.0, 0.4),
@@ -92,6 +93,9 @@ def _write(opened: Run, model: Any, unseen: Collection | None, folder: Path, see
     }
     numbers["share_of_relevances"] = numbers["share_of_relevances"].tolist()
     figures.save_figure(figures.relevance_figure(relevances), folder / "relevances.png")
+    history = opened.history().to_pydict()
+    if all(name in history for name in _WATCHED):
+        figures.save_figure(figures.training_curves_figure(history, _WATCHED), folder / "agreement.png")
     images = opened.config["collection"]["kind"] == "images"
     shape = opened.config["collection"].get("image_shape")
     if hasattr(model, "decode"):

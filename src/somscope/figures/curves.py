@@ -28,6 +28,8 @@ _LABELS = {
     "changed_labels": "items that changed their cluster (share)",
     "alpha": "sharpness of the softmax",
     "below": "items below the threshold (share)",
+    "purity": "purity (items watched)",
+    "nmi_arithmetic": "NMI (items watched)",
 }
 _LOSSES = {  # what a network minimises: the whole, and the terms of the models
     "loss": "loss (what is minimised)",

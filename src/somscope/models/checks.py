@@ -16,7 +16,7 @@ from somscope.training import TrainingOptions
 __all__ = ["TRAINING", "check_common", "check_flag", "check_number", "check_pair", "check_run", "check_whole"]
 
 
-TRAINING = ("checkpoint_steps", "checkpoint_minutes", "log_steps", "loggers", "other_data")
+TRAINING = ("checkpoint_steps", "checkpoint_minutes", "log_steps", "loggers", "hook", "other_data")
 
 
 def check_common(parameters: dict[str, Any]) -> None:

@@ -92,9 +92,10 @@ class DCSOMRLModule(DeepModule):
         return squared
 
     def forward(self, items: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(b, d) -> codes (b, L), best units (b,) among those that live, their distances (b,)."""
         codes = self.encode(items)
-        squared, units = self.squared_distances(codes).min(1)
-        return codes, units, squared.sqrt()
+        active, units = torch.where(self.layer.alive, self.activations(codes), 0.0).max(1)
+        return codes, units, root_mean_square(active)
 
     def loss(self, items: Tensor, alpha: float, total: Any = None) -> Losses:
         """Items (b, d) -> L, with the terms "reconstruction" and "clustering"; the map learns from their codes.

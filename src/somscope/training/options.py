@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from somscope.errors import InputError, check_choice
 from somscope.maps.gpu import DEVICES
@@ -31,7 +32,8 @@ class TrainingOptions:
     resume: go on from the newest checkpoint of that folder; begins at the start where it holds none.
     other_data: resume although the data are not those that the checkpoint was trained on.
     log_steps: steps between two rows of the history; between them no value is fetched from a GPU.
-    loggers: get every row too. verbose: progress bar; None shows it only on a terminal.
+    loggers: get every row too. hook: gives more numbers for each row, from the module of the phase's task in eval mode
+    (see `models.agreement_hook`). verbose: progress bar; None shows it only on a terminal.
     settings: of the model, as JSON can hold them; a checkpoint of other ones is refused.
     Raises InputError for values that are not allowed.
     """
@@ -46,6 +48,7 @@ class TrainingOptions:
     other_data: bool = False
     log_steps: int = 50
     loggers: Sequence[Logger] = ()
+    hook: Callable[[nn.Module], Mapping[str, float]] | None = None
     verbose: bool | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
