@@ -85,7 +85,7 @@ def methods(
     epochs, precision: of networks; another number of epochs than the model's own makes another variant.
     """
     trained = {"precision": precision} | ({} if epochs is None else {"n_epochs": epochs})
-    variant = "default" if epochs is None else f"{epochs} epochs"
+    variant = "default" if epochs is None else "1 epoch" if epochs == 1 else f"{epochs} epochs"
     return [
         Method(model, feature, length, *((variant, trained) if feature == "images" else ()))
         for feature in FEATURES
