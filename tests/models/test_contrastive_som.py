@@ -210,6 +210,27 @@ def test_last_passes_bring_the_prototypes_to_the_items(drawn):
     assert wide.u_matrix_.mean() < near.u_matrix_.mean()
 
 
+def test_only_trainings_with_the_same_settings_are_taken_over(blobs, tmp_path):
+    how = {**QUICK, "n_steps": 4}
+    ContrastiveSOM(**how).fit(blobs[0]).save(tmp_path / "whole")
+    ContrastiveSOM(**how, joint_steps=0).fit(blobs[0]).save(tmp_path / "encoder")
+    taken = ContrastiveSOM(**how, start=tmp_path / "whole").fit(blobs[0])
+    np.testing.assert_array_equal(taken.prototypes_, ContrastiveSOM(**how).fit(blobs[0]).prototypes_)
+    assert taken.n_iter_ == 0
+    assert ContrastiveSOM(**how, keep=0.1, start=tmp_path / "encoder").fit(blobs[0]).n_iter_ > 0
+    with pytest.raises(InputError, match=r"has keep 0.3; this model has 0.1; a start with joint_steps=0"):
+        ContrastiveSOM(**how, keep=0.1, start=tmp_path / "whole").fit(blobs[0])
+    for change in (
+        {"grid": (3, 3)},
+        {"latent_dim": 4},
+        {"hidden": (16,)},
+        {"n_steps": 5},
+        {"augmentation": "text"},
+    ):
+        with pytest.raises(InputError, match="this model has"):
+            ContrastiveSOM(**{**how, **change}, start=tmp_path / "encoder").fit(blobs[0])
+
+
 def test_an_encoder_that_has_not_collapsed_is_trained_once(trained):
     assert not any("collapsed, its codes" in w for w in trained.warnings_)
     assert trained.n_iter_ == STEPS["n_steps"] + STEPS["joint_steps"] + STEPS["decoder_steps"]

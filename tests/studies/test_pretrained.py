@@ -10,6 +10,7 @@ import pytest
 
 from somscope.data import Collection
 from somscope.models.ae_som import AESOM
+from somscope.models.contrastive_som import ContrastiveSOM
 from somscope.models.desom import DESOM
 from somscope.studies import pretrained
 from somscope.studies.pretrained import take_shared
@@ -85,6 +86,30 @@ def test_finishes_of_one_joint_training_are_those_of_whole_trainings(tmp_path: P
         np.testing.assert_array_equal(prototypes, whole.prototypes_)
     legacy = DESOM((2, 2), legacy=True, random_state=0, verbose=False, **how)
     assert take_shared(legacy, items, tmp_path) == 0.0
+
+
+def test_contrastive_maps_share_their_encoder_and_last_passes_all_of_one(tmp_path: Path) -> None:
+    how: dict[str, Any] = {"hidden": (8,), "latent_dim": 2, "n_steps": 4, "n_clusters": 2, "device": "cpu"}
+    changes: list[dict[str, Any]] = [
+        {},
+        {"keep": 0.0},
+        {"joint_steps": 0},
+        {"final_radius": 0.4},
+        {"final_radius": 0.8},
+    ]
+    items = unlabelled()
+    models = [ContrastiveSOM((2, 2), **change, **how, random_state=0, verbose=False) for change in changes]
+    seconds = [take_shared(model, items, tmp_path) for model in models]
+    assert seconds[0] == seconds[1] == seconds[2] < seconds[3] == seconds[4]
+    assert len(list(tmp_path.glob("shared/*/model.json"))) == 2
+    codes = [model.fit(items).encode(items) for model in models]
+    np.testing.assert_array_equal(codes[3], codes[0])
+    np.testing.assert_array_equal(codes[4], codes[0])
+    assert not np.array_equal(codes[1], codes[0])
+    alone = ContrastiveSOM((2, 2), joint_steps=0, **how, random_state=0, verbose=False).fit(items)
+    np.testing.assert_array_equal(codes[2], alone.encode(items))
+    assert not np.array_equal(models[3].prototypes_, models[4].prototypes_)
+    assert models[3].n_iter_ == 0
 
 
 def test_other_models_are_left_alone(trained: list[dict[str, Any]], tmp_path: Path) -> None:

@@ -213,7 +213,7 @@ class JointTask(UnitTask, EncoderTask):
 
     The prototypes start as a batch SOM of all codes. radii: (n_steps,) of the neighbourhood that targets are smoothed
     with, in lattice steps; sharpness: of the probabilities; keep: weight of what the encoder learned by before; seed:
-    of that SOM, start_radius: its last.
+    of that SOM, start_radius: its last; None: the prototypes stay where they are.
     """
 
     module: ContrastiveModule
@@ -226,7 +226,7 @@ class JointTask(UnitTask, EncoderTask):
         *,
         sharpness: float,
         keep: float,
-        start_radius: float,
+        start_radius: float | None,
         seed: int,
     ) -> None:
         super().__init__(module, len(radii), learning_rate)
@@ -237,6 +237,8 @@ class JointTask(UnitTask, EncoderTask):
         codes = all_codes(self.module, feed)
         if self.module.collapsed and _variance(codes) < _COLLAPSED:
             engine.warn("the encoder has collapsed again: this map says nothing about the items")
+        if self.start_radius is None:
+            return
         with torch.no_grad():
             start = organised(codes.cpu().numpy(), self.module.lattice, self.start_radius, self.seed)
             self.module.prototypes.copy_(start)

@@ -49,6 +49,20 @@ __all__ = ["ContrastiveSOM"]
 _SMALL_SIDE = 32  # pixels, up to which the small encoder is enough for strokes and objects
 _LAST_PASSES = 10
 _START_RADIUS = 0.35  # last radius of the batch SOM that the joint training starts on, in lattice steps
+_OF_THE_ENCODER = (
+    "n_features_in_",
+    "image_shape_",
+    "lattice_",
+    "augmentation_",
+    "network_",
+    "latent_dim",
+    "hidden",
+    "n_steps",
+    "batch_size",
+    "temperature",
+    "learning_rate",
+)
+_OF_THE_MAP = ("_n_joint", "_n_decoder", "sharpness", "keep", "radius")
 
 
 class ContrastiveSOM(DeepMap):
@@ -75,6 +89,8 @@ class ContrastiveSOM(DeepMap):
         codes at this radius, which for small ones (.3 to .5) makes the map purer and less ordered.
     lattice: "rectangular" or "hexagonal"; toroidal joins opposite edges. learning_rate: of Adam, half of it in the
         joint training; it falls to 0 in each phase.
+    start: folder of a trained model with these settings, whose trainings are not repeated: of the encoder, if that
+        model has joint_steps=0, otherwise all, so that only the last passes are left.
     device, precision, random_state, checkpoints, resume, training, verbose: as of `DESOM`.
 
     An encoder whose codes are all one point is trained again once, with a loss on their spread; warnings_ says so.
@@ -115,6 +131,7 @@ class ContrastiveSOM(DeepMap):
         lattice: str = "rectangular",
         toroidal: bool = False,
         learning_rate: float = 1e-3,
+        start: str | Path | None = None,
         device: str = "auto",
         precision: str = "auto",
         random_state: Any = None,
@@ -141,6 +158,7 @@ class ContrastiveSOM(DeepMap):
         self.lattice = lattice
         self.toroidal = toroidal
         self.learning_rate = learning_rate
+        self.start = start
         self.device = device
         self.precision = precision
         self.random_state = random_state
@@ -216,6 +234,7 @@ class ContrastiveSOM(DeepMap):
 
     def _phases(self, module: Any, items: NDArray[Any], generator: torch.Generator) -> list[Phase]:
         assert isinstance(module, ContrastiveModule)
+        map_taken = self.start is not None and self._take_start(module)
         if self.augmentation_ == "vectors" and items.dtype != np.uint8:
             deviation = items.std(0, dtype=np.float64)
             module.centre.copy_(torch.from_numpy(items.mean(0, dtype=np.float64)))
@@ -227,22 +246,20 @@ class ContrastiveSOM(DeepMap):
         rate, size = self.learning_rate, self.batch_size
         weights = {name: getattr(fresh, name).state_dict() for name in ("encoder", "projector", "decoder")}
         first, last = check_pair("radius", self.radius)
-        n_joint = -(-2 * self.n_steps // 5) if self.joint_steps is None else self.joint_steps
-        n_decoder = -(-3 * self.n_steps // 10) if self.decoder_steps is None else self.decoder_steps
+        n_encoder = 0 if self.start is not None else self.n_steps
+        n_joint, n_decoder = (0, 0) if map_taken else (self._n_joint, self._n_decoder)
         joint = JointTask(
             module,
             np.geomspace(first, last, n_joint),
             rate / 2,
             sharpness=self.sharpness,
             keep=self.keep,
-            start_radius=_START_RADIUS,
+            start_radius=None if map_taken else _START_RADIUS,
             seed=seed,
         )
         return [
-            Phase("encoder", EncoderTask(module, self.n_steps, rate), n_steps=self.n_steps, batch_size=size),
-            Phase(
-                "again", AgainTask(module, self.n_steps, rate, weights), n_steps=self.n_steps, batch_size=size
-            ),
+            Phase("encoder", EncoderTask(module, n_encoder, rate), n_steps=n_encoder, batch_size=size),
+            Phase("again", AgainTask(module, n_encoder, rate, weights), n_steps=n_encoder, batch_size=size),
             Phase("joint", joint, n_steps=n_joint, batch_size=size),
             Phase(
                 "decoder",
@@ -251,6 +268,32 @@ class ContrastiveSOM(DeepMap):
                 batch_size=size,
             ),
         ]
+
+    @property
+    def _n_joint(self) -> int:
+        return -(-2 * self.n_steps // 5) if self.joint_steps is None else self.joint_steps
+
+    @property
+    def _n_decoder(self) -> int:
+        return -(-3 * self.n_steps // 10) if self.decoder_steps is None else self.decoder_steps
+
+    def _take_start(self, module: ContrastiveModule) -> bool:
+        """Give the module the state of `start`; whether map and decoder were trained there, too.
+
+        Raises InputError for a model of other settings.
+        """
+        trained = type(self).load(Path(str(self.start)))
+        both = trained._n_joint > 0
+        for name in (*_OF_THE_ENCODER, *(_OF_THE_MAP if both else ())):
+            theirs, ours = getattr(trained, name), getattr(self, name)
+            if theirs != ours:
+                raise InputError(
+                    f"start {self.start} has {name.strip('_')} {theirs}; this model has {ours}"
+                    + ("; a start with joint_steps=0 gives the encoder alone" if name in _OF_THE_MAP else "")
+                )
+        module.load_state_dict(trained.module_.state_dict())
+        module.unit_groups.copy_(torch.arange(self.lattice_.n_units))
+        return both
 
     def _settle(self, items: NDArray[Any], seed: int) -> None:
         super()._settle(items, seed)

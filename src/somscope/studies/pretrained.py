@@ -12,6 +12,7 @@ from somscope.data import Collection
 from somscope.models.ae_kmeans import AEKMeans
 from somscope.models.ae_som import AESOM
 from somscope.models.clusterer_module import AutoencoderClusterer
+from somscope.models.contrastive_som import ContrastiveSOM
 from somscope.models.desom import DESOM
 from somscope.runs.record import jsonable
 
@@ -39,15 +40,18 @@ _OF_A_CLUSTERER = (
     "device",
     "precision",
 )
-_OF_THE_FINISH = ("finish", "finish_steps", "final_radius", "order", "start", "checkpoints", "resume")
+_OF_THE_RUN = ("start", "checkpoints", "resume")
+_OF_THE_FINISH = ("finish", "finish_steps", "final_radius", "order", *_OF_THE_RUN)
+_OF_THE_MAP = ("sharpness", "keep", "radius", "n_clusters")  # of a ContrastiveSOM
 
 
 def take_shared(model: Any, items: Collection, work: Path) -> float:
     """Have `model` begin with what another row began with, too; the seconds that this took, whenever it was done.
 
     A model that would train an autoencoder first gets one that was trained on `items` as its own would be; a DESOM with
-    a finish gets the joint training before it. What `work` does not hold yet is trained, from a checkpoint on
-    after a crash or Ctrl-C. Other models are left alone. Raises KeyboardInterrupt where Ctrl-C ended the training.
+    a finish gets the joint training before it; a ContrastiveSOM the encoder or, for last passes, all before them. What
+    `work` does not hold yet is trained, from a checkpoint on after a crash or Ctrl-C. Other models are left alone.
+    Raises KeyboardInterrupt where Ctrl-C ended the training.
     """
     if isinstance(model, AutoencoderClusterer):
         if not model.pretrain_epochs or model.autoencoder is not None:
@@ -67,6 +71,19 @@ def take_shared(model: Any, items: Collection, work: Path) -> float:
         parameters = {name: value for name, value in parameters.items() if name not in _OF_THE_FINISH}
         model.start, seconds = _kept(type(model)(**parameters, finish="none"), items, work)
         return seconds
+    if isinstance(model, ContrastiveSOM):
+        usual = ContrastiveSOM().get_params(deep=False)
+        if model.final_radius is not None:
+            changed: dict[str, Any] = {"final_radius": None}
+        elif (model.joint_steps, model.decoder_steps) != (0, 0):
+            changed = {"joint_steps": 0, "decoder_steps": 0, **{name: usual[name] for name in _OF_THE_MAP}}
+        else:
+            return 0.0
+        changed |= {name: usual[name] for name in _OF_THE_RUN}
+        trained = ContrastiveSOM(**{**model.get_params(deep=False), **changed})
+        before = take_shared(trained, items, work)
+        model.start, seconds = _kept(trained, items, work)
+        return before + seconds
     return 0.0
 
 

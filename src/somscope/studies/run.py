@@ -19,6 +19,7 @@ from somscope.studies.cells import FinishedCell, cell_path, read_cell, write_cel
 from somscope.studies.declare import Cell, Entry
 from somscope.studies.learners import build, learner_parameters
 from somscope.studies.machine import made_here, resolved_device
+from somscope.studies.memory import MemoryPeak
 from somscope.studies.pretrained import take_shared
 from somscope.studies.score import score
 from somscope.studies.sets import Split, load_split
@@ -111,7 +112,8 @@ def run_cells(cells: Sequence[Cell], work: Path, device: str, precision: str, wa
 def train_cell(cell: Cell, split: Split, work: Path, device: str, precision: str) -> FinishedCell:
     """Train the model of a cell on `split.train`, score it on `split.scored`, and write it into `work`.
 
-    Seconds of a training that it shares with other cells count, whichever did it.
+    Seconds of a training that it shares with other cells count, whichever did it. memory_mb: the most memory of what
+    was left to be trained, beyond the data.
 
     A model that writes checkpoints has them there until its cell is written, and goes on from them after a crash or
     Ctrl-C. Labels never reach the training. Raises KeyboardInterrupt where the model kept what it had learned when
@@ -124,19 +126,20 @@ def train_cell(cell: Cell, split: Split, work: Path, device: str, precision: str
     model = build(cell.entry, cell.seed, device, precision, checkpoints)
     unlabelled = replace(split.train, labels=None, label_names=())
     before = take_shared(model, unlabelled, work)
-    start = time.perf_counter()
+    memory, start = MemoryPeak(device), time.perf_counter()
     model.fit(unlabelled)
     # A model that went on from a checkpoint counts the seconds before it too.
     seconds = max(time.perf_counter() - start, float(getattr(model, "seconds_", 0.0)))
     if getattr(model, "stop_reason_", None) == "interrupted":
         raise KeyboardInterrupt
+    peak = memory.megabytes()
     measures, chance = score(model, split.scored, cell.seed)
     finished = FinishedCell(
         cell=cell,
         parameters=parameters,
         trained=_items(split.train),
         scored=_items(split.scored),
-        measures={**measures, "seconds": before + seconds},
+        measures={**measures, "seconds": before + seconds, **({} if peak is None else {"memory_mb": peak})},
         chance=chance,
         made=made_here(str(getattr(model, "device_", "cpu")), str(getattr(model, "precision_", "fp32"))),
     )

@@ -17,6 +17,8 @@ __all__ = ["merged_classes", "score"]
 
 Units = NDArray[np.int64]
 
+_LEAST_SHARE = 0.01  # of a class, that a unit must hold to count for the regions in which the class lies
+
 
 def score(model: Any, collection: Collection, seed: int) -> tuple[dict[str, float], dict[str, float]]:
     """(measures, chance) of a trained model.
@@ -64,6 +66,8 @@ def score(model: Any, collection: Collection, seed: int) -> tuple[dict[str, floa
         for kind in kinds:
             near = model.lattice_.adjacency(kind)
             found[f"topographic_error_{kind}"] = measures.topographic_error(best, units[:, 1], near)
+        near = model.lattice_.adjacency()
+        found["class_scatter_index"] = measures.class_scatter_index(labels, best, near, _LEAST_SHARE)
     shuffled = np.random.default_rng(seed).permutation(labels)
     return found, _agreement(shuffled, best, merged)
 

@@ -23,10 +23,12 @@ _COLUMNS = {
     "quantization_error": ("QE", 3),
     "unit_perplexity": ("perplexity", 1),
     "dead_units": ("dead units", 1),
+    "class_scatter_index": ("regions of a class", 2),
     "units": ("units", 1),
     "unassigned": ("unassigned", 2),
     "perturbation_ratio": ("perturbation ratio", 2),
     "seconds": ("seconds", 0),
+    "memory_mb": ("MB", 0),
 }
 _PROTOCOLS = {
     "paper": "trained and scored on all items, as the authors did",
@@ -34,8 +36,9 @@ _PROTOCOLS = {
 }
 LEGEND = (
     "Mean ± standard deviation over the seeds; in brackets the published number. TE4 and TE8: topographic error with 4 "
-    "and 8 neighbours. QE: mean distance to the best prototype, among the codes where the model has codes. Chance: the "
-    "same units with shuffled labels."
+    "and 8 neighbours. QE: mean distance to the best prototype, among the codes where the model has codes. Regions of "
+    "a class: neighbouring units that each hold 1 % of it or more. MB: the most memory of a training beyond the data. "
+    "Chance: the same units with shuffled labels."
 )
 
 
