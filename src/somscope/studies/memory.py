@@ -19,7 +19,7 @@ class MemoryPeak:
     def __init__(self, device: str) -> None:
         import torch
 
-        self._gpu = device.startswith("cuda") and torch.cuda.is_available()
+        self._gpu = device.startswith("cuda") and torch.cuda.device_count() > 0
         if self._gpu:
             torch.cuda.reset_peak_memory_stats(device)
             self._held: float | None = float(torch.cuda.memory_allocated(device))
