@@ -190,3 +190,10 @@ def test_accuracy_is_the_best_assignment(seed, classes, clusters):
     y, c = rng.integers(0, classes, 60), rng.integers(0, clusters, 60)
     table = contingency(y, c)
     assert accuracy(y, c) == table[linear_sum_assignment(table, maximize=True)].sum() / 60
+
+
+def test_one_cluster_shares_nothing_whatever_rounding_leaves() -> None:
+    for n in range(30, 90, 3):
+        labels = np.arange(n) % 3
+        for average in ("arithmetic", "geometric"):
+            assert nmi(labels, np.zeros(n, int), average=average) == 0.0

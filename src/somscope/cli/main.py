@@ -20,6 +20,7 @@ from somscope.cli import (
     report,
     study,
     translate,
+    tune,
 )
 from somscope.cli import map as map_
 from somscope.cli.console import OUT
@@ -41,6 +42,7 @@ app.command("assign")(assign.assign_command)
 app.command("audit")(audit.audit_command)
 app.command("report")(report.report_command)
 app.command("relevance")(relevance.relevance_command)
+app.command("tune")(tune.tune_command)
 app.command("look")(look.look_command)
 app.command("demo")(demo.demo_command)
 app.command("codes")(codes.codes_command)

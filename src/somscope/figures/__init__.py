@@ -18,6 +18,7 @@ from somscope.figures.pies import label_pies_figure
 from somscope.figures.planes import component_planes_figure
 from somscope.figures.save import save_figure
 from somscope.figures.transitions import transitions_figure
+from somscope.figures.tuning import settings_figure
 from somscope.figures.u_matrix import expanded_u_matrix_figure, u_matrix_figure
 from somscope.figures.units import draw_units
 
@@ -39,6 +40,7 @@ __all__ = [
     "prototype_pictures_figure",
     "relevance_figure",
     "save_figure",
+    "settings_figure",
     "training_curves_figure",
     "transitions_figure",
     "tsne_places",

@@ -13,7 +13,7 @@ from somscope.models.table import MODELS
 from somscope.runs.record import jsonable
 from somscope.studies.declare import Entry
 
-__all__ = ["build", "learner_classes", "learner_parameters", "what_differs"]
+__all__ = ["build", "learner_classes", "learner_defaults", "learner_parameters", "what_differs"]
 
 _REFERENCES = {
     "k-means": "somscope.studies.references:KMeansReference",
@@ -50,6 +50,11 @@ def _class_of(entry: Entry) -> type[Any]:
 def _defaults(cls: type[Any]) -> dict[str, Any]:
     signature = inspect.signature(cls)
     return {name: parameter.default for name, parameter in signature.parameters.items()}
+
+
+def learner_defaults(model: str) -> dict[str, Any]:
+    """Parameter -> default of a model. Raises InputError for one that is not known."""
+    return _defaults(_class_of(Entry("", model)))
 
 
 def learner_parameters(entry: Entry) -> dict[str, Any]:
