@@ -46,6 +46,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.somrl
 	$(BIN)/python -m benchmarks.targets
 	$(BIN)/python -m benchmarks.audit
+	$(BIN)/python -m benchmarks.translate
 
 # The page of `somscope look`, built into src/somscope/explorer/static, where it is committed: needs Node 20 or newer.
 ui: setup

@@ -1,163 +1,204 @@
 """Seconds of a training step of pix2pix at 256x256 and batch 1, and of translating images, beside bare PyTorch with the
 same networks. Writes results/bench-translate.json.
 
-    python -m benchmarks.translate [--rounds 5] [--size 256] [--filters 64] [--device auto] [--out FILE]
+    python -m benchmarks.translate [--steps 8] [--rounds 6] [--size 256] [--filters 64] [--device auto] [--out FILE]
 
-In each round every contender is measured once, so that all of them meet the machine in the same moods; medians of the
-rounds are reported, and the ratio is the median of the rounds' ratios. A step is (long training - short training) /
-(difference of their steps): what a training does once is left out. The bare loop has no jitter, no log and no checks.
+Both are timed in turn in one process: before each step that `Pix2Pix.fit` takes, the bare loop takes one; what lies
+between two bare steps is the other's, so jitter, reading and logging count. The bare loop has none of them. The first
+two steps warm up. `ratio_to_bare` is the median over pairs: of the processors' seconds on a CPU, so that other
+work on the machine does not count, and of seconds on the wall on a GPU.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from benchmarks.som.machine import cpu_model, threads
-from torch import nn
 
 import somscope
 from somscope import Pix2Pix
+from somscope.models.pix2pix_module import Pix2PixTask
 from somscope.nets.generators import Architecture, unet_for
 from somscope.nets.normalise import set_mode
+from somscope.nets.official import write_generator
 from somscope.nets.patchgan import PatchGAN
 
 LIMITS = {"train": 1.15, "apply": 1.05}
-SHORT, LONG, IMAGES = 2, 8, 8
+WARM, IMAGES = 2, 8
+Taken = list[tuple[float, float]]  # seconds on the wall, and of the processors
 
 
 def images(size: int, n: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (n, size, size, 3)).astype(np.uint8)
 
 
-def timed(device: torch.device, call: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    call()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
+class Watch:
+    """Reads both clocks, after all that a GPU was told to do is done."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+
+    def now(self) -> tuple[float, float]:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter(), time.process_time()
+
+    def since(self, start: tuple[float, float]) -> tuple[float, float]:
+        wall, cpu = self.now()
+        return wall - start[0], cpu - start[1]
+
+    def timed(self, call: Callable[[], Any]) -> tuple[float, float]:
+        start = self.now()
+        call()
+        return self.since(start)
 
 
-def somscope_step(size: int, filters: int, device: torch.device, precision: str) -> float:
-    """Seconds of a step as a user trains it, jitter and all."""
-
-    def train(n: int) -> float:
-        pixels = images(size, n)
-        model = Pix2Pix(filters=filters, discriminator_filters=filters, n_epochs=1, n_decay_epochs=0, random_state=0,
-                        device=device.type, precision=precision, verbose=False)  # fmt: skip
-        return float(model.fit(pixels, pixels).seconds_)
-
-    return (train(LONG) - train(SHORT)) / (LONG - SHORT)
-
-
-class Bare:
-    """The published step as a plain loop."""
+class BareStep:
+    """The published step as a plain loop has it: no jitter, no log, no checks."""
 
     def __init__(self, size: int, filters: int, device: torch.device, precision: str) -> None:
         self.device, self.bf16 = device, precision == "bf16"
         layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
-        name = unet_for(size, size)
-        self.net = Architecture(name, filters=filters).build().to(device, memory_format=layout)
-        self.judge = PatchGAN(6, 3, filters).to(device, memory_format=layout)
+        self.net = Architecture(unet_for(size, size), filters=filters).build()
+        self.judge = PatchGAN(6, 3, filters)
+        for net in (self.net, self.judge):
+            net.to(device, memory_format=layout)
         self.adams = [
-            torch.optim.Adam(m.parameters(), lr=2e-4, betas=(0.5, 0.999), fused=True)
-            for m in (self.net, self.judge)
+            torch.optim.Adam(net.parameters(), lr=2e-4, betas=(0.5, 0.999), fused=True)
+            for net in (self.net, self.judge)
         ]
-        pixels = torch.from_numpy(images(size, 2)).to(device).permute(0, 3, 1, 2)
-        self.a, self.b = (
-            (pixels[i : i + 1].float() / 127.5 - 1).contiguous(memory_format=layout) for i in (0, 1)
-        )
+        planes = _planes(images(size, 2), device)
+        self.a, self.b = (planes[i : i + 1].contiguous(memory_format=layout) for i in (0, 1))
 
     def __call__(self) -> None:
         adam_g, adam_d = self.adams
-        real = torch.ones(())
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+        with self._autocast():
             made = self.net(self.a).float()
             fake = self.judge(torch.cat([self.a, made.detach()], 1)).float()
             true = self.judge(torch.cat([self.a, self.b], 1)).float()
-        loss = 0.5 * (_bce(fake, 0 * real) + _bce(true, real))
+        loss = 0.5 * (_bce(fake, 0.0) + _bce(true, 1.0))
         adam_d.zero_grad()
         loss.backward()
         adam_d.step()
         self.judge.requires_grad_(False)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+        with self._autocast():
             judged = self.judge(torch.cat([self.a, made], 1)).float()
-        loss = _bce(judged, real) + 100 * F.l1_loss(made, self.b)
+        loss = _bce(judged, 1.0) + 100 * F.l1_loss(made, self.b)
         adam_g.zero_grad()
         loss.backward()
         adam_g.step()
         self.judge.requires_grad_(True)
 
-
-def _bce(scores: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    return F.binary_cross_entropy_with_logits(scores, wanted.to(scores.device).expand_as(scores))
-
-
-def plain_step(size: int, filters: int, device: torch.device, precision: str) -> float:
-    bare = Bare(size, filters, device, precision)
-    for _ in range(SHORT):
-        bare()
-    return timed(device, lambda: [bare() for _ in range(LONG - SHORT)]) / (LONG - SHORT)
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
 
 
-def apply_both(size: int, filters: int, device: torch.device) -> tuple[float, float]:
-    """Seconds of an image: somscope from bytes to bytes, and the forward pass alone, in batches of the same size."""
-    pixels = images(size, IMAGES)
-    net = Architecture(unet_for(size, size), filters=filters).build()
-    model = _as_model(net, filters, device)
-    block = model.module_
-    x = (torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous()
-    set_mode(block, "deterministic")
+def _bce(scores: torch.Tensor, wanted: float) -> torch.Tensor:
+    return F.binary_cross_entropy_with_logits(scores, torch.full_like(scores, wanted))
+
+
+def _planes(pixels: np.ndarray, device: torch.device) -> torch.Tensor:
+    return (torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous()
+
+
+def train_both(
+    size: int, filters: int, device: torch.device, precision: str, n_steps: int
+) -> tuple[Taken, Taken]:
+    """What each of n steps took: of somscope as a user trains it, and of the bare loop."""
+    watch, bare = Watch(device), BareStep(size, filters, device, precision)
+    ours: Taken = []
+    plain: Taken = []
+    began: list[tuple[float, float]] = []
+    update = Pix2PixTask.update
+
+    def watched(task: Pix2PixTask, *args: Any) -> Any:
+        if began:
+            ours.append(watch.since(began.pop()))
+        plain.append(watch.timed(bare))
+        began.append(watch.now())
+        return update(task, *args)
+
+    pixels = images(size, WARM + n_steps + 1)  # a step ends where the next one begins
+    model = Pix2Pix(filters=filters, discriminator_filters=filters, n_epochs=1, n_decay_epochs=0, random_state=0,
+                    device=device.type, precision=precision, verbose=False)  # fmt: skip
+    with patch.object(Pix2PixTask, "update", watched):
+        model.fit(pixels, pixels)
+    return ours[WARM:], plain[WARM:-1]
+
+
+def apply_both(size: int, filters: int, device: torch.device, rounds: int) -> tuple[Taken, Taken]:
+    """What a batch of IMAGES took in each round: somscope from bytes to bytes, and the forward pass alone."""
+    watch, pixels = Watch(device), images(size, IMAGES)
+    model = _translator(size, filters, device)
+    net, x = model.module_, _planes(pixels, device)
+    set_mode(net, "deterministic")
+    ours: Taken = []
+    plain: Taken = []
     with torch.inference_mode():
-        model.transform(pixels), block(x)
-        bare = timed(device, lambda: block(x)) / IMAGES
-    return timed(device, lambda: model.transform(pixels)) / IMAGES, bare
+        for _ in range(1 + rounds):
+            plain.append(watch.timed(lambda: net(x)))
+            ours.append(watch.timed(lambda: model.transform(pixels)))
+    return ours[1:], plain[1:]
 
 
-def _as_model(net: nn.Module, filters: int, device: torch.device) -> Pix2Pix:
-    from tempfile import TemporaryDirectory
-
-    from somscope.nets.official import write_generator
-
-    with TemporaryDirectory() as folder:
+def _translator(size: int, filters: int, device: torch.device) -> Pix2Pix:
+    net = Architecture(unet_for(size, size), filters=filters).build()
+    with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "latest_net_G.pth"
         write_generator(path, net.state_dict())
         return Pix2Pix.from_official(path, device=device.type)
 
 
-def _row(
-    task: str, model: str, variant: str, seconds: list[float], ratios: list[float], data: str
-) -> dict[str, Any]:
-    measures = {"seconds_each": seconds, **({"ratio_to_bare": ratios} if model == "somscope" else {})}
-    return {
-        "data": f"{data}-{task}",
-        "model": model,
-        "variant": variant,
-        "protocol": "speed",
-        "seeds": [0],
-        "measures": {
-            name: {
-                "mean": statistics.median(values),
-                "std": statistics.stdev(values) if len(values) > 1 else 0.0,
+def rows(
+    data: str, precision: str, ours: Taken, plain: Taken, share: int, cuda: bool
+) -> list[dict[str, Any]]:
+    """A row of each of the two. share: of how many images the times are."""
+    clock = 0 if cuda else 1
+    ratios = [a[clock] / b[clock] for a, b in zip(ours, plain, strict=True)]
+    made = []
+    for model, taken in (("somscope", ours), ("plain-pytorch", plain)):
+        measures = {
+            "seconds_each": [wall / share for wall, _ in taken],
+            "cpu_seconds_each": [cpu / share for _, cpu in taken],
+            **({"ratio_to_bare": ratios} if model == "somscope" else {}),
+        }
+        made.append(
+            {
+                "data": data,
+                "model": model,
+                "variant": precision,
+                "protocol": "speed",
+                "seeds": [0],
+                "measures": {name: _median(values) for name, values in measures.items()},
             }
-            for name, values in measures.items()
-        },
-    }
+        )
+    return made
+
+
+def _median(values: list[float]) -> dict[str, float]:
+    spread = statistics.stdev(values) if len(values) > 1 else 0.0
+    return {"mean": float(f"{statistics.median(values):.4g}"), "std": float(f"{spread:.4g}")}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5)
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--filters", type=int, default=64)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
@@ -166,44 +207,31 @@ def main() -> None:
     cuda = options.device == "cuda" or (options.device == "auto" and torch.cuda.is_available())
     device = torch.device("cuda:0" if cuda else "cpu")
     torch.set_num_threads(threads())
-    began = time.perf_counter()
-    precisions = ("fp32", "bf16") if cuda else ("fp32",)
-    data = f"pix2pix-{options.size}-filters{options.filters}"
-    taken: dict[tuple[str, str, str], list[float]] = {}
-    for _ in range(options.rounds):
-        for precision in precisions:
-            sizes = (options.size, options.filters, device, precision)
-            taken.setdefault(("train", "somscope", precision), []).append(somscope_step(*sizes))
-            taken.setdefault(("train", "plain-pytorch", precision), []).append(plain_step(*sizes))
-        ours, bare = apply_both(options.size, options.filters, device)
-        taken.setdefault(("apply", "somscope", "fp32"), []).append(ours)
-        taken.setdefault(("apply", "plain-pytorch", "fp32"), []).append(bare)
-    rows = []
-    for (task, model, variant), seconds in taken.items():
-        bare_seconds = taken[task, "plain-pytorch", variant]
-        ratios = [a / b for a, b in zip(seconds, bare_seconds, strict=True)]
-        rows.append(_row(task, model, variant, seconds, ratios, data))
-        note = (
-            f", {statistics.median(ratios):.2f} of bare (at most {LIMITS[task]})"
-            if model == "somscope"
-            else ""
-        )
-        print(f"{task} {model:14s} {variant}: {1000 * statistics.median(seconds):8.1f} ms{note}")  # noqa: T201
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
-    report = {
+    load, began = os.getloadavg()[0], time.perf_counter()
+    size, filters = options.size, options.filters
+    found = []
+    for precision in ("fp32", "bf16") if cuda else ("fp32",):
+        ours, plain = train_both(size, filters, device, precision, options.steps)
+        found += rows(f"pix2pix-step-{size}-filters{filters}", precision, ours, plain, 1, cuda)
+    ours, plain = apply_both(size, filters, device, options.rounds)
+    found += rows(f"pix2pix-apply-{size}-filters{filters}", "fp32", ours, plain, IMAGES, cuda)
+    for row in found:
+        print(row["data"], row["model"], row["variant"], row["measures"])  # noqa: T201
+    commit = subprocess.run(["git", "describe", "--always", "--dirty=+"], capture_output=True, text=True)
+    content = {
         "study": "bench-translate",
         "somscope": somscope.__version__,
-        "commit": commit.stdout.strip(),
+        "commit": commit.stdout.strip() or None,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": torch.cuda.get_device_name(device) if cuda else f"{cpu_model()}, {threads()} threads",
+        "device": torch.cuda.get_device_name(device) if cuda else f"cpu ({cpu_model()}), {threads()} threads",
         "versions": {"torch": torch.__version__},
         "seconds": round(time.perf_counter() - began, 1),
-        "rows": rows,
+        "load": round(load, 1),
+        "limits": LIMITS,
+        "rows": found,
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    options.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

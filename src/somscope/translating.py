@@ -48,6 +48,13 @@ FORMAT = 1
 _DESCRIBED = 512  # images of a domain whose statistics a run keeps
 _SHOWN = 12  # rows of a contact sheet
 _BLOCK = 1024  # pairs made at a time
+_CURVES = {
+    "l1": "L1 distance to the target (the range is 2)",
+    "gan": "generator's loss against the discriminator",
+    "discriminator_fake": "discriminator's loss on made pairs",
+    "discriminator_real": "discriminator's loss on real pairs",
+    "discriminator_penalty": "gradient penalty",
+}
 _log = logging.getLogger(__name__)
 
 
@@ -134,6 +141,8 @@ def train_translator(
             write_object(folder / "config.json", jsonable(record))
         steps = Steps(folder)
         steps.do("figures", lambda: _draw(folder / "figures", model, pairs))
+        if not steps.left_out:
+            steps.do("report", lambda: _report(folder, jsonable(record), model))
         record["left_out"] = steps.left_out
         write_object(folder / "config.json", jsonable(record))
     if not unfinished(record):
@@ -336,11 +345,9 @@ def _read_domains(path: Path) -> dict[str, dict[str, NDArray[np.float64]]]:
 def _draw(folder: Path, model: Pix2Pix, pairs: Pairs) -> None:
     """The curves of the training, and translations of some pairs that it was trained on."""
     folder.mkdir()
-    if any(len(column) for column in model.history_.values()):
-        shown = {
-            n: column for n, column in model.history_.items() if n != "learning_rate.discriminator"
-        }  # the same
-        save_figure(training_curves_figure(shown), folder / "training.png")
+    curves = _curves(model)
+    if any(len(column) for column in curves.values()):
+        save_figure(training_curves_figure(curves), folder / "training.png")
     rows = np.linspace(0, len(pairs) - 1, min(len(pairs), 8)).astype(int)
     source, target = (pairs.a, pairs.b) if model.direction == "AtoB" else (pairs.b, pairs.a)
     columns = {
@@ -350,6 +357,21 @@ def _draw(folder: Path, model: Pix2Pix, pairs: Pairs) -> None:
     }
     sheet = contact_sheet_figure(columns, [pairs.names[row] for row in rows])
     save_figure(sheet, folder / "training-pairs.png")
+
+
+def _curves(model: Pix2Pix) -> dict[str, Any]:
+    """The history under names for readers; both learning rates are the same."""
+    shown = {n: column for n, column in model.history_.items() if n != "learning_rate.discriminator"}
+    return {_CURVES.get(name, name): column for name, column in shown.items()}
+
+
+def _report(folder: Path, record: Mapping[str, Any], model: Pix2Pix) -> None:
+    """report.html, from what the run folder holds."""
+    from somscope.report.translator import render_translator
+
+    examples = (folder / "figures" / "training-pairs.png").read_bytes()
+    page = render_translator(record, _curves(model), read_object(folder / "domains.json"), examples)
+    (folder / "report.html").write_text(page, encoding="utf-8")
 
 
 def _kept(model: Pix2Pix) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -74,6 +75,7 @@ def test_other_pairs(work, tmp_path, kind):
 def test_a_run_is_whole(work):
     assert names(work / "run") == [
         "config.json", "domains.json", "figures", "history.parquet", "metrics.jsonl", "model.json", "model.safetensors",
+        "report.html",
     ]  # fmt: skip
     assert names(work / "run" / "figures") == ["training-pairs.png", "training.png"]
     assert not (work / "run.checkpoints").exists()
@@ -85,6 +87,34 @@ def test_a_run_is_whole(work):
     assert config["pairs"]["n"] == 18
     assert config["command"][:3] == ["somscope", "translate", "train"]
     assert config["left_out"] == []
+
+
+def test_the_report_of_a_run(work):
+    page = (work / "run" / "report.html").read_text()
+    assert "<h1>From edges to disks</h1>" in page
+    assert "trained AtoB on 18 pairs of" in page
+    assert page.count("<figcaption>") == 6  # loss, gan, l1, two of the discriminator, learning rate
+    assert "L1 distance to the target (the range is 2)" in page
+    assert "both log 2 = 0.69" in page
+    domains = json.loads((work / "run" / "domains.json").read_text())
+    row = re.search(r"contrast \(deviation of grey\)</th>(.*?)</tr>", page)[1]
+    medians = [f"{np.median(domains[part]['contrast']):.3f}" for part in ("source", "target")]
+    assert re.findall(r">([\d.]+)</td>", row) == medians
+    assert medians[0] != medians[1]
+    assert "unet_16, batch norm, 2 filters, 3 to 3 channels, with dropout" in page
+    assert page.count("data:image/png;base64,") == 1
+    assert not re.search(r"<script|src=.http|href=.http", page)
+
+
+def test_names_cannot_become_markup(work, tmp_path):
+    bad = "<script>alert(1)</script>"
+    result = invoke(
+        "translate", "train", work / "pairs", "-o", tmp_path / "run", "--names", f"{bad},b", *QUICK
+    )
+    assert result.exit_code == 0, result.output
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)" in page
 
 
 def test_translations_in_the_official_layout(work, tmp_path):

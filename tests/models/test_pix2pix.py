@@ -331,7 +331,7 @@ def test_resumed_to_the_same_bits(tmp_path, pool_size, monkeypatch):
 def test_sizes_that_are_no_multiple_are_said_once(caplog):
     a, b = disks(4, 18)
     with caplog.at_level(logging.WARNING):
-        model = Pix2Pix(**QUICK).fit(a, b)
+        model = Pix2Pix(**{**QUICK, "batch_size": 1, "n_epochs": 1}).fit(a, b)
     assert [r.getMessage() for r in caplog.records] == [
         "unet_16 takes sides that are multiples of 16 pixels, from 16: images of 18x18 are padded by repeating "
         "their edges, and cut back"
@@ -340,6 +340,28 @@ def test_sizes_that_are_no_multiple_are_said_once(caplog):
     with caplog.at_level(logging.WARNING):
         assert model.transform(np.zeros((3, 5, 70, 3), np.uint8)).shape == (3, 5, 70, 3)
     assert len(caplog.records) == 1
+
+
+def test_after_batches_of_several_images_eval_is_the_mode_that_fits(caplog):
+    a, b = disks(96)
+    options = {**QUICK, "filters": 8, "n_epochs": 20, "batch_size": 16, "learning_rate": 2e-3, "flip": False,
+               "enlarge": 1.0, "dropout": False}  # fmt: skip
+    model = Pix2Pix(**options).fit(a, b)
+    new_a, new_b = disks(40, seed=1)
+    with caplog.at_level(logging.WARNING):
+        together = model.transform(new_a, mode="eval")
+        assert caplog.records == []
+        alone = model.transform(new_a)
+        model.transform(new_a, mode="official")
+    assert [r.getMessage()[:60] for r in caplog.records] == [
+        "trained in batches of 16, whose images batch norm took toget"
+    ]
+    errors = [np.abs(made.astype(float) - new_b).mean() for made in (together, alone)]
+    assert errors[0] < errors[1]
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        Pix2Pix(**{**QUICK, "norm": "instance", "n_epochs": 1}).fit(a[:8], b[:8]).transform(a[:1])
+    assert caplog.records == []  # its statistics are of each image in training too
 
 
 @pytest.mark.parametrize("options", [{"generator": "resnet_1blocks"}, {"discriminator": "pixel"}])

@@ -191,6 +191,8 @@ def train_command(
     )
     if process_rank() == 0:
         OUT.print(f"run: {run}", soft_wrap=True, markup=False)
+        if (run / "report.html").is_file():
+            OUT.print(f"report: {run / 'report.html'}", soft_wrap=True, markup=False)
         OUT.print(
             f"translate with:  somscope translate apply {run} IMAGES -o out/", soft_wrap=True, markup=False
         )

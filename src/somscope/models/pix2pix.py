@@ -239,7 +239,7 @@ class Pix2Pix(Trainable):
     def _say_padding(self, height: int, width: int) -> None:
         """Once for each size."""
         multiple, least = self.architecture_.sides
-        said: set[tuple[int, int]] = self.__dict__.setdefault("_said", set())
+        said: set[Any] = self.__dict__.setdefault("_said", set())
         if (height, width) in said:
             return
         said.add((height, width))
@@ -250,13 +250,26 @@ class Pix2Pix(Trainable):
                 self.architecture_.name, multiple, least, height, width,
             )  # fmt: skip
 
+    def _say_mode(self, mode: str) -> None:
+        """Once: that batches of several images teach what statistics of one image do not fit."""
+        together = self.architecture_.norm == "batch" and self.image_size_ is not None and self.batch_size > 1
+        said: set[Any] = self.__dict__.setdefault("_said", set())
+        if together and mode != "eval" and "mode" not in said:
+            said.add("mode")
+            _log.warning(
+                "trained in batches of %d, whose images batch norm took together; mode=%r takes the statistics of each "
+                "image, which may look worse than mode='eval' (the running ones)",
+                self.batch_size, mode,
+            )  # fmt: skip
+
     # Use
 
     def transform(self, X: Any, *, mode: str = "deterministic", seed: int = 0) -> Pixels:
         """(n, H, W, C) uint8 translations of a collection of images, or of images (n, H, W, C) uint8 of any size.
 
         mode: "deterministic", "official" or "eval" (`nets.normalise.set_mode`). seed: of the dropout of "official": one
-        seed and row give one result. Raises InputError for what cannot be used.
+        seed and row give one result. After a training in batches of several images with batch norm, "eval" is the mode
+        that fits, and a warning says so. Raises InputError for what cannot be used.
         """
         return np.concatenate(list(self.translate_blocks(X, mode, seed)))
 
@@ -266,6 +279,7 @@ class Pix2Pix(Trainable):
         check_choice("mode", mode, MODES)
         pixels = as_pixels(X, "source")
         self._say_padding(*pixels.shape[1:3])
+        self._say_mode(mode)
         pixels = with_channels(pixels, self.architecture_.in_channels, "source")
         set_mode(self.module_, mode)
         size = 1 if mode == "official" else max(1, _BLOCK // (pixels.shape[1] * pixels.shape[2]))
