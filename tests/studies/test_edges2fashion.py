@@ -7,6 +7,7 @@ import os
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 
@@ -61,10 +62,21 @@ def test_the_study(tmp_path, monkeypatch):
     assert nearest["ssim"]["mean"] > mean["ssim"]["mean"]
     assert 0.4 < mean["agreement"]["mean"] < 0.6  # one label for all
     assert rows["pix2pix"]["classifier"] > 0.9
-    assert rows["pix2pix"]["audit"]["conclusions"]
+    audit = rows["pix2pix"]["audit"]
+    assert audit["numbers"]
+    assert audit["n"] == 40
+    told = content["notes"][-1]
+    assert told.startswith("Audit of 40 test pairs of fashion-mnist, seed 0: ")
+    assert all(c["answer"] in told for c in audit["conclusions"])
+    with Image.open(tmp_path / "fashion-mnist~0.png") as sheet:
+        assert sheet.width > 900  # five columns of examples
     assert {row["model"] for row in content["absent"]} == set(study.MODELS)
     assert "cifar10 is left out: cifar10 is away" in said
     assert "| fashion-mnist | pix2pix | 0." in markdown(content)
+    assert (
+        f"| fashion-mnist | the targets | 0.000 | 1.000 | {rows['pix2pix']['classifier']:.3f} |  |"
+        in markdown(content)
+    )
     json.dumps(content, allow_nan=False)
     again = study.edges2fashion(["fashion-mnist"], [0], tmp_path, said.append, **options)
     assert again["rows"][0]["measures"] == content["rows"][0]["measures"]
