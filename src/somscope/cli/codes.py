@@ -11,7 +11,7 @@ import typer
 from somscope.cli.console import OUT, say_note
 from somscope.cli.group import command_line
 from somscope.cli.options import default_run
-from somscope.errors import RunError
+from somscope.errors import InputError, RunError
 from somscope.models.table import CODERS
 
 if TYPE_CHECKING:
@@ -44,6 +44,13 @@ def codes_command(
         int | None, typer.Option(help="Pixels along each side that images are brought to.", metavar="PIXELS")
     ] = None,
     limit: Annotated[int | None, typer.Option(help="At most so many items.", metavar="N")] = None,
+    patches: Annotated[
+        int | None,
+        typer.Option(
+            help="Code 32x32 patches about at most so many keypoints of each image of a folder, for `somscope match`.",
+            metavar="N",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same codes.")] = 0,
 ) -> None:
     """Turn each item into a few bits, and write an index that finds items by them.
@@ -64,9 +71,18 @@ def codes_command(
     from somscope.data import open_collection
 
     given: dict[str, Any] = {"image_size": image_size, "limit": limit}
-    collection = open_collection(data, **{name: value for name, value in given.items() if value is not None})
+    given = {name: value for name, value in given.items() if value is not None}
+    if patches is None:
+        collection = open_collection(data, **given)
+    elif given:
+        raise InputError("--patches cuts patches of its own size: leave --image-size and --limit out")
+    else:
+        from somscope.data.keypoints import patch_collection
+
+        collection = patch_collection(data, patches)
     run = code_collection(
         collection, target, model, bits, features,
+        parameters={"task": "matching"} if patches is not None and model == "bingan" else None,
         kind=index, seed=seed, overwrite=overwrite, command=command_line(context),
     )  # fmt: skip
     show_skipped(run.config["collection"]["skipped"])

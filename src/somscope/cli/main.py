@@ -15,6 +15,7 @@ from somscope.cli import (
     data,
     demo,
     look,
+    match,
     pairs,
     relevance,
     report,
@@ -48,6 +49,7 @@ app.command("demo")(demo.demo_command)
 app.command("codes")(codes.codes_command)
 app.command("search")(codes.search_command)
 app.command("duplicates")(codes.duplicates_command)
+app.command("match")(match.match_command)
 app.add_typer(data.app, name="data")
 app.add_typer(pairs.app, name="pairs")
 app.add_typer(translate.app, name="translate")
