@@ -138,10 +138,20 @@ def test_the_decoder_teaches_the_encoder_nothing(drawn):
     assert not any(name.startswith("decoder") and "weight" in name for name in same)
 
 
+def test_neighbours_teach_the_encoder_too(drawn):
+    images, kinds = drawn
+    steps = {**STEPS, "joint_steps": 0, "decoder_steps": 0}
+    model = ContrastiveSOM(**QUICK, **steps, n_clusters=4, neighbours=0.4).fit(images)
+    assert purity(kinds, model.best_units(images)[0][:, 0]) > 0.9
+    assert "recent" not in model.module_.state_dict()
+    alike = ContrastiveSOM(**QUICK, **steps).fit(images)
+    assert not np.allclose(model.encode(images), alike.encode(images), atol=0.1)
+
+
 @pytest.mark.parametrize("phase", [0, 2, 3])
 def test_killed_and_resumed_is_never_killed(drawn, tmp_path, phase):
     images = drawn[0][:150]
-    steps = {"n_steps": 8, "joint_steps": 8, "decoder_steps": 8, "batch_size": 32}
+    steps = {"n_steps": 8, "joint_steps": 8, "decoder_steps": 8, "batch_size": 32, "neighbours": 0.5}
     whole = ContrastiveSOM(**QUICK, **steps).fit(images)
     options = {"checkpoint_steps": 5, "checkpoint_minutes": None, "log_steps": 4}
     model = ContrastiveSOM(**QUICK, **steps, checkpoints=tmp_path, training=options)
@@ -276,6 +286,7 @@ def test_columns_count_alike_whatever_their_unit(blobs):
         ({"temperature": 0.0}, "temperature=0.0"),
         ({"radius": (0.1, 0.5)}, "radius"),
         ({"keep": -1.0}, "keep=-1.0"),
+        ({"neighbours": 1.5}, "neighbours=1.5 is a share"),
         ({"n_clusters": 13}, "n_clusters=13; allowed: 1 to 12"),
         ({"n_clusters": 2.5}, "n_clusters=2.5"),
         ({"hidden": (0,)}, "hidden"),

@@ -18,7 +18,13 @@ from somscope.models.inputs import ImageShape
 from somscope.models.module import DeepMapModule
 from somscope.models.tasks import UnitTask, all_codes, organised
 from somscope.nets.conv import to_planes
-from somscope.objectives.contrastive import nt_xent_loss, spread_loss, swapped_loss, unit_targets
+from somscope.objectives.contrastive import (
+    neighbour_loss,
+    nt_xent_loss,
+    spread_loss,
+    swapped_loss,
+    unit_targets,
+)
 from somscope.objectives.losses import Losses, weighted
 from somscope.objectives.reconstruction import squared_error
 from somscope.training import Batch, Engine, Feed, Schedule, Task, adam, cosine
@@ -36,7 +42,8 @@ class ContrastiveModule(DeepMapModule):
 
     centre, width: (d,) what is taken from each feature, and what it is then divided by, before the encoder sees it.
     unit_groups: (K,) the group of each unit. augmentation: makes the views; reconstructing: the encoder learns by
-    undoing it, with the decoder, instead of by contrast. image_shape: (H, W, C), or None for rows of numbers.
+    undoing it, with the decoder, instead of by contrast. recent: (Q, L) of length 1, the last projected views, or none;
+    only while it is trained. image_shape: (H, W, C), or None for rows of numbers.
     """
 
     centre: Tensor
@@ -44,6 +51,7 @@ class ContrastiveModule(DeepMapModule):
     unit_groups: Tensor
     squared_lattice: Tensor
     collapsed: Tensor
+    recent: Tensor
 
     def __init__(
         self,
@@ -95,10 +103,17 @@ class ContrastiveModule(DeepMapModule):
         first, second = seen.chunk(2)
         return first, second
 
-    def contrast(self, codes: tuple[Tensor, Tensor]) -> Tensor:
-        """NT-Xent of two views' codes."""
+    def contrast(self, codes: tuple[Tensor, Tensor], step: int, near: bool) -> Tensor:
+        """Of two views' codes: NT-Xent, or with `near` the loss in which recent items stand for the other view."""
         first, second = self.projector(torch.cat(codes)).chunk(2)
-        return nt_xent_loss(first, second, self.temperature)
+        if near:
+            loss = neighbour_loss(first, second, self.recent, self.temperature)
+        else:
+            loss = nt_xent_loss(first, second, self.temperature)
+        if len(self.recent):
+            at = (step * len(first) + torch.arange(len(first), device=first.device)) % len(self.recent)
+            self.recent[at] = functional.normalize(first.detach().float(), dim=1)
+        return loss
 
     def scores(self, codes: Tensor) -> tuple[Tensor, Tensor]:
         """(b, L) -> squared distances d (b, K), and -d / 2, of which probabilities of units are made."""
@@ -116,7 +131,8 @@ class ContrastiveModule(DeepMapModule):
 class EncoderTask(Task):
     """The encoder alone: contrast of two views, or one view and what it was made from.
 
-    spread: weight of `objectives.contrastive.spread_loss`.
+    spread: weight of `objectives.contrastive.spread_loss`. neighbours: share of the steps, the last ones, in which the
+    most similar one of the module's recent items takes the place of an item's other view.
     """
 
     module: ContrastiveModule
@@ -124,9 +140,16 @@ class EncoderTask(Task):
     raw = True
 
     def __init__(
-        self, module: ContrastiveModule, n_steps: int, learning_rate: float, spread: float = 0.0
+        self,
+        module: ContrastiveModule,
+        n_steps: int,
+        learning_rate: float,
+        *,
+        neighbours: float,
+        spread: float = 0.0,
     ) -> None:
         self.module, self.n_steps, self.rate, self.spread = module, n_steps, learning_rate, spread
+        self.near_from = n_steps - round(neighbours * n_steps)
 
     def weights(self) -> list[nn.Parameter]:
         """All that learns."""
@@ -145,7 +168,7 @@ class EncoderTask(Task):
 
     def losses(self, batch: Batch, step: int) -> Losses:
         codes = self.codes(batch)
-        terms = self.learned(batch, codes)
+        terms = self.learned(batch, codes, step)
         if self.spread:
             terms["spread"] = spread_loss(torch.cat(codes))
         return weighted(terms, {"spread": self.spread} if self.spread else {})
@@ -156,10 +179,10 @@ class EncoderTask(Task):
         first, second = self.module.encode(torch.cat(views)).chunk(2)
         return first, second
 
-    def learned(self, batch: Batch, codes: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+    def learned(self, batch: Batch, codes: tuple[Tensor, Tensor], step: int) -> dict[str, Tensor]:
         """What the encoder learns by: the term "contrast", or "reconstruction"."""
         if not self.module.reconstructing:
-            return {"contrast": self.module.contrast(codes)}
+            return {"contrast": self.module.contrast(codes, step, step >= self.near_from)}
         return {"reconstruction": _reconstruction(self.module, batch, torch.cat(codes))}
 
 
@@ -184,8 +207,10 @@ class AgainTask(EncoderTask):
         n_steps: int,
         learning_rate: float,
         fresh: Mapping[str, Mapping[str, Tensor]],
+        *,
+        neighbours: float,
     ) -> None:
-        super().__init__(module, n_steps, learning_rate, _SPREAD)
+        super().__init__(module, n_steps, learning_rate, neighbours=neighbours, spread=_SPREAD)
         self.fresh = fresh
 
     def begin(self, feed: Feed, engine: Engine) -> None:
@@ -213,7 +238,7 @@ class JointTask(UnitTask, EncoderTask):
 
     The prototypes start as a batch SOM of all codes. radii: (n_steps,) of the neighbourhood that targets are smoothed
     with, in lattice steps; sharpness: of the probabilities; keep: weight of what the encoder learned by before; seed:
-    of that SOM, start_radius: its last; None: the prototypes stay where they are.
+    of that SOM, start_radius: its last; None: the prototypes stay where they are. near: recent items stand for views.
     """
 
     module: ContrastiveModule
@@ -228,8 +253,9 @@ class JointTask(UnitTask, EncoderTask):
         keep: float,
         start_radius: float | None,
         seed: int,
+        near: bool,
     ) -> None:
-        super().__init__(module, len(radii), learning_rate)
+        super().__init__(module, len(radii), learning_rate, neighbours=float(near))
         self.radii, self.sharpness, self.keep = radii, sharpness, keep
         self.start_radius, self.seed = start_radius, seed
 
@@ -258,7 +284,7 @@ class JointTask(UnitTask, EncoderTask):
             "swapped": swapped_loss(
                 (first / self.sharpness, second / self.sharpness), (targets[0], targets[1])
             ),
-            **(self.learned(batch, codes) if self.keep else {}),
+            **(self.learned(batch, codes, step) if self.keep else {}),
         }
         kept = "reconstruction" if module.reconstructing else "contrast"
         return weighted(terms, {kept: self.keep} if self.keep else {})

@@ -48,6 +48,7 @@ __all__ = ["ContrastiveSOM"]
 
 _SMALL_SIDE = 32  # pixels, up to which the small encoder is enough for strokes and objects
 _LAST_PASSES = 10
+_RECENT = 4096  # items among which neighbours are looked for: a few batches, so that their codes are not old
 _START_RADIUS = 0.35  # last radius of the batch SOM that the joint training starts on, in lattice steps
 _OF_THE_ENCODER = (
     "n_features_in_",
@@ -60,6 +61,7 @@ _OF_THE_ENCODER = (
     "n_steps",
     "batch_size",
     "temperature",
+    "neighbours",
     "learning_rate",
 )
 _OF_THE_MAP = ("_n_joint", "_n_decoder", "sharpness", "keep", "radius")
@@ -83,6 +85,8 @@ class ContrastiveSOM(DeepMap):
     n_steps, joint_steps, decoder_steps: of the encoder alone, of encoder and map (None: two fifths of n_steps; 0: the
         map is a batch SOM on the codes), of the decoder (None: three tenths). batch_size: of all.
     temperature: t of NT-Xent. sharpness: s of the probabilities of units. keep: weight of L_1 in the joint training.
+    neighbours: share of the encoder's steps, the last ones, in which the most similar one of the last 4,096 items takes
+        the place of an item's other view (NNCLR); in the joint training, too, if it is above 0. Of images only.
     radius: (first, last) r of the joint training, in lattice steps, exp(-d^2 / 2 r^2): a smaller last one is closer to
         the items, a larger one better ordered.
     final_radius: None keeps the prototypes as they were learned; a number ends with ten passes of the batch SOM on all
@@ -124,6 +128,7 @@ class ContrastiveSOM(DeepMap):
         decoder_steps: int | None = None,
         batch_size: int = 512,
         temperature: float = 0.3,
+        neighbours: float = 0.0,
         sharpness: float = 0.1,
         keep: float = 0.3,
         radius: tuple[float, float] = (0.9, 0.45),
@@ -151,6 +156,7 @@ class ContrastiveSOM(DeepMap):
         self.decoder_steps = decoder_steps
         self.batch_size = batch_size
         self.temperature = temperature
+        self.neighbours = neighbours
         self.sharpness = sharpness
         self.keep = keep
         self.radius = radius
@@ -179,7 +185,10 @@ class ContrastiveSOM(DeepMap):
                 check_whole(name, getattr(self, name), 0)
         for name in ("temperature", "sharpness", "learning_rate"):
             check_number(name, getattr(self, name))
-        check_number("keep", self.keep, zero=True)
+        for name in ("keep", "neighbours"):
+            check_number(name, getattr(self, name), zero=True)
+        if self.neighbours > 1:
+            raise InputError(f"neighbours={self.neighbours!r} is a share of the steps; allowed: 0 to 1")
         if self.final_radius is not None:
             check_number("final_radius", self.final_radius)
         check_pair("radius", self.radius)
@@ -240,6 +249,7 @@ class ContrastiveSOM(DeepMap):
             module.centre.copy_(torch.from_numpy(items.mean(0, dtype=np.float64)))
             module.width.copy_(torch.from_numpy(np.where(deviation > 0, deviation, 1.0)))
         module.remember("collapsed", torch.tensor(False))
+        module.remember("recent", torch.zeros(_RECENT if self.neighbours else 0, self.latent_dim))
         with torch.random.fork_rng(devices=[]):  # PyTorch draws first weights of its own
             fresh = self._module(generator)
         seed = int(torch.randint(2**31 - 1, (), generator=generator))
@@ -256,10 +266,19 @@ class ContrastiveSOM(DeepMap):
             keep=self.keep,
             start_radius=None if map_taken else _START_RADIUS,
             seed=seed,
+            near=self.neighbours > 0,
         )
+        near: dict[str, float] = {"neighbours": self.neighbours}
         return [
-            Phase("encoder", EncoderTask(module, n_encoder, rate), n_steps=n_encoder, batch_size=size),
-            Phase("again", AgainTask(module, n_encoder, rate, weights), n_steps=n_encoder, batch_size=size),
+            Phase(
+                "encoder", EncoderTask(module, n_encoder, rate, **near), n_steps=n_encoder, batch_size=size
+            ),
+            Phase(
+                "again",
+                AgainTask(module, n_encoder, rate, weights, **near),
+                n_steps=n_encoder,
+                batch_size=size,
+            ),
             Phase("joint", joint, n_steps=n_joint, batch_size=size),
             Phase(
                 "decoder",
