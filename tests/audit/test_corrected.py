@@ -200,6 +200,29 @@ def test_the_space_of_the_run_of_a_deep_map(tmp_path) -> None:
     assert second.shape == (6, 3)
 
 
+@pytest.mark.parametrize(
+    ("coder", "small"),
+    [("itq", {}), ("bingan", {"n_epochs": 1, "batch_size": 20, "width": 1 / 24, "device": "cpu"})],
+)
+def test_the_space_of_binary_codes(tmp_path, coder: str, small: dict[str, object]) -> None:
+    """Squared distances are Hamming distances of the run's own codes, also of images of another shape."""
+    from somscope import open_collection
+    from somscope.coding import code_collection
+
+    images = blobs(40, 0).repeat(4, axis=1).repeat(4, axis=2)
+    run = code_collection(open_collection(images), tmp_path / "run", coder, bits=16, parameters=small)
+    coloured = np.random.default_rng(3).integers(0, 256, (6, 20, 16, 1), dtype=np.uint8)
+    first, second = embed(f"run:{run.path}", images, coloured)
+    bits = np.unpackbits(run.index.codes, axis=1)
+    hamming = (bits[:, None] != bits[None]).sum(axis=2)
+    np.testing.assert_allclose(np.square(first[:, None] - first[None]).sum(axis=2), hamming, atol=1e-6)
+    assert hamming.max() > 0
+    assert len(second) == 6
+    rows = code_collection(open_collection(np.eye(30)), tmp_path / "rows", "lsh", bits=8)
+    with pytest.raises(InputError, match="a space needs a run of images"):
+        embed(f"run:{rows.path}", images)
+
+
 def test_false_discoveries_are_controlled_question_by_question() -> None:
     """Twenty true answers about pairs do not lend their strength to one about the whole."""
 

@@ -4,7 +4,9 @@ pixels      all pixels, 0..1
 downscaled  averages over at most 16 x 16 blocks: colours and layout, no texture
 conv        a fixed convolutional net whose weights are random (seed 0) and never trained
 hog         histograms of oriented gradients (Dalal & Triggs 2005): edges and their layout, no colour
-run:FOLDER  the code that the model of a somscope run gives (of a plain map: the distances to its prototypes)
+run:FOLDER  what the model of a somscope run makes of an image: the latent code of a deep map such as DESOM, the
+            distances to the prototypes of a plain map, the bits of a coder such as BinGAN (squared distances are
+            Hamming distances)
 features:FILE, inception:FILE  vectors that were computed elsewhere, see `somscope.audit.feature_files`
 or any callable (n, H, W, C) uint8 -> (n, d).
 """
@@ -21,7 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from somscope.audit.rotation import rotate
-from somscope.errors import InputError, closest
+from somscope.errors import InputError, RunError, closest
 
 __all__ = ["NAMED_SPACES", "Space", "downscaled", "embed", "file_of", "space_name", "turned"]
 
@@ -172,15 +174,21 @@ def _hog_batch(small: Pixels) -> NDArray[Any]:
 def _of_run(folder: str, pixels: Pixels) -> Any:
     from somscope.data.collection import Collection
     from somscope.runs import Run
+    from somscope.runs.code_run import CodeRun
     from somscope.runs.features import feature_matrix, is_deep
 
-    run = Run.open(folder)
+    try:
+        run: CodeRun | Run = CodeRun.open(folder)
+    except RunError:
+        run = Run.open(folder)
     shape = run.config["collection"].get("image_shape")
     if shape is None:
         raise InputError(
             f"{folder} is a run of {run.config['collection']['kind']}; a space needs a run of images"
         )
     collection = Collection("audit", "images", _shaped(pixels, tuple(shape)))
+    if isinstance(run, CodeRun):
+        return np.unpackbits(run.encoder.encode(collection), axis=1)
     model = run.model()
     return model.encode(collection) if is_deep(model) else model.transform(feature_matrix(collection))
 
