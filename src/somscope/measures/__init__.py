@@ -17,6 +17,7 @@ from somscope.measures.descriptions import DESCRIPTIONS, Description
 from somscope.measures.frechet import frechet_distance, kernel_distance
 from somscope.measures.function import TopographicFunction, topographic_function
 from somscope.measures.manifolds import precision_recall
+from somscope.measures.matching import fpr_at_95, matching_average_precision
 from somscope.measures.matrices import edge_distances, u_matrix
 from somscope.measures.pairing import cross_distances, linear_cka, mantel, retrieval
 from somscope.measures.partitions import permuted_agreement, variation_of_information
@@ -87,6 +88,7 @@ __all__ = [
     "distance_counts",
     "distortion",
     "edge_distances",
+    "fpr_at_95",
     "frechet_distance",
     "gaussian_neighbourhood",
     "grouped_average_precision",
@@ -97,6 +99,7 @@ __all__ = [
     "kruskal_shepard",
     "linear_cka",
     "mantel",
+    "matching_average_precision",
     "mean_per_unit",
     "measure_map",
     "mmd",

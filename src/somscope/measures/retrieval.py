@@ -92,10 +92,10 @@ def average_precision(counts: DistanceCounts, k: int | None = None) -> Floats:
     """
     cut = _cut(counts, k)
     inside = np.where(cut.whole, counts.items, 0)
-    total = _tied_sum(inside, np.where(cut.whole, counts.relevant, 0), cut.before, cut.hits).sum(axis=1)
+    total = tied_sum(inside, np.where(cut.whole, counts.relevant, 0), cut.before, cut.hits).sum(axis=1)
 
     def value(hits: Floats, rows: slice) -> Floats:
-        here = _tied_sum(cut.places[rows, None], hits, cut.first[rows, None], cut.found[rows, None])
+        here = tied_sum(cut.places[rows, None], hits, cut.first[rows, None], cut.found[rows, None])
         found = cut.found[rows, None] + hits
         return np.asarray((total[rows, None] + here) / np.maximum(found, 1))
 
@@ -144,7 +144,7 @@ def _cut(counts: DistanceCounts, k: int | None) -> _Cut:
     )
 
 
-def _tied_sum(places: Any, hits: Any, before: Any, found: Any) -> Floats:
+def tied_sum(places: Any, hits: Any, before: Any, found: Any) -> Floats:
     """Expected sum of the precisions at relevant items that lie at random among `places` places after `before` items,
     of which `found` are relevant. Place s is relevant with probability hits / places, and then has (s - 1) (hits - 1) /
     (places - 1) relevant ones of the group ahead of it:
