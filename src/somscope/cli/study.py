@@ -18,6 +18,9 @@ from somscope.cli.edges2fashion import edges2fashion_command
 from somscope.cli.gan_som import gan_som_command
 from somscope.cli.group import EXIT_INTERRUPTED
 from somscope.cli.hashing import hashing_command
+from somscope.cli.matching_study import NAME as MATCHING
+from somscope.cli.matching_study import TITLE as MATCHING_TITLE
+from somscope.cli.matching_study import matching_command
 from somscope.errors import InputError
 from somscope.studies import STUDIES, Study
 from somscope.studies import hashing_tables as hashing
@@ -60,6 +63,9 @@ def list_command() -> None:
     table.add_row(EDGES, EDGES_TITLE, ", ".join(EDGES_SETS), rivals, str(3 * len(EDGES_SETS)), "3")
     rows = len(hashing.BITS) * sum(len(features) for features in hashing.METHODS.values())
     table.add_row(hashing.NAME, hashing.TITLE, "cifar10", ", ".join(hashing.METHODS), str(rows), "5")
+    table.add_row(
+        MATCHING, MATCHING_TITLE, "warped patches, graf, aloe", "brief, orb, sift, itq, bingan", "5", "3"
+    )
     table.add_row("audit-power", POWER, "synthetic pairs", "audit", "15", "200")
     OUT.print(table)
     OUT.print(
@@ -136,6 +142,7 @@ for _study in STUDIES.values():
 app.command("gan-som")(gan_som_command)
 app.command(EDGES)(edges2fashion_command)
 app.command("hashing-cifar10")(hashing_command)
+app.command(MATCHING)(matching_command)
 app.command("audit-power")(audit_power_command)
 
 
