@@ -21,6 +21,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/export/{kind}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Export */
+        post: operations["export_api_export__kind__post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/item/{item}/bits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Bits */
+        get: operations["bits_api_item__item__bits_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/item/{item}/like": {
         parameters: {
             query?: never;
@@ -47,6 +81,23 @@ export interface paths {
         };
         /** Item Picture */
         get: operations["item_picture_api_item__item__picture_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/item/{item}/whole": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whole */
+        get: operations["whole_api_item__item__whole_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -308,6 +359,8 @@ export interface components {
          * @description What the page must know first.
          */
         RunRecord: {
+            /** Bits */
+            bits: number;
             /** Clusters */
             clusters: boolean;
             /** Code Dimensions */
@@ -316,6 +369,8 @@ export interface components {
             decode: boolean;
             /** Distance Unit */
             distance_unit: string;
+            /** Diverging */
+            diverging: string[];
             /** Folder */
             folder: string;
             /** Kind */
@@ -325,6 +380,10 @@ export interface components {
             /** Label Names */
             label_names: string[];
             lattice: components["schemas"]["LatticeRecord"];
+            /** Maps */
+            maps: string[];
+            /** Measured */
+            measured: boolean;
             /** Measures */
             measures: {
                 [key: string]: number;
@@ -348,6 +407,10 @@ export interface components {
             sheets: components["schemas"]["Sheets"];
             /** Thumbnails */
             thumbnails: boolean;
+            /** Tile Sizes */
+            tile_sizes: number[];
+            /** Title */
+            title: string;
             /** Version */
             version: string;
         };
@@ -432,6 +495,87 @@ export interface operations {
             };
         };
     };
+    export_api_export__kind__post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.apache.parquet": string;
+                    "text/plain; charset=utf-8": string;
+                };
+            };
+            /** @description What was asked for or sent cannot be used. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    bits_api_item__item__bits_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                item: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description What was asked for or sent cannot be used. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     like_api_item__item__like_get: {
         parameters: {
             query?: never;
@@ -471,6 +615,51 @@ export interface operations {
         };
     };
     item_picture_api_item__item__picture_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                item: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/webp": string;
+                };
+            };
+            /** @description What was asked for or sent cannot be used. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is no such picture. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    whole_api_item__item__whole_get: {
         parameters: {
             query?: never;
             header?: never;

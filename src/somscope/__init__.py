@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from somscope.data import Collection as Collection
     from somscope.data import open_collection as open_collection
     from somscope.errors import SomscopeError as SomscopeError
+    from somscope.explorer.notebook import explore as explore
     from somscope.mapping import map_collection as map_collection
     from somscope.maps.batch import batch_step as batch_step
     from somscope.maps.classifier import SOMClassifier as SOMClassifier
@@ -84,6 +85,7 @@ _PUBLIC = {
     "SomscopeError": "somscope.errors",
     "assign_collection": "somscope.runs",
     "batch_step": "somscope.maps.batch",
+    "explore": "somscope.explorer.notebook",
     "map_collection": "somscope.mapping",
     "neighbourhood": "somscope.maps.neighbourhood",
     "open_collection": "somscope.data",
@@ -126,6 +128,7 @@ __all__ = [
     "__version__",
     "assign_collection",
     "batch_step",
+    "explore",
     "map_collection",
     "neighbourhood",
     "open_collection",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 import time
 from collections.abc import Iterable, Sequence
@@ -20,19 +21,21 @@ from somscope.audit.corrected import Corrected, SpaceResult, corrected
 from somscope.audit.health import Finding, check_health
 from somscope.audit.images import AuditImages, from_arrays
 from somscope.audit.prototypes import Prototypes
-from somscope.audit.published import domains, metrics, published_maps
+from somscope.audit.published import EXCHANGED, domains, over_seeds
 from somscope.audit.record import FILES, AuditRecord
-from somscope.audit.spaces import Space, space_name
+from somscope.audit.spaces import Space, check_space, space_name
 from somscope.errors import InputError, RunError, check_choice
 from somscope.report.audit import render_audit
 from somscope.runs.writer import new_file
 
-__all__ = ["PROTOCOLS", "AuditResult", "audit", "audit_images"]
+__all__ = ["PROTOCOLS", "AuditResult", "audit", "audit_images", "check_free"]
 
 PROTOCOLS = ("corrected", "published", "both")
 _SIDE = 96  # pixels of a thumbnail
 _UNIT_SIDE = 64  # of the mean image of a unit
 _MOST_SHOWN = 200  # thumbnails of a set
+_SHUFFLES = 20  # of the pairs, for each seed of the published protocol
+_LAST_SEED = 2**31 - 1
 _LARGE = 3000  # images beyond which the default space is the downscaled one
 
 
@@ -53,19 +56,29 @@ class AuditResult(AuditRecord):
         overwrite: replace an audit that is there. Raises RunError for a folder that holds anything else.
         """
         folder = Path(folder)
-        if folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder]):
-            if not overwrite or not (folder / FILES[0]).is_file():
-                what = "give --overwrite to replace it" if (folder / FILES[0]).is_file() else "choose another"
-                raise RunError(f"{folder} exists: {what}")
+        if check_free(folder, overwrite=overwrite):
             shutil.rmtree(folder)
         self.to_html(folder / "report.html")
         rows = [number.record() for number in self.numbers]
-        with new_file(folder / "numbers.csv") as partial:
-            lines = [",".join(rows[0])] if rows else []
-            lines += [",".join("" if value is None else str(value) for value in row.values()) for row in rows]
-            partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        with (
+            new_file(folder / "numbers.csv") as partial,
+            partial.open("w", encoding="utf-8", newline="") as file,
+        ):
+            writer = csv.DictWriter(file, list(rows[0]) if rows else [], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
         self.write(folder)
         return folder
+
+
+def check_free(folder: Path, *, overwrite: bool) -> bool:
+    """Whether there is an audit to replace. Raises RunError for a folder that an audit may not be written to."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return False
+    there = (folder / FILES[0]).is_file()
+    if not overwrite or not there:
+        raise RunError(f"{folder} exists: {'give --overwrite to replace it' if there else 'choose another'}")
+    return True
 
 
 def audit(
@@ -118,14 +131,19 @@ def audit_images(
     for what, value, least in (("n_seeds", n_seeds, 2), ("permutations", permutations, 19)):
         if value < least:
             raise InputError(f"{what}={value}; allowed: {least} or more")
+    if not 0 <= seed <= _LAST_SEED:
+        raise InputError(f"seed={seed}; allowed: 0 to {_LAST_SEED}")
     started = time.perf_counter()
     every = sum(len(pixels) for pixels in images.parts().values())
     chosen = list(spaces) if spaces else ["pixels" if every <= _LARGE else "downscaled"]
+    for space in chosen:
+        check_space(space)
     findings = check_health(images)
-    published: list[dict[str, float]] = []
+    published: dict[str, Any] = {}
     if protocol != "corrected":
-        sets = domains(images, images.name)
-        published = [metrics(published_maps(*sets, seed + at)) for at in range(n_seeds)]
+        seeds = range(seed, seed + n_seeds)
+        made = asdict(over_seeds(domains(images, images.name), seeds, _SHUFFLES))
+        published = made | {"exchanged": images.name in EXCHANGED}
     found = Corrected([], [])
     if protocol != "published":
         found = corrected(images, chosen, n_seeds, permutations, seed)
@@ -224,8 +242,9 @@ def _shown(
 
 
 def _chosen(wanted: Iterable[int], n: int) -> list[int]:
-    """The first of those that are wanted, and eight spread over all."""
-    return sorted({*list(wanted)[: _MOST_SHOWN - 8], *np.linspace(0, n - 1, 8).astype(int).tolist()})
+    """The first of those that are wanted, and at least eight spread over all: together at most `_MOST_SHOWN`."""
+    first = list(wanted)[: _MOST_SHOWN - 8]
+    return sorted({*first, *np.linspace(0, n - 1, _MOST_SHOWN - len(first)).astype(int).tolist()})
 
 
 def _unit_means(pixels: NDArray[np.uint8], found: Prototypes, part: str) -> NDArray[np.uint8]:

@@ -16,10 +16,10 @@ import pytest
 
 from somscope.data import open_collection
 from somscope.explorer.app import explorer_app
+from somscope.explorer.maps import open_maps
 from somscope.explorer.serve import Server
 from somscope.explorer.shown import Shown
 from somscope.mapping import map_collection
-from somscope.runs import Run
 
 MakeRun = Callable[..., Path]
 
@@ -114,16 +114,16 @@ class Client:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[Path], Client]]:
-    """Serve a run and speak to it."""
+def serve() -> Iterator[Callable[..., Client]]:
+    """Serve what lies in a folder, perhaps with another beside it, and speak to it."""
     servers: list[Server] = []
 
-    def start(folder: Path) -> Client:
-        shown = Shown(Run.open(folder))
-        server = Server(lambda token, hosts: explorer_app(shown, token, hosts), port=0)
+    def start(folder: Path, beside: Path | None = None, images: Path | None = None) -> Client:
+        maps = open_maps(folder, beside, images)
+        server = Server(lambda token, hosts: explorer_app(maps, token, hosts), port=0)
         server.start()
         servers.append(server)
-        return Client(server, shown)
+        return Client(server, maps[0])
 
     yield start
     for server in servers:

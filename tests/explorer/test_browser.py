@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from explorer.conftest import Client
+from somscope.auditing import audit
+from somscope.coding import code_collection
+from somscope.data import open_collection
+from somscope.errors import RunError
+from somscope.explorer.copy import write_copy
 from somscope.explorer.look import look
+from somscope.explorer.maps import open_maps
+from somscope.mapping import map_collection
 from somscope.runs import Run
 from somscope.runs.checkpoints import checkpoint_folder
 
@@ -54,10 +65,11 @@ class Look:
         """Wait until what was changed is drawn: two frames."""
         self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
-    def place(self, unit: int) -> tuple[float, float]:
+    def place(self, unit: int, box: str = "#map", units: Any = None) -> tuple[float, float]:
         """Where on the page a unit lies: the map fills its box, with 0.6 steps of room around it."""
-        box = self.page.locator("#map").bounding_box()
-        x, y = self.units["x"], self.units["y"]
+        box = self.page.locator(box).bounding_box()
+        units = self.units if units is None else units
+        x, y = units["x"], units["y"]
         spans = np.ptp(x) + 1.2, np.ptp(y) + 1.2
         scale = min(box["width"] / spans[0], box["height"] / spans[1])
         middle = (x.min() + x.max()) / 2, (y.min() + y.max()) / 2
@@ -87,6 +99,11 @@ class Look:
             self.page.keyboard.press(key)
         self.settle()
 
+    def other(self, unit: int) -> tuple[float, float]:
+        """Where a unit lies of the map on the right."""
+        units, _ = self.client.ask("with/1/api/units").columns
+        return self.place(unit, "#other-map", units)
+
     @property
     def chosen(self) -> int:
         return int(self.page.inner_text("#chosen").split(" of ")[0].replace(",", ""))
@@ -114,8 +131,8 @@ def open_look(browser: Any, serve: Callable[[Path], Client]) -> Iterator[Callabl
     seen: list[str] = []
     contexts = []
 
-    def start(folder: Path, fragment: str = "", **options: Any) -> Look:
-        client = serve(folder)
+    def start(folder: Path, fragment: str = "", beside: Path | None = None, **options: Any) -> Look:
+        client = serve(folder, beside)
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}} | options)
         contexts.append(context)
         page = context.new_page()
@@ -367,6 +384,204 @@ def test_6_the_probe_decodes_between_units(make_run: Callable[..., Path], open_l
         look.page.mouse.click((ax + bx) / 2, (ay + by) / 2)
     weights = json.loads(asked.value.request.post_data)["weights"]
     assert weights["8"] == pytest.approx(weights["9"], rel=0.1)
+
+
+def chosen_in(look: Look, path: str, unit: int) -> np.ndarray:
+    """Numbers of the pairs of the items of a unit on one map."""
+    columns, _ = look.client.ask(f"{path}api/items").columns
+    return columns["pair"][columns["unit"] == unit]
+
+
+def test_7_a_choice_on_one_map_flows_to_the_other(make_run: Callable[..., Path], open_look) -> None:
+    look = open_look(make_run(), beside=make_run(grid=(3, 3), random_state=1))
+    box = look.page.locator("#other-map").bounding_box()
+
+    def right() -> np.ndarray:
+        look.settle()
+        picture = Image.open(io.BytesIO(look.page.locator("#other-canvas").screenshot())).convert("RGB")
+        return np.asarray(picture).astype(int)
+
+    unit = int(look.units["hits"].argmax())
+    look.click(unit)
+    assert look.chosen == look.hits(unit)
+    other, _ = look.client.ask("with/1/api/items").columns
+    partners = np.bincount(other["unit"][np.isin(other["pair"], chosen_in(look, "", unit))], minlength=9)
+    pixels = right()
+    for at in range(9):
+        x, y = look.other(at)
+        row, column = round(y - box["y"]), round(x - box["x"])
+        near = pixels[row - 12 : row + 12, column - 12 : column + 12].reshape(-1, 3)
+        orange = (np.abs(near - [213, 94, 0]).max(axis=1) < 60).any()
+        assert orange == (partners[at] > 0), (at, partners)
+    # The other way round: what is chosen on the right is chosen on the left.
+    most = int(partners.argmax())
+    look.page.mouse.click(*look.other(most))
+    look.settle()
+    assert look.chosen == int((other["unit"] == most).sum())
+    columns, _ = look.client.ask("api/items").columns
+    arrived = np.isin(columns["pair"], chosen_in(look, "with/1/", most)) & (columns["unit"] == unit)
+    # The matrix: the cell of a unit on the left and one on the right.
+    matrix = look.page.locator("#matrix")
+    place = matrix.bounding_box()
+    look.page.mouse.move(
+        place["x"] + (most + 0.5) / 9 * place["width"], place["y"] + (unit + 0.5) / 20 * place["height"]
+    )
+    said = f"unit {unit} to unit {most}: {arrived.sum()} of {look.hits(unit)} items"
+    look.page.wait_for_selector(f"text={said}")
+    look.page.mouse.down()
+    look.page.mouse.up()
+    look.page.wait_for_selector(f"text=/^{arrived.sum()} of 300 items/")
+    look.page.select_option("[aria-label='Map on the right']", label="Nothing beside it")
+    look.page.wait_for_selector("#other-map", state="detached")
+    assert look.page.locator("#transitions").count() == 0
+
+
+def test_2_an_audit_shows_its_maps_linked(browser: Any, open_look, tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 255, (40, 8, 8, 3)).astype(np.uint8)
+    audit(images[::-1], images, (images // 3), n_seeds=2, permutations=19).save(tmp_path / "a")
+    look = open_look(tmp_path / "a")
+    assert look.page.input_value("#layer") == "composition"
+    layers, meta = look.client.ask("api/layers").columns
+    ramp = look.client.ask("api/run").json["diverging"]
+    look.press("5")
+    for unit in np.flatnonzero(~np.isnan(layers["composition"])):
+        if layers["composition.hatched"][unit]:
+            continue
+        wanted = ramp[round((layers["composition"][unit] + 3) / 6 * 62)]
+        seen = look.colour(int(unit), 14, 14)
+        assert np.abs(seen - [int(wanted[i : i + 2], 16) for i in (1, 3, 5)]).max() <= 3, unit
+    unit = int(look.units["hits"].argmax())
+    look.page.mouse.move(*look.place(unit))
+    look.page.wait_for_selector(f"text={meta['layers'][0]['said'][unit]}")
+    titles = look.page.locator("[aria-label='Map on the right'] option").all_inner_texts()
+    assert {"Source images on 5x5", "Generated images on 5x5", "Nothing beside it"} <= set(titles)
+    look.click(unit)
+    assert look.chosen == look.hits(unit)
+    look.page.select_option("[aria-label='Map on the left']", label="Source images on 5x5")
+    look.page.wait_for_selector("text=0 of 40 items selected")
+
+
+def test_5_codes_are_searched_by_radius(open_look, tmp_path: Path) -> None:
+    collection = open_collection("fashion-mnist:sample", limit=200, seed=0)
+    code_collection(collection, tmp_path / "codes", "itq", 16)
+    look = open_look(tmp_path / "codes")
+    unit = int(look.units["hits"].argmax())
+    look.click(unit)
+    look.page.locator("#members li button").first.click()
+    look.page.click("text=Search by radius in bits")
+    look.page.wait_for_selector("#radius")
+    members = look.items["order"][look.units["starts"][unit] :]
+    found, _ = look.client.ask(f"api/item/{members[0]}/bits").columns
+    assert look.page.locator(".barcode .one").count() == found["bits"].sum()
+    look.page.focus("#radius input")
+    for radius in (1, 2, 3):
+        look.press("ArrowRight")
+        assert look.chosen == (found["away"] <= radius).sum()
+    look.page.locator(".barcode button").nth(5).click()
+    assert look.page.inner_text("#layer option:checked") == "bit 5"
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("described") / "run"
+    collection = open_collection("fashion-mnist:sample", limit=200, seed=0)
+    table = pa.table(
+        {"Year made": list(range(1800, 2000)), "place": [["north", "south", None][i % 3] for i in range(200)]}
+    )
+    settings = {"grid": (3, 4), "n_passes": 3, "random_state": 0, "verbose": False}
+    map_collection(replace(collection, metadata=table), folder, parameters=settings)
+    return folder
+
+
+def test_2_4_5_metadata_are_layers_histograms_and_can_be_searched(open_look, described: Path) -> None:
+    look = open_look(described)
+    look.page.select_option("#layer", label="place")
+    look.page.click(".classes button >> nth=1")
+    assert look.chosen == 67  # 1, 4, ..., 199: south
+    look.page.fill("input[type=search]", "place=north year_made>1900")
+    look.page.keyboard.press("Enter")
+    wanted = [i for i in range(0, 200, 3) if 1800 + i > 1900]
+    look.page.wait_for_selector(f"text={len(wanted)} items found")
+    look.page.click("#labels summary:has-text('place')")
+    row = look.page.inner_text("#labels details:has-text('place') tbody tr >> nth=0")
+    assert "north" in row
+    assert f"{1 / (67 / 133):.1f}\u00d7" in row
+    look.page.click("#labels summary:has-text('Year made')")
+    rows = look.page.locator("#labels details:has-text('Year made') tbody tr")
+    assert rows.count() == 5  # of ten ranges of 20 years those after 1900
+    look.page.select_option("#layer", label="Year made")
+    assert "1800" not in look.page.inner_text(".legend .numbers")  # the mean of no unit is so early
+    look.page.click(".menu summary")
+    with look.page.expect_download() as download:
+        look.page.click("text=as Parquet")
+    table = pq.read_table(download.value.path()).to_pandas()
+    assert table["Year made"].tolist() == [1800 + i for i in wanted]
+    with look.page.expect_download() as download:
+        look.page.click("text=as CSV")
+    rows = list(csv.DictReader(Path(download.value.path()).read_text().splitlines()))
+    assert [row["Year made"] for row in rows] == [str(1800 + i) for i in wanted]
+    with look.page.expect_download() as download:
+        look.page.click("text=as a list of paths")
+    assert Path(download.value.path()).read_text().split() == table["id"].tolist()
+
+
+@pytest.mark.parametrize("name", ["site", "site.html"])
+def test_a_copy_opens_from_a_file(
+    make_run: Callable[..., Path], browser: Any, tmp_path: Path, name: str
+) -> None:
+    """With the network cut: everything lies in the copy, and nothing else is asked for."""
+    write_copy(open_maps(make_run(), make_run(grid=(3, 3), random_state=1)), tmp_path / name, False)
+    page_file = tmp_path / name / "index.html" if name == "site" else tmp_path / name
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, offline=True)
+    page, seen = context.new_page(), []
+    page.on("console", lambda m: seen.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: seen.append(str(error)))
+    inside = (page_file.parent.as_uri(), "data:", "blob:")
+    page.on("request", lambda r: None if r.url.startswith(inside) else seen.append(r.url))
+    page.goto(page_file.as_uri())
+    page.wait_for_selector("#canvas[data-sheets='3']")
+    page.wait_for_selector("#other-canvas[data-sheets='3']")
+    box = page.locator("#map").bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2 + 20, box["y"] + box["height"] / 2 + 20)
+    assert int(page.inner_text("#chosen").split(" of ")[0]) > 0
+    assert page.locator("text=Where is my image?").count() == page.locator("text=Probe").count() == 0
+    shown = page.locator("#members li button").first
+    shown.click()
+    page.wait_for_selector("#item .large")
+    picture = Image.open(io.BytesIO(page.locator("#item .large").screenshot())).convert("L").resize((28, 28))
+    items = Run.open(make_run()).items()
+    at = items["id"].to_pylist().index(page.inner_text("#item h2").removeprefix("Item "))
+    wanted = np.asarray(Image.open(io.BytesIO(items["thumbnail"][at].as_py())).convert("L"), float)
+    assert np.corrcoef(np.asarray(picture, float).ravel(), wanted.ravel())[0, 1] > 0.95
+    page.keyboard.press("3")
+    before = Image.open(io.BytesIO(page.locator("#canvas").screenshot())).convert("L")
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.wheel(0, -900)
+    page.wait_for_function("document.querySelector('#canvas').dataset.tiles > 0")
+    after = Image.open(io.BytesIO(page.locator("#canvas").screenshot())).convert("L")
+    assert np.abs(np.asarray(before, float) - np.asarray(after, float)).mean() > 5
+    context.close()
+    assert seen == []
+
+
+def test_a_copy_of_a_large_collection_has_smaller_pictures(
+    make_run: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+    for most in (10**9, 200_000, 1000):
+        monkeypatch.setattr("somscope.explorer.copy.MOST_BYTES", most)
+        file = write_copy(open_maps(make_run()), tmp_path / f"{most}.html", False)
+        text = file.read_text("utf-8")
+        record = re.search(r'id="kept:api/run">([^<]*)<', text)
+        assert record is not None
+        said = json.loads(base64.b64decode(record[1]))
+        sizes.append(said["tile_sizes"])
+        assert ("kept:tiles/" in text) == bool(said["tile_sizes"]) == said["thumbnails"]
+        assert any("one file" in problem for problem in said["problems"]) == (not said["thumbnails"])
+    assert sizes[0] == [64]
+    assert sizes[2] == []
+    with pytest.raises(RunError, match="exists"):
+        write_copy(open_maps(make_run()), tmp_path, False)
 
 
 def test_8_what_is_exported_is_what_was_chosen(make_run: Callable[..., Path], open_look) -> None:

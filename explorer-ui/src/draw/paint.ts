@@ -1,8 +1,6 @@
 // Draws a scene on a Canvas 2D context. It knows nothing of the application around it.
-import { FILL, pictureSide, shownAs, slotsPerSide, type Painted, type Scene, type View } from "./scene";
+import { FILL, pictureSide, shownAs, slotsPerSide, TILE, type Painted, type Scene, type View } from "./scene";
 
-const SIZES = [8, 16, 32, 64];
-const TILE = 512;
 const ROOT3 = Math.sqrt(3);
 
 export function paint(
@@ -38,10 +36,15 @@ export function paint(
         pen.fill();
         pen.globalAlpha = copy ? 0.35 : 1;
       }
+      if (painted.hatched?.[unit]) {
+        cell(pen, x, y, scale, scene.hexagonal);
+        pen.fillStyle = dotted(pen);
+        pen.fill();
+      }
       const dimmed = painted.share !== null && painted.share[unit] === 0;
       if (mode === "mosaic" && scene.tile) {
         members(pen, scene, painted, unit, x, y, side, scale, copy);
-      } else if (sheet && (mode === "prototypes" || scene.hits[unit] > 0)) {
+      } else if (sheet && (scene.hits[unit] > 0 || (mode === "prototypes" && scene.learned))) {
         if (dimmed) pen.globalAlpha = copy ? 0.15 : 0.45;
         picture(pen, scene, sheet, unit, x, y, side);
         pen.globalAlpha = copy ? 0.35 : 1;
@@ -54,6 +57,7 @@ export function paint(
       if (painted.share && painted.share[unit] > 0 && painted.share[unit] < 1 && mode !== "dots") {
         bar(pen, x, y, side, painted.share[unit]);
       }
+      if (painted.framed?.[unit]) frame(pen, x, y, scale, scene.hexagonal, ink);
       const shown = mode === "medoids" && scale >= 60 ? scene.hits[unit].toLocaleString("en") : "";
       label(pen, x, y, scale, painted.names.get(unit) ?? "", shown, painted.words?.[unit] ?? [], mode, fill ?? "", ink);
     }
@@ -72,6 +76,7 @@ export function paint(
     }
     connect(pen, scene, toX, toY, scale, all, "#d55e00");
   }
+  if (painted.arrived) discs(pen, scene, painted.arrived, toX, toY, scale);
   if (mode === "dots") dots(pen, width, height, scene, painted, toX, toY, scale);
   for (const unit of painted.found) ring(pen, toX(scene.x[unit]), toY(scene.y[unit]), scale, scene.hexagonal, "#d55e00");
   if (painted.active >= 0) {
@@ -80,6 +85,55 @@ export function paint(
   if (painted.item >= 0) spot(pen, toX(scene.itemX[painted.item]), toY(scene.itemY[painted.item]), scale);
   if (painted.probe) spot(pen, toX(painted.probe[0]), toY(painted.probe[1]), scale);
   if (painted.shape.length >= 4) outline(pen, painted.shape, toX, toY, ink);
+}
+
+/** A thick frame inside a cell. */
+function frame(
+  pen: CanvasRenderingContext2D,
+  x: number,
+  y: number,
+  scale: number,
+  hexagonal: boolean,
+  ink: string,
+): void {
+  cell(pen, x, y, scale * 0.96, hexagonal);
+  pen.lineWidth = Math.max(2, scale * 0.05);
+  pen.strokeStyle = ink;
+  pen.stroke();
+}
+
+/** How many items a choice on another map brings to each unit: discs, their areas as the numbers. */
+function discs(
+  pen: CanvasRenderingContext2D,
+  scene: Scene,
+  arrived: Float32Array,
+  toX: (x: number) => number,
+  toY: (y: number) => number,
+  scale: number,
+): void {
+  const most = arrived.reduce((high, n) => Math.max(high, n), 1);
+  const largest = 0.42 * scale;
+  for (let unit = 0; unit < arrived.length; unit++) {
+    if (!arrived[unit]) continue;
+    const radius = Math.max(2, largest * Math.sqrt(arrived[unit] / most));
+    const [x, y] = [toX(scene.x[unit]), toY(scene.y[unit])];
+    pen.beginPath();
+    pen.arc(x, y, radius, 0, 2 * Math.PI);
+    pen.fillStyle = "#d55e00d0";
+    pen.fill();
+    pen.lineWidth = 1.5;
+    pen.strokeStyle = "#ffffff";
+    pen.stroke();
+    if (scale < 30) continue;
+    pen.font = `600 ${Math.max(10, Math.min(15, scale / 5))}px system-ui, sans-serif`;
+    pen.textAlign = "center";
+    pen.textBaseline = "middle";
+    pen.lineWidth = 3;
+    pen.strokeStyle = "#7a3600";
+    pen.strokeText(String(arrived[unit]), x, y);
+    pen.fillStyle = "#ffffff";
+    pen.fillText(String(arrived[unit]), x, y);
+  }
 }
 
 /** Where the map is drawn: once, and around it again where its edges are joined. */
@@ -181,7 +235,7 @@ function members(
   if (sheet) picture(pen, scene, sheet, unit, x, y, side); // until the tiles are there
   const ratio = window.devicePixelRatio || 1;
   if (side * ratio > scene.sheetSide && scene.tile && !copy) {
-    const size = SIZES.find((one) => one >= slot * ratio) ?? 64;
+    const size = scene.tileSizes.find((one) => one >= slot * ratio) ?? scene.tileSizes.at(-1)!;
     const perTile = TILE / size;
     const tiles = Math.ceil(slots / perTile);
     for (let row = 0; row < tiles; row++) {
@@ -363,6 +417,20 @@ function hatching(pen: CanvasRenderingContext2D, dark: boolean): CanvasPattern |
   const made = pen.createPattern(square, "repeat");
   if (made) hatches.set(dark, made);
   return made ?? "#e3e3e3";
+}
+
+let speckle: CanvasPattern | null = null;
+
+/** Over a colour that is not to be trusted. */
+function dotted(pen: CanvasRenderingContext2D): CanvasPattern | string {
+  if (speckle) return speckle;
+  const square = document.createElement("canvas");
+  square.width = square.height = 7;
+  const own = square.getContext("2d")!;
+  own.fillStyle = "#60606098";
+  own.fillRect(2, 2, 2, 2);
+  speckle = pen.createPattern(square, "repeat");
+  return speckle ?? "#00000000";
 }
 
 /** Black or white, whichever can be read on a colour "#rrggbb". */

@@ -14,9 +14,11 @@ export type Scene = {
   order: Int32Array; // (n,) items by unit, nearest first
   itemX: Float32Array; // (n,) places of the items
   itemY: Float32Array;
+  learned: boolean; // whether empty units have a prototype, too
   sheets: Map<string, HTMLImageElement>;
   sheetSide: number; // pixels
   sheetColumns: number;
+  tileSizes: number[]; // pixels of an item in the tiles that there are, ascending
   tile: ((unit: number, size: number, row: number, column: number) => HTMLImageElement | null) | null;
 };
 
@@ -29,6 +31,9 @@ export type Painted = {
   names: Map<number, string>; // given by a person
   chosen: Uint8Array | null; // (n,) items that are chosen; null where none is
   share: Float32Array | null; // (K,) of a unit's members that is chosen
+  arrived: Float32Array | null; // (K,) items that a choice on another map brings here
+  framed: Uint8Array | null; // (K,) units that stand out
+  hatched: Uint8Array | null; // (K,) units whose value is not to be trusted
   active: number; // unit, -1 for none
   item: number; // item, -1 for none
   found: number[]; // units that are ringed
@@ -37,6 +42,7 @@ export type Painted = {
   dark: boolean;
 };
 
+export const TILE = 512; // pixels of a tile
 export const FILL = 0.94; // of a lattice step, the side of a cell
 
 export const slotsPerSide = (hits: number) => Math.ceil(Math.sqrt(hits));

@@ -18,6 +18,10 @@ export class Columns<Meta = Record<string, unknown>> {
     return (this.values.get(name) as Int32Array | undefined) ?? new Int32Array();
   }
 
+  bytes(name: string): Uint8Array {
+    return (this.values.get(name) as Uint8Array | undefined) ?? new Uint8Array();
+  }
+
   floats(name: string): Float32Array {
     return (this.values.get(name) as Float32Array | undefined) ?? new Float32Array();
   }

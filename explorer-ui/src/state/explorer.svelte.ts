@@ -1,5 +1,5 @@
 // The state of the page: what was loaded, what is shown, what is chosen; it reads and writes the address.
-import { bounds, placeItems, wholeView, type Mode, type Painted, type Scene, type View } from "../draw/scene";
+import { bounds, placeItems, slotsPerSide, TILE, wholeView, type Mode, type Painted, type Scene, type View } from "../draw/scene";
 import { type Columns } from "./columns";
 import { combine, count, inside, read, write, type Mask } from "./selection";
 import * as server from "./server";
@@ -14,9 +14,15 @@ export type Layer = {
   high?: number;
   group?: string;
   words?: string[][];
+  names?: string[]; // of classes; those of the labels where there are none
+  diverging?: boolean;
+  said?: string[]; // of each unit
 };
+/** A further column of the items: classes by their names, or numbers where there are none. */
+export type Column = { key: string; title: string; names: string[]; values: Int32Array | Float32Array };
 export type Tool = "move" | "box" | "lasso" | "probe";
 type LayerMeta = { layers: Layer[]; features: string[][] };
+type ItemMeta = { metadata: Array<{ key: string; title: string; names: string[] }> };
 
 export const MODES: Array<{ mode: Mode; key: string; title: string; text: string }> = [
   { mode: "prototypes", key: "1", title: "Prototypes", text: "What each unit has learned. Zoom in to see its items." },
@@ -31,7 +37,7 @@ const UNDOS = 50;
 export class Explorer {
   run: server.RunRecord = $state.raw(null!);
   scene: Scene = $state.raw(null!);
-  items: Columns = $state.raw(null!);
+  items: Columns<ItemMeta> = $state.raw(null!);
   layers: Layer[] = $state.raw([]);
   layerColumns: Columns<LayerMeta> = $state.raw(null!);
   notes: Record<string, server.Note> = $state.raw({});
@@ -44,6 +50,9 @@ export class Explorer {
   mask: Mask = $state.raw(new Uint8Array());
   undos: Mask[] = $state.raw([]);
   shape: number[] = $state.raw([]);
+  received: boolean = $state(false); // the choice came from a map beside this one
+  code: { of: string; away: Int32Array; bits: Uint8Array } | null = $state.raw(null);
+  radius: number = $state(0);
   placed: (server.Placed & { distances: Float32Array; neighbours: number[]; far: number[] }) | null = $state.raw(null);
   probe: [number, number] | null = $state.raw(null);
   message: string = $state("");
@@ -57,16 +66,29 @@ export class Explorer {
   distance: Float32Array = new Float32Array();
   percentile: Float32Array = new Float32Array();
   readonly tiles = new Map<string, HTMLImageElement | null>();
+  metadata: Column[] = [];
+  onChoice: (() => void) | null = null;
+  extra: Record<string, string> = {}; // what else the address holds
+  loaded = 0; // tiles
   private ids: string[] | null = null;
+
+  /** side: "" for the map that the address describes, or the beginning of another's names in the page. */
+  constructor(
+    readonly source: server.Source,
+    readonly side: string,
+  ) {}
 
   chosen: number = $derived(count(this.mask));
   shown: Layer | undefined = $derived(this.layers.find((one) => one.key === this.layer));
-  share: Float32Array | null = $derived.by(() => {
+  counts: Float32Array | null = $derived.by(() => {
     if (!this.chosen) return null;
-    const share = new Float32Array(this.scene.x.length);
-    for (let i = 0; i < this.mask.length; i++) share[this.unit[i]] += this.mask[i];
-    return share.map((n, unit) => (this.scene.hits[unit] ? n / this.scene.hits[unit] : 0));
+    const counts = new Float32Array(this.scene.x.length);
+    for (let i = 0; i < this.mask.length; i++) counts[this.unit[i]] += this.mask[i];
+    return counts;
   });
+  share: Float32Array | null = $derived(
+    this.counts && this.counts.map((n, unit) => (this.scene.hits[unit] ? n / this.scene.hits[unit] : 0)),
+  );
   fills: string[] | null = $derived.by(() => this.colours());
   inks: Uint32Array = $derived.by(() => this.inksOf());
   painted: Painted = $derived({
@@ -78,6 +100,9 @@ export class Explorer {
     names: new Map(Object.entries(this.notes).flatMap(([unit, { name }]) => (name ? [[Number(unit), name]] : []))),
     chosen: this.chosen ? this.mask : null,
     share: this.share,
+    arrived: this.received ? this.counts : null,
+    framed: this.marks("framed"),
+    hatched: this.marks("hatched"),
     active: this.active,
     item: this.item,
     found: this.placed ? [this.placed.unit] : [],
@@ -86,14 +111,17 @@ export class Explorer {
     dark: this.dark,
   });
 
-  static async load(): Promise<Explorer> {
-    const one = new Explorer();
-    one.run = await server.loadRun();
-    const [items, units, layers] = await Promise.all([
-      server.loadColumns<Record<string, unknown>>("items"),
-      server.loadColumns<Record<string, unknown>>("units"),
-      server.loadColumns<LayerMeta>("layers"),
+  static async load(number = 0, side = ""): Promise<Explorer> {
+    const source = new server.Source(number);
+    const one = new Explorer(source, side);
+    // All at once: what is asked for first is not waited for.
+    const [run, items, units, layers] = await Promise.all([
+      source.run(),
+      source.columns<ItemMeta>("items"),
+      source.columns<Record<string, unknown>>("units"),
+      source.columns<LayerMeta>("layers"),
     ]);
+    one.run = run;
     one.items = items;
     one.notes = one.run.notes;
     one.layerColumns = layers;
@@ -105,6 +133,10 @@ export class Explorer {
     one.idOf = items.texts("id");
     one.textOf = items.has("text") ? items.texts("text") : null;
     one.mask = new Uint8Array(one.unit.length);
+    one.metadata = items.meta.metadata.map((column) => ({
+      ...column,
+      values: column.names.length ? items.ints(column.key) : items.floats(column.key),
+    }));
     const { lattice, sheets } = one.run;
     const [x, y, starts, order] = [units.floats("x"), units.floats("y"), units.ints("starts"), items.ints("order")];
     const hexagonal = lattice.shape === "hexagonal";
@@ -120,16 +152,18 @@ export class Explorer {
       order,
       itemX,
       itemY,
+      learned: one.run.measured,
       sheets: new Map(),
       sheetSide: sheets.side,
       sheetColumns: sheets.columns,
+      tileSizes: one.run.tile_sizes,
       tile: one.run.thumbnails ? (unit, size, row, column) => one.tile(unit, size, row, column) : null,
     };
     const has = (mode: Mode) => mode === "dots" || mode === "layer" || sheets.names.includes(mode);
     one.mode = MODES.find(({ mode }) => has(mode) && mode !== "dots")!.mode;
     one.layer = one.layers[0]?.key ?? "";
     one.neighbours = one.adjacency(units);
-    one.readAddress();
+    if (!side) one.readAddress();
     void one.loadSheets();
     return one;
   }
@@ -155,7 +189,7 @@ export class Explorer {
     const first = this.run.sheets.names.includes(this.mode) ? [this.mode] : [];
     for (const name of [...first, ...this.run.sheets.names.filter((one) => one !== this.mode)]) {
       const image = new Image();
-      image.src = server.pictureAddress(`api/sheet/${name}`);
+      image.src = this.source.picture(`api/sheet/${name}`);
       await image.decode().then(
         () => this.scene.sheets.set(name, image),
         () => (this.message = `The pictures "${name}" could not be loaded.`),
@@ -165,16 +199,17 @@ export class Explorer {
   }
 
   private tile(unit: number, size: number, row: number, column: number): HTMLImageElement | null {
-    const path = `api/tile/${unit}/${size}/${row}/${column}`;
+    const path = `${unit}/${size}/${row}/${column}`;
     const known = this.tiles.get(path);
     if (known !== undefined) return known;
     if (this.tiles.size > 600) this.tiles.clear();
     this.tiles.set(path, null);
     const image = new Image();
-    image.src = server.isCopy ? `tiles/${unit}-${size}-${row}-${column}.webp` : path;
+    image.src = this.source.tile(unit, size, row, column);
     image.decode().then(
       () => {
         this.tiles.set(path, image);
+        this.loaded++;
         this.loads++;
       },
       () => undefined,
@@ -190,8 +225,7 @@ export class Explorer {
     return this.dark && colour === "#000000" ? "#ffffff" : colour;
   };
 
-  rampColour(value: number, low: number, high: number): string {
-    const { ramp } = this.run;
+  rampColour(value: number, low: number, high: number, ramp = this.run.ramp): string {
     const at = high > low ? (value - low) / (high - low) : 0.5;
     return ramp[Math.max(0, Math.min(ramp.length - 1, Math.round(at * (ramp.length - 1))))];
   }
@@ -206,7 +240,8 @@ export class Explorer {
     if (!layer || layer.type === "word") return null;
     if (layer.type === "value") {
       const [low, high] = [layer.low ?? 0, layer.high ?? 1];
-      return Array.from(this.layerColumns.floats(layer.key), (v) => (Number.isNaN(v) ? "" : this.rampColour(v, low, high)));
+      const ramp = layer.diverging ? this.run.diverging : this.run.ramp;
+      return Array.from(this.layerColumns.floats(layer.key), (v) => (Number.isNaN(v) ? "" : this.rampColour(v, low, high, ramp)));
     }
     const purity = this.layerColumns.floats(`${layer.key}.purity`);
     return Array.from(this.layerColumns.ints(layer.key), (index, unit) => {
@@ -222,14 +257,31 @@ export class Explorer {
         (parseInt(colour.slice(3, 5), 16) << 8) |
         parseInt(colour.slice(1, 3), 16)) >>>
       0;
-    const byLabel = this.run.label_names.length > 0;
+    const own = this.metadata.find(({ key }) => key === this.layer);
+    const classed = own ? (own.names.length ? own.values : null) : this.run.label_names.length ? this.label : null;
+    const [low, high] = own ? [this.shown?.low ?? 0, this.shown?.high ?? 1] : [0, 100];
+    const values = own && !classed ? own.values : this.percentile;
     const classes = this.run.label_colours.map((_, index) => word(this.classColour(index)));
     const ramp = this.run.ramp.map(word);
     const none = word(this.dark ? "#8a8f98" : "#5f6670");
     return Uint32Array.from(this.unit, (_, i) => {
-      if (byLabel) return this.label[i] < 0 ? none : classes[this.label[i] % classes.length];
-      return ramp[Math.round((this.percentile[i] / 100) * (ramp.length - 1))];
+      if (classed) return classed[i] < 0 ? none : classes[classed[i] % classes.length];
+      if (Number.isNaN(values[i]) || high <= low) return none;
+      return ramp[Math.max(0, Math.min(ramp.length - 1, Math.round(((values[i] - low) / (high - low)) * (ramp.length - 1))))];
     });
+  }
+
+  private marks(what: string): Uint8Array | null {
+    const name = `${this.layer}.${what}`;
+    return this.layerColumns.has(name) ? this.layerColumns.bytes(name) : null;
+  }
+
+  /** The classes that a layer or the dots are coloured by: their names and the class of each item. */
+  classes(): { names: string[]; values: ArrayLike<number> } | null {
+    const own = this.metadata.find(({ key }) => key === this.layer);
+    if (own) return own.names.length ? own : null;
+    const used = this.run.label_names.length > 0 && (this.shown?.type === "class" || this.mode === "dots");
+    return used ? { names: this.run.label_names, values: this.label } : null;
   }
 
   // Choosing ------------------------------------------------------------------------------------------------------
@@ -237,6 +289,20 @@ export class Explorer {
   choose(found: Mask, how: "replace" | "add" | "toggle" = "replace"): void {
     this.undos = [...this.undos.slice(1 - UNDOS), this.mask];
     this.mask = combine(this.mask, found, how);
+    this.chose();
+  }
+
+  /** Take over a choice that was made on the map beside this one. */
+  receive(found: Mask): void {
+    this.undos = [];
+    this.mask = found;
+    this.received = true;
+    this.writeAddress();
+  }
+
+  private chose(): void {
+    this.received = false;
+    this.onChoice?.();
     this.writeAddress();
   }
 
@@ -245,7 +311,7 @@ export class Explorer {
     if (!last) return;
     this.undos = this.undos.slice(0, -1);
     this.mask = last;
-    this.writeAddress();
+    this.chose();
   }
 
   /** The items for which a test holds. */
@@ -283,16 +349,48 @@ export class Explorer {
   invert = () => this.choose(this.mask.map((one) => 1 - one));
   clear = () => this.choose(new Uint8Array(this.unit.length));
 
-  /** Items whose id, label or text holds all words; how many. */
+  /**
+   * Items whose id, label, text or metadata holds all words, and for which all conditions on columns hold, such as
+   * "year>1990" or "colour=red"; how many.
+   */
   find(text: string): number {
-    const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-    if (!words.length) return 0;
-    this.ids ??= Array.from(this.unit, (_, i) =>
-      [this.idOf(i), this.labelOf(i), this.textOf?.(i) ?? ""].join("\n").toLowerCase(),
-    );
-    const found = this.where((i) => words.every((word) => this.ids![i].includes(word)));
-    this.choose(found);
+    const tests: Array<(item: number) => boolean> = [];
+    const words: string[] = [];
+    for (const word of text.toLowerCase().split(/\s+/).filter(Boolean)) {
+      const [, name, sign, value] = /^(.+?)(=|<|>)(.+)$/.exec(word) ?? [];
+      const column = this.metadata.find(({ title }) => title.toLowerCase().replace(/\s+/g, "_") === name);
+      if (!column) words.push(word);
+      else if (column.names.length) tests.push((i) => (column.names[column.values[i]] ?? "").toLowerCase() === value);
+      else if (sign === "=") tests.push((i) => Math.abs(column.values[i] - Number(value)) < 1e-6 * Math.max(1, Math.abs(Number(value))));
+      else tests.push((i) => (sign === "<" ? column.values[i] < Number(value) : column.values[i] > Number(value)));
+    }
+    if (!words.length && !tests.length) return 0;
+    if (words.length) {
+      const named = this.metadata.filter(({ names }) => names.length);
+      this.ids ??= Array.from(this.unit, (_, i) =>
+        [this.idOf(i), this.labelOf(i), this.textOf?.(i) ?? "", ...named.map((one) => one.names[one.values[i]] ?? "")]
+          .join("\n")
+          .toLowerCase(),
+      );
+    }
+    this.choose(this.where((i) => words.every((word) => this.ids![i].includes(word)) && tests.every((test) => test(i))));
     return this.chosen;
+  }
+
+  /** Where an item's picture lies in the tiles of a static copy. */
+  cutOf(item: number): { address: string; columns: number; row: number; column: number } {
+    const unit = this.unit[item];
+    const rank = this.membersOf(unit).indexOf(item);
+    const slots = slotsPerSide(this.scene.hits[unit]);
+    const perTile = TILE / this.scene.tileSizes[0];
+    const [row, column] = [Math.floor(rank / slots), rank % slots];
+    const [tileRow, tileColumn] = [Math.floor(row / perTile), Math.floor(column / perTile)];
+    return {
+      address: this.source.tile(unit, this.scene.tileSizes[0], tileRow, tileColumn),
+      columns: Math.min(perTile, slots - tileColumn * perTile),
+      row: row % perTile,
+      column: column % perTile,
+    };
   }
 
   labelOf = (item: number) => this.run.label_names[this.label[item]] ?? "";
@@ -303,26 +401,34 @@ export class Explorer {
   async place(image: Blob): Promise<void> {
     this.message = "Looking for the place of this image …";
     try {
-      const found = await server.place(image);
+      const found = await this.source.place(image);
       const neighbours = [...found.ints("neighbours")];
       const far = [...found.floats("neighbour_distance")];
       this.placed = { ...found.meta, distances: found.floats("distance"), neighbours, far };
       this.activate(found.meta.unit);
       this.layer = "query";
       this.message = "";
+      if (this.run.bits) this.code = { of: "your image", away: found.ints("away"), bits: found.bytes("bits") };
     } catch (error) {
       this.message = (error as Error).message;
     }
   }
 
+  /** How far the codes of all items are from that of one, in bits. */
+  async measure(item: number): Promise<void> {
+    const found = await this.source.bits(item);
+    this.code = { of: `item ${this.idOf(item)}`, away: found.ints("away"), bits: found.bytes("bits") };
+  }
+
   forget(): void {
     this.placed = null;
+    this.code = null;
     this.layer = this.layers[0]?.key ?? "";
   }
 
   async note(unit: number, note: server.Note): Promise<void> {
     try {
-      this.notes = await server.setNote(unit, note);
+      this.notes = await this.source.setNote(unit, note);
       this.message = "Saved beside the run.";
     } catch (error) {
       this.message = (error as Error).message;
@@ -368,14 +474,15 @@ export class Explorer {
   private timer = 0;
 
   writeAddress(): void {
+    if (this.side) return;
     clearTimeout(this.timer);
     this.timer = window.setTimeout(() => {
       const { x, y, scale } = this.view;
-      const parts = new URLSearchParams({ mode: this.mode, layer: this.layer });
+      const parts = new URLSearchParams({ mode: this.mode, layer: this.layer, ...this.extra });
       if (!this.whole) parts.set("view", [x, y, scale].map((value) => value.toFixed(2)).join(","));
       if (this.active >= 0) parts.set("unit", String(this.active));
       if (this.item >= 0) parts.set("item", String(this.item));
-      const chosen = this.chosen ? write(this.mask) : "";
+      const chosen = this.chosen && !this.received ? write(this.mask) : "";
       if (chosen && chosen.length <= MOST_IN_ADDRESS) parts.set("items", chosen);
       history.replaceState(null, "", `#${parts}`);
     }, 150);

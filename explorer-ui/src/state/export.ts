@@ -1,6 +1,7 @@
 // What leaves the page: tables and pictures, made here, downloaded by the browser.
 import { svgOf } from "../draw/svg";
 import type { Explorer } from "./explorer.svelte";
+import { isCopy } from "./server";
 
 function download(name: string, content: Blob): void {
   const link = document.createElement("a");
@@ -18,7 +19,10 @@ function field(text: string): string {
 
 /** The chosen items, or all: id, unit, its name, distance, percentile, label. */
 export function csvOf(explorer: Explorer): string {
-  const rows = ["id,unit,unit_name,distance,percentile,label"];
+  const { metadata } = explorer;
+  const head = ["id", "unit", "unit_name", "distance", "percentile", "label", ...metadata.map(({ title }) => title)];
+  const rows = [head.map(field).join(",")];
+  const known = (value: number, text: string) => (Number.isNaN(value) ? "" : text);
   for (let item = 0; item < explorer.unit.length; item++) {
     if (explorer.chosen && !explorer.mask[item]) continue;
     const unit = explorer.unit[item];
@@ -26,9 +30,10 @@ export function csvOf(explorer: Explorer): string {
       explorer.idOf(item),
       String(unit),
       explorer.notes[unit]?.name ?? "",
-      String(explorer.distance[item]),
-      explorer.percentile[item].toFixed(2),
+      known(explorer.distance[item], String(explorer.distance[item])),
+      known(explorer.percentile[item], explorer.percentile[item].toFixed(2)),
       explorer.labelOf(item),
+      ...metadata.map(({ names, values }) => (names.length ? (names[values[item]] ?? "") : known(values[item], String(values[item])))),
     ];
     rows.push(values.map(field).join(","));
   }
@@ -42,8 +47,29 @@ export function exportCsv(explorer: Explorer): void {
   download(name, new Blob([csvOf(explorer)], { type: "text/csv;charset=utf-8" }));
 }
 
+/** The chosen items, or all, as a table or as paths, which the server knows; a copy knows their ids. */
+export async function exportRows(explorer: Explorer, kind: "parquet" | "paths"): Promise<void> {
+  const name = `${base(explorer)}-${explorer.chosen ? "selection" : "items"}.${kind === "paths" ? "txt" : kind}`;
+  const mask = explorer.chosen ? explorer.mask : explorer.mask.map(() => 1);
+  try {
+    if (!isCopy) return download(name, await explorer.source.rows(kind, bitsOf(mask)));
+    const ids: string[] = [];
+    mask.forEach((one, item) => one && ids.push(explorer.idOf(item)));
+    download(name, new Blob([`${ids.join("\n")}\n`], { type: "text/plain;charset=utf-8" }));
+  } catch (error) {
+    explorer.message = (error as Error).message;
+  }
+}
+
+/** One bit for each item, the first in the most significant place of the first byte. */
+function bitsOf(mask: Uint8Array): Uint8Array<ArrayBuffer> {
+  const bits = new Uint8Array(Math.ceil(mask.length / 8));
+  mask.forEach((one, item) => one && (bits[item >> 3] |= 128 >> (item & 7)));
+  return bits;
+}
+
 export function exportPng(explorer: Explorer): void {
-  const canvas = document.getElementById("canvas") as HTMLCanvasElement;
+  const canvas = document.getElementById(`${explorer.side}canvas`) as HTMLCanvasElement;
   const whole = document.createElement("canvas");
   [whole.width, whole.height] = [canvas.width, canvas.height];
   const pen = whole.getContext("2d")!;

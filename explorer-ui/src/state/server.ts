@@ -8,15 +8,9 @@ export type Note = components["schemas"]["NoteRecord"];
 export type Progress = components["schemas"]["Progress"];
 export type Placed = { unit: number; second_unit: number; distance: number; percentile: number | null };
 
-const kept = (path: string) => document.getElementById(`kept:${path}`);
+const kept = (path: string) => document.getElementById(`kept:${path}`)?.textContent?.trim() ?? null;
 /** Whether this page is a copy in a file. */
 export const isCopy = kept("api/run") !== null;
-
-async function get(path: string): Promise<ArrayBuffer> {
-  const here = kept(path);
-  if (here) return Uint8Array.from(atob(here.textContent!.trim()), (c) => c.charCodeAt(0)).buffer;
-  return (await asked(path)).arrayBuffer();
-}
 
 async function asked(path: string, options?: RequestInit): Promise<Response> {
   let answer: Response;
@@ -32,34 +26,52 @@ async function asked(path: string, options?: RequestInit): Promise<Response> {
   return answer;
 }
 
+async function get(path: string): Promise<ArrayBuffer> {
+  const here = kept(path);
+  if (here !== null) return Uint8Array.from(atob(here), (c) => c.charCodeAt(0)).buffer;
+  return (await asked(path)).arrayBuffer();
+}
+
 const sent = (value: unknown, method: string): RequestInit => ({
   method,
   headers: { "Content-Type": "application/json" },
   body: JSON.stringify(value),
 });
 
-export const loadRun = async () => JSON.parse(new TextDecoder().decode(await get("api/run"))) as RunRecord;
-export const loadColumns = async <Meta>(name: string): Promise<Columns<Meta>> => unpack<Meta>(await get(`api/${name}`));
-export const alike = async (item: number) => (await (await asked(`api/item/${item}/like`)).json()) as Alike;
 export const progress = async () => (await (await asked("api/progress")).json()) as Progress;
-export const setNote = async (unit: number, note: Note) =>
-  (await (await asked(`api/notes/${unit}`, sent(note, "PUT"))).json()) as Record<string, Note>;
-export const place = async (image: Blob) =>
-  unpack<Placed>(
-    await (
-      await asked("api/place", {
-        method: "POST",
-        headers: { "Content-Type": "application/octet-stream" },
-        body: image,
-      })
-    ).arrayBuffer(),
-  );
-export const decode = async (weights: Record<number, number>, offsets: Record<number, number>) =>
-  (await asked("api/decode", sent({ weights, offsets }, "POST"))).blob();
 
-/** The address of a picture. */
-export function pictureAddress(path: string): string {
-  const here = kept(path);
-  return here ? `data:image/webp;base64,${here.textContent!.trim()}` : path;
+/** One of the maps that are shown: 0 is the first. */
+export class Source {
+  private readonly base: string;
+
+  constructor(readonly number: number) {
+    this.base = number ? `with/${number}/` : "";
+  }
+
+  run = async () => JSON.parse(new TextDecoder().decode(await get(`${this.base}api/run`))) as RunRecord;
+  columns = async <Meta>(name: string): Promise<Columns<Meta>> => unpack<Meta>(await get(`${this.base}api/${name}`));
+  alike = async (item: number) => (await (await asked(`${this.base}api/item/${item}/like`)).json()) as Alike;
+  bits = async (item: number) => unpack(await get(`${this.base}api/item/${item}/bits`));
+  setNote = async (unit: number, note: Note) =>
+    (await (await asked(`${this.base}api/notes/${unit}`, sent(note, "PUT"))).json()) as Record<string, Note>;
+  rows = async (kind: string, bits: Uint8Array<ArrayBuffer>) => {
+    const options = { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: bits };
+    return (await asked(`${this.base}api/export/${kind}`, options)).blob();
+  };
+  decode = async (weights: Record<number, number>, offsets: Record<number, number>) =>
+    (await asked(`${this.base}api/decode`, sent({ weights, offsets }, "POST"))).blob();
+  place = async (image: Blob) => {
+    const options = { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: image };
+    return unpack<Placed>(await (await asked(`${this.base}api/place`, options)).arrayBuffer());
+  };
+
+  /** The address of a picture. */
+  picture(path: string): string {
+    const here = kept(`${this.base}${path}`);
+    return here === null ? `${this.base}${path}` : `data:image/webp;base64,${here}`;
+  }
+  thumbnail = (item: number) => `${this.base}api/item/${item}/picture`;
+  whole = (item: number) => `${this.base}api/item/${item}/whole`;
+  tile = (unit: number, size: number, row: number, column: number) =>
+    isCopy ? this.picture(`tiles/${unit}-${row}-${column}.webp`) : `${this.base}api/tile/${unit}/${size}/${row}/${column}`;
 }
-export const itemAddress = (item: number) => (isCopy ? "" : `api/item/${item}/picture`);

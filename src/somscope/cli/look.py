@@ -15,10 +15,24 @@ __all__ = ["look_command"]
 def look_command(
     run: Annotated[
         Path,
-        typer.Argument(
-            help="A run folder, as `somscope map` and `somscope cluster` write it.", metavar="RUN"
-        ),
+        typer.Argument(help="A folder of `somscope map`, `cluster`, `codes` or `audit`.", metavar="RUN"),
     ],
+    beside: Annotated[
+        Path | None,
+        typer.Option(
+            "--with", help="A second run over the same items: two maps side by side, linked.", metavar="RUN"
+        ),
+    ] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            help="Serve nothing; write a copy that opens from a disk: a folder, or one file that ends in .html.",
+        ),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Where the folder of the images is now, if it was moved.", metavar="FOLDER"),
+    ] = None,
     port: Annotated[
         int | None,
         typer.Option(
@@ -32,7 +46,7 @@ def look_command(
         typer.Option("--browser/--no-browser", help="Open the browser; the address is printed in any case."),
     ] = True,
 ) -> None:
-    """Look at a map in the browser: zoom from prototypes to items, select, search, compare, export.
+    """Look at a map, an audit or codes in the browser: zoom from prototypes to items, select, search, compare, export.
 
     It is served to this machine alone, at an address with a secret in it, until Ctrl-C. No network is needed.
     A run that is still being trained shows its losses, and then its map.
@@ -41,11 +55,23 @@ def look_command(
 
     `somscope look runs/photos`
 
-    `somscope look runs/photos --port 9000 --no-browser`
+    `somscope look runs/photos --with runs/photos-desom`
+
+    `somscope look audits/facades`
+
+    `somscope look runs/photos --export photos.html`
     """
+    if export is not None:
+        from somscope.explorer.copy import write_copy
+        from somscope.explorer.maps import open_maps
+
+        written = write_copy(open_maps(run, beside, images), export)
+        page = written / "index.html" if written.is_dir() else written
+        OUT.print(f"open it in a browser: {page}", soft_wrap=True, markup=False, highlight=False)
+        return
     from somscope.explorer.look import look
 
-    server = look(run, port)
+    server = look(run, port, beside, images)
     OUT.print(f"look at it here: {server.url}", soft_wrap=True, markup=False, highlight=False)
     OUT.print("Ctrl-C ends it", style="dim")
     server.run(browser)

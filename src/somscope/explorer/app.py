@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
 
 import somscope
 from somscope.errors import InputError, RunError
 from somscope.explorer.columns import MEDIA_TYPE
+from somscope.explorer.export import KINDS, export_rows
 from somscope.explorer.guard import Guard
 from somscope.explorer.live import Live
 from somscope.explorer.notes import LONGEST_NAME, LONGEST_NOTE
@@ -29,6 +32,15 @@ _BINARY: dict[int | str, dict[str, Any]] = {
 _PICTURE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/webp": {"schema": {"type": "string", "format": "binary"}}}},
     404: {"description": "There is no such picture."},
+}
+_BINARY_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+_ROWS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in KINDS.values()}},
 }
 _REFUSED: dict[int | str, dict[str, Any]] = {
     400: {"description": "What was asked for or sent cannot be used."}
@@ -68,6 +80,8 @@ class RunRecord(BaseModel):
 
     version: str
     name: str
+    title: str
+    maps: list[str]
     folder: str
     kind: str
     model: str
@@ -78,8 +92,12 @@ class RunRecord(BaseModel):
     label_names: list[str]
     label_colours: list[str]
     ramp: list[str]
+    diverging: list[str]
     sheets: Sheets
+    tile_sizes: list[int]
     thumbnails: bool
+    measured: bool
+    bits: int
     search_image: bool
     decode: bool
     code_dimensions: int
@@ -141,10 +159,16 @@ class Opened:
         return self.search.shown
 
 
-def explorer_api(shown: Shown | None, live: Live | None = None) -> FastAPI:
-    """The application, without the guard before it. shown: None while the run is still being trained (`live`)."""
+def explorer_api(
+    maps: Sequence[Shown], live: Live | None = None, names: Sequence[str] | None = None
+) -> FastAPI:
+    """The application, without the guard before it, of the first map; the others answer below /with/1/, /with/2/, ...
+
+    maps: none while the run is still being trained (`live`). names: of all maps, where these are some of them.
+    """
+    titles = list(names) if names is not None else [one.title for one in maps] if len(maps) > 1 else []
     app = FastAPI(title="somscope explorer", version=somscope.__version__, docs_url=None, redoc_url=None)
-    opened = Opened(shown, live)
+    opened = Opened(maps[0] if maps else None, live)
 
     @app.exception_handler(InputError)
     def refused(request: Request, error: InputError) -> JSONResponse:
@@ -156,7 +180,7 @@ def explorer_api(shown: Shown | None, live: Live | None = None) -> FastAPI:
 
     @app.get("/api/run", responses=_REFUSED)
     def run() -> RunRecord:
-        return RunRecord.model_validate(opened.shown.record())
+        return RunRecord.model_validate(opened.shown.record() | {"maps": titles})
 
     @app.get("/api/items", responses=_BINARY | _REFUSED, response_class=Response)
     def items() -> Response:
@@ -178,6 +202,10 @@ def explorer_api(shown: Shown | None, live: Live | None = None) -> FastAPI:
     def item_picture(item: Annotated[int, _INDEX]) -> Response:
         return _picture(opened.shown.item_picture(item))
 
+    @app.get("/api/item/{item}/whole", responses=_PICTURE | _REFUSED, response_class=Response)
+    def whole(item: Annotated[int, _INDEX]) -> Response:
+        return _picture(opened.shown.whole_picture(item))
+
     @app.get("/api/tile/{unit}/{size}/{row}/{column}", responses=_PICTURE | _REFUSED, response_class=Response)
     def tile(
         unit: Annotated[int, _INDEX],
@@ -192,22 +220,26 @@ def explorer_api(shown: Shown | None, live: Live | None = None) -> FastAPI:
     def like(item: Annotated[int, _INDEX]) -> Alike:
         return Alike.model_validate(opened.search.like(item))
 
+    @app.get("/api/item/{item}/bits", responses=_BINARY | _REFUSED, response_class=Response)
+    def bits(item: Annotated[int, _INDEX]) -> Response:
+        return Response(opened.search.away(item), media_type=MEDIA_TYPE)
+
     @app.post(
         "/api/place",
         responses=_BINARY | _REFUSED,
         response_class=Response,
-        openapi_extra={
-            "requestBody": {
-                "required": True,
-                "content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}},
-            }
-        },
+        openapi_extra=_BINARY_BODY,
     )
     async def place(request: Request) -> Response:
-        from starlette.concurrency import run_in_threadpool
-
         found = await run_in_threadpool(opened.search.place, await request.body())
         return Response(found, media_type=MEDIA_TYPE)
+
+    @app.post(
+        "/api/export/{kind}", responses=_ROWS | _REFUSED, response_class=Response, openapi_extra=_BINARY_BODY
+    )
+    async def export(kind: str, request: Request) -> Response:
+        rows = await run_in_threadpool(export_rows, opened.shown, kind, await request.body())
+        return Response(rows, media_type=KINDS[kind])
 
     @app.post("/api/decode", responses=_PICTURE | _REFUSED, response_class=Response)
     def decode(mixture: Mixture) -> Response:
@@ -227,6 +259,12 @@ def explorer_api(shown: Shown | None, live: Live | None = None) -> FastAPI:
             return Progress(running=False, finished=True, rows=[])
         return Progress.model_validate(live.rows(since))
 
+    for at, other in enumerate(maps[1:], 1):
+        app.mount(f"/with/{at}", explorer_api([other], names=titles))
+
+    if names is not None:  # the page is the same for all maps
+        return app
+
     @app.get("/{name}", include_in_schema=False)
     def page(name: str) -> Response:
         return _file(name)
@@ -238,9 +276,15 @@ def explorer_api(shown: Shown | None, live: Live | None = None) -> FastAPI:
     return app
 
 
-def explorer_app(shown: Shown | None, token: str, hosts: frozenset[str], live: Live | None = None) -> Guard:
-    """The whole ASGI application. token: the first part of every address; hosts: what Host may be."""
-    return Guard(explorer_api(shown, live), token, hosts)
+def explorer_app(
+    maps: Sequence[Shown],
+    token: str,
+    hosts: frozenset[str],
+    live: Live | None = None,
+    frames: str = "'none'",
+) -> Guard:
+    """The whole ASGI application. token: the first part of every address. hosts, frames: see `Guard`."""
+    return Guard(explorer_api(maps, live), token, hosts, frames)
 
 
 def _picture(data: bytes | None) -> Response:

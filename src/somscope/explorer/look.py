@@ -7,23 +7,30 @@ from pathlib import Path
 from somscope.errors import RunError
 from somscope.explorer.app import explorer_app
 from somscope.explorer.live import Live
+from somscope.explorer.maps import open_maps
 from somscope.explorer.serve import Server
-from somscope.explorer.shown import open_shown
 
 __all__ = ["look"]
 
 
-def look(path: str | Path, port: int | None = None) -> Server:
-    """A server of the run in `path`, not yet running: `run()` serves until Ctrl-C, `start()` in another thread.
+def look(
+    path: str | Path,
+    port: int | None = None,
+    beside: str | Path | None = None,
+    images: str | Path | None = None,
+) -> Server:
+    """A server of the run, audit or codes in `path`: `run()` serves until Ctrl-C, `start()` in another thread.
 
-    Where there is no run yet but a training with checkpoints, its progress is shown, and the map once it is there.
-    Raises RunError for what is neither, and InputError where no port is free.
+    beside: a second run over the same items, whose map is linked with the first. images: where the folder of a run's
+    images is now. Where there is no run yet but a training with checkpoints, its progress is shown, and the map once it
+    is there.
+    Raises RunError for what is none of these, and InputError where no port is free.
     """
     live = Live(path)
     try:
-        shown = open_shown(path)
+        maps = open_maps(path, beside, images)
     except RunError:
         if (Path(path).expanduser() / "config.json").exists() or not live.running:
             raise
-        return Server(lambda token, hosts: explorer_app(None, token, hosts, live), port)
-    return Server(lambda token, hosts: explorer_app(shown, token, hosts), port)
+        return Server(lambda token, hosts: explorer_app([], token, hosts, live), port)
+    return Server(lambda token, hosts: explorer_app(maps, token, hosts), port)

@@ -8,6 +8,6 @@ import sys
 from somscope.explorer.app import explorer_api
 
 if __name__ == "__main__":
-    schema = explorer_api(None).openapi()
+    schema = explorer_api([]).openapi()
     schema["info"]["version"] = "0"  # of the interface, which does not change with every release
     sys.stdout.write(json.dumps(schema, indent=1, sort_keys=True) + "\n")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from somscope.codes.packing import hamming_distances, unpack
 from somscope.data.collection import Collection
 from somscope.data.images import UnusableImage, decode_image, read_header
 from somscope.data.open import reopen
@@ -19,6 +20,7 @@ from somscope.explorer.shown import Shown
 from somscope.runs.assign import conform
 from somscope.runs.features import best_units, feature_matrix, is_deep
 from somscope.runs.record import percentiles
+from somscope.runs.run import Run
 
 __all__ = ["MOST_PIXELS", "Search"]
 
@@ -46,8 +48,8 @@ class Search:
         lie at most as far from their unit). Raises InputError for what is not an image that can be used.
         """
         shape = self.shown.run.config["collection"].get("image_shape")
-        if not shape:
-            raise InputError("this run is not of images: an image has no place on it")
+        if not shape or not self.shown.measured:
+            raise InputError("this is not a map of a run of images: an image has no place on it")
         try:
             header = read_header(data)
             if header.width * header.height > MOST_PIXELS:
@@ -59,11 +61,12 @@ class Search:
             raise InputError(f"this image cannot be used: {error}") from None
         query = Collection("query", "images", pixels[None])
         with self._lock:
-            query = conform(self.shown.run, query)
+            query = conform(cast(Run, self.shown.run), query)
             units, distances = best_units(self.shown.model, query)
             x = query if is_deep(self.shown.model) else feature_matrix(query)
             every = np.asarray(self.shown.model.transform(x), dtype=np.float64)[0]
-            near, far = self._nearest(self._coded(query)[0], None)
+            coded = self._coded(query)
+            near, far = self._nearest(coded[0], None)
         training = self.shown.summary.distances
         rank = percentiles(distances[:, 0], training) if len(training) else np.array([np.nan])
         meta = {
@@ -73,7 +76,23 @@ class Search:
             "percentile": float(rank[0]) if np.isfinite(rank[0]) else None,
         }
         columns = {"distance": every, "neighbours": near, "neighbour_distance": far}
+        if self.shown.packed is not None:
+            columns |= self._away(np.packbits(coded[0] > 0.5))
         return pack_columns(columns, meta)
+
+    def away(self, item: int) -> bytes:
+        """In how many bits the codes of all items differ from that of one: the columns `away` (n,) and `bits` (L,), the
+        code itself. Raises InputError for items that are not there or have no codes."""
+        packed = self.shown.packed
+        if packed is None or not 0 <= item < len(packed):
+            raise InputError(f"item {item} has no binary code here")
+        return pack_columns(self._away(packed[item]))
+
+    def _away(self, code: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+        packed = self.shown.packed
+        assert packed is not None
+        far = hamming_distances(code[None], packed)[0]
+        return {"away": far, "bits": np.unpackbits(code, count=self.shown.n_bits)}
 
     def like(self, item: int) -> dict[str, Any]:
         """The items most like an item, with their distances and the reasons: which dimensions agree and which differ.
@@ -99,7 +118,7 @@ class Search:
         dimensions that codes do not have, and where prototypes are not pictures.
         """
         shown = self.shown
-        if not shown.pictured:
+        if not shown.pictured or not shown.measured:
             raise InputError("the prototypes of this run are not pictures")
         total = sum(weights.values())
         usable = all(0 <= unit < len(shown.codes) and weight >= 0 for unit, weight in weights.items())
@@ -128,11 +147,14 @@ class Search:
         """The codes of all items, read again once; None where they cannot be."""
         if self._why is None:
             self._why = ""
+            if self.shown.packed is not None:
+                self._rows = unpack(self.shown.packed, self.shown.n_bits).astype(np.float32)
+                return self._rows
             try:
                 collection = self._again()
                 if collection.ids.tolist() != self.shown.summary.ids:
                     raise InputError("the collection has changed since")
-                self._rows = self._coded(conform(self.shown.run, collection))
+                self._rows = self._coded(conform(cast(Run, self.shown.run), collection))
             except (SomscopeError, OSError, ValueError, TypeError) as error:
                 self._why = str(error)
         return self._rows
@@ -142,7 +164,8 @@ class Search:
         collection = self.shown.run.config["collection"]
         shape, thumbnails = collection.get("image_shape"), self.shown.thumbnails
         if thumbnails is None or not shape or max(shape[:2]) > _LOSSLESS:
-            return reopen(collection["source"])
+            images = self.shown.images
+            return reopen(collection["source"] | ({} if images is None else {"path": str(images)}))
         count = len(self.shown.summary.ids)
         pixels = np.zeros((count, *shape), dtype=np.uint8)
         for item in range(count):
@@ -173,6 +196,8 @@ class Search:
         """Names of the dimensions in which two items agree and differ most, measured in the spread over the map."""
         if self.shown.run.config["collection"]["kind"] == "images" and not is_deep(self.shown.model):
             return {"agree": [], "differ": []}  # single pixels say nothing to a person
+        if self.shown.packed is not None:
+            return {"agree": [], "differ": [f"bit {bit}" for bit in np.flatnonzero(one != other)]}
         spread = self._spread
         gap = np.where(spread > 0, np.abs(one - other) / np.maximum(spread, 1e-12), np.inf)
         order = np.argsort(gap, kind="stable")

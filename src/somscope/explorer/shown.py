@@ -16,9 +16,12 @@ from numpy.typing import NDArray
 import somscope
 from somscope.errors import RunError
 from somscope.explorer.columns import pack_columns, text_columns
-from somscope.explorer.mosaic import Pixels, Thumbnails, as_webp
+from somscope.explorer.laid_out import LaidOut, Means
+from somscope.explorer.metadata import metadata_columns, metadata_layer
+from somscope.explorer.mosaic import SIZES, Pixels, Thumbnails, as_webp, placeholder
 from somscope.explorer.notes import Notes
-from somscope.figures.palette import CLASS_COLOURS, SEQUENTIAL
+from somscope.explorer.originals import Originals
+from somscope.figures.palette import CLASS_COLOURS, DIVERGING, SEQUENTIAL
 from somscope.figures.units import describe
 from somscope.maps.graph import GraphLattice
 from somscope.report import layers
@@ -44,7 +47,7 @@ _EMPTY |= {"percentile": "float32", "label": "string"}
 class _Readable:
     """A run whose missing assignments are an empty table, so that its map can still be shown."""
 
-    run: Run
+    run: Run | LaidOut
     assigned: bool
 
     @property
@@ -81,17 +84,30 @@ class _Readable:
 
 @dataclass
 class Shown:
-    """Everything that the explorer draws of a run.
+    """Everything that the explorer draws of a run, or of what is laid out like one.
+
+    title: of the map, where it is one of several. measured: whether the distances of items to their units are known.
+    packed, n_bits: (n, n_bits / 8) binary codes of the items, where they have some. images: where the folder of the
+    images is now. pairs: (n,) numbers that items have in common with those of other maps beside it.
+    first_layers: shown before the others.
 
     Raises RunError if the folder is not a run, or its tables and its model do not fit each other. Missing pictures and
     a training that was not finished are not errors: `problems` says so in words.
     """
 
-    run: Run
+    run: Run | LaidOut
     problems: list[str] = field(default_factory=list)
+    title: str = ""
+    measured: bool = True
+    packed: NDArray[np.uint8] | None = None
+    n_bits: int = 0
+    pairs: NDArray[np.int64] | None = None
+    first_layers: list[dict[str, Any]] = field(default_factory=list)
+    images: Path | None = None
 
     def __post_init__(self) -> None:
         run = self.run
+        self.title = self.title or run.path.resolve().name
         self.model: Any = run.model()
         self.codes = np.asarray(self.model.prototypes_, dtype=np.float64)
         if len(self.codes) != run.lattice.n_units:
@@ -107,7 +123,12 @@ class Shown:
             getattr(self.model, "u_matrix_", None),
             self.distance,
         )
-        self.thumbnails, self.texts = self._things()
+        things = run.items()
+        self.thumbnails, self.texts = self._things(things)
+        self.originals = Originals(run.config["collection"]["source"], self.images)
+        if self.originals.problem is not None:
+            self.problems.append(self.originals.problem)
+        self.metadata = metadata_columns(things) if len(self.summary.ids) else []
         self.notes = Notes(run.path, run.lattice.n_units, str(run.config["created"]))
         for what, why in left_out(run.config).items():
             self.problems.append(f"This run has no {what}: {why}.")
@@ -116,9 +137,9 @@ class Shown:
                 "The training of this run was not finished: the map is shown as it was then."
             )
 
-    def _things(self) -> tuple[Thumbnails | None, list[str | None] | None]:
+    def _things(self, items: pa.Table) -> tuple[Thumbnails | None, list[str | None] | None]:
         """The pictures or the texts of the items, where the run has them."""
-        kind, items = self.run.config["collection"]["kind"], self.run.items()
+        kind = self.run.config["collection"]["kind"]
         if kind == "text" and "text" in items.column_names:
             return None, items["text"].to_pylist()
         if kind != "images" or "thumbnail" not in items.column_names or not len(self.summary.order):
@@ -141,7 +162,8 @@ class Shown:
     def pictured(self) -> bool:
         """Whether prototypes are pictures."""
         shape = self._image_shape
-        return shape is not None and int(np.prod(shape)) == self.prototypes.shape[1]
+        fits = shape is not None and int(np.prod(shape)) == self.prototypes.shape[1]
+        return fits and self.packed is None
 
     def as_pixels(self, items: NDArray[Any]) -> Pixels:
         """(m, H, W, C) pictures of (m, d) items or prototypes in 0..1."""
@@ -181,6 +203,8 @@ class Shown:
         rows = -(-len(units) // columns)
         if name == "prototypes":
             cells = self._fitted(self.as_pixels(self.prototypes), side)
+            if isinstance(self.model, Means):
+                cells[self.model.unknown] = placeholder(side, cells.shape[3])
         elif self.thumbnails is not None and name == "mosaic":
             cells = np.stack([self.thumbnails.sheet_cell(unit, side) for unit in units])
         elif self.thumbnails is not None:
@@ -214,6 +238,7 @@ class Shown:
         return {
             "version": somscope.__version__,
             "name": str(collection["name"]),
+            "title": self.title,
             "folder": run.path.name,
             "kind": collection["kind"],
             "model": str(run.config["model"]["name"]),
@@ -232,15 +257,21 @@ class Shown:
             "label_names": list(self.summary.class_names),
             "label_colours": list(CLASS_COLOURS),
             "ramp": [to_hex(colour) for colour in ramp],
+            "diverging": [
+                to_hex(colour) for colour in matplotlib.colormaps[DIVERGING](np.linspace(0, 1, 63))
+            ],
             "sheets": {
                 "names": self.sheet_names,
                 "side": self.sheet_side,
                 "columns": self.sheet_columns,
             },
+            "tile_sizes": list(SIZES) if self.thumbnails is not None else [],
             "thumbnails": self.thumbnails is not None,
-            "search_image": self._image_shape is not None,
-            "decode": self.pictured and (not deep or hasattr(self.model, "decode")),
-            "code_dimensions": self.codes.shape[1] if deep else 0,
+            "measured": self.measured,
+            "bits": self.n_bits,
+            "search_image": self._image_shape is not None and self.measured,
+            "decode": self.pictured and self.measured and (not deep or hasattr(self.model, "decode")),
+            "code_dimensions": self.codes.shape[1] if deep and self.packed is None else 0,
             "measures": {name: value for name, value in run.metrics.items() if np.isfinite(value)},
             "problems": self.problems,
             "notes": self.notes.all(),
@@ -252,13 +283,19 @@ class Shown:
         columns: dict[str, NDArray[Any]] = {
             "unit": s.units,
             "second_unit": s.second_units,
-            "distance": s.distances,
-            "percentile": s.percentiles,
+            "distance": s.distances if self.measured else np.full(len(s.ids), np.nan),
+            "percentile": s.percentiles if self.measured else np.full(len(s.ids), np.nan),
             "label": s.labels,
             "order": s.order,
             **text_columns("id", s.ids),
         }
-        return pack_columns(columns | (text_columns("text", self.texts) if self.texts is not None else {}))
+        if self.texts is not None:
+            columns |= text_columns("text", self.texts)
+        if self.pairs is not None:
+            columns["pair"] = self.pairs
+        described = [{"key": one.key, "title": one.title, "names": list(one.names)} for one in self.metadata]
+        columns |= {one.key: one.values for one in self.metadata}
+        return pack_columns(columns, {"metadata": described})
 
     def units(self) -> bytes:
         """The columns of the units: places, hits, where their members begin in `order`, and neighbours."""
@@ -289,6 +326,9 @@ class Shown:
             if "purity" in layer:
                 shares = [0.0 if v is None else v for v in layer.pop("purity")]
                 columns[f"{key}.purity"] = np.array(shares, dtype=np.float32)
+            for mark in ("hatched", "framed"):
+                if mark in layer:
+                    columns[f"{key}.{mark}"] = np.array(layer.pop(mark), dtype=np.uint8)
             if "lines" in layer:
                 lines = np.array(layer.pop("lines"), dtype=np.float32).reshape(-1)
                 columns[f"{key}.lines"] = lines
@@ -299,10 +339,11 @@ class Shown:
         s, lattice, model = self.summary, self.run.lattice, self.model
         collection = self.run.config["collection"]
         clusters = is_clustering(self.run.config)
-        found = (
+        found = list(map(dict, self.first_layers))
+        found += (
             layers.cluster_layers(s, self.distance)
             if clusters
-            else layers.value_layers(s, lattice, self.distance)
+            else layers.value_layers(s, lattice, self.distance)[: None if self.measured else 1]
         )
         if s.class_names:
             by_class = layers.class_layer(s)
@@ -323,8 +364,14 @@ class Shown:
         units = self.run.units()
         if units is not None and not units["density"].null_count:
             found.append(layers.density_layer(units["density"].to_numpy().astype(np.float64)))
+        found += [metadata_layer(one, s.units, lattice.n_units) for one in self.metadata]
         names = self._feature_names
-        if collection["kind"] == "text":
+        if self.packed is not None:
+            planes, note = layers.component_layers(self.prototypes, [f"bit {i}" for i in range(self.n_bits)])
+            found += [
+                plane | {"group": "bits", "text": f"{plane['text']} {note}".strip()} for plane in planes
+            ]
+        elif collection["kind"] == "text":
             found.append(layers.word_layer(distinctive_terms(self.prototypes, names)))
         elif collection["kind"] == "vectors":
             planes, note = layers.component_layers(self.prototypes, names)
@@ -339,7 +386,7 @@ class Shown:
 
     def _standing_out(self) -> list[list[str]]:
         """For each unit of vectors the features that differ most from the map's mean, in words."""
-        if self.run.config["collection"]["kind"] != "vectors":
+        if self.run.config["collection"]["kind"] != "vectors" or self.packed is not None:
             return []
         rows = standing_out(self.prototypes, self._feature_names, 5)
         return [
@@ -352,6 +399,12 @@ class Shown:
         if self.thumbnails is None or not 0 <= item < len(self.summary.ids):
             return None
         return as_webp(self.thumbnails.pixels(item, 64), None)
+
+    def whole_picture(self, item: int) -> bytes | None:
+        """An item as large as it is known: the file that it came from, or else its thumbnail."""
+        if not 0 <= item < len(self.summary.ids):
+            return None
+        return self.originals.picture(self.summary.ids[item]) or self.item_picture(item)
 
 
 def _shares(key: str, title: str, values: list[Any], unit: str, text: str) -> dict[str, Any]:

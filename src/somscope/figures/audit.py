@@ -12,13 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from somscope.errors import InputError
 from somscope.figures.cells import cell_polygons, figure_size
-from somscope.figures.palette import EMPTY
+from somscope.figures.palette import DIVERGING, EMPTY
 from somscope.figures.units import draw_polygons, draw_units, prepare_axes
 from somscope.maps.lattice import Lattice
 
 __all__ = ["composition_figure", "flows_figure"]
 
-_DIVERGING = "PuOr"  # orange real, violet generated: told apart by colour-blind readers
 _REACH = 3.0  # log2: eight times as many
 
 
@@ -41,7 +40,7 @@ def composition_figure(
     prepare_axes(axes, lattice)
     few = words == "too few to say"
     shown = np.where(few, 0.0, np.where(counts.sum(axis=0) > 0, np.clip(ratio, -_REACH, _REACH), np.nan))
-    cells = draw_units(axes, lattice, shown, colour_map=_DIVERGING, low=-_REACH, high=_REACH, scale=0.97)
+    cells = draw_units(axes, lattice, shown, colour_map=DIVERGING, low=-_REACH, high=_REACH, scale=0.97)
     polygons = cell_polygons(lattice, 0.97)
     out = np.isin(words, ["mostly real", "mostly generated"])
     axes.add_collection(

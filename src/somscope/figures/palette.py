@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "CLASS_COLOURS",
+    "DIVERGING",
     "EMPTY",
     "SEQUENTIAL",
     "class_colour",
@@ -20,6 +21,7 @@ __all__ = [
 ]
 
 SEQUENTIAL = "cividis"  # made for normal and red-green-blind sight alike (Nunez, Anderton, Renslow 2018)
+DIVERGING = "PuOr"  # orange low, violet high: told apart by colour-blind readers
 EMPTY = "#e3e3e3"  # a unit without a value
 
 # The first eight are Okabe and Ito's (2008; black last); the next twelve come from Tol's muted and light sets (2021).

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DESCRIBED",
+    "METADATA",
     "assignments_table",
     "collection_record",
     "config_record",
@@ -44,9 +45,11 @@ __all__ = [
 ]
 
 DESCRIBED = "described"  # the key of what stands in config.json for a value that JSON cannot hold
+METADATA = "metadata."  # before the names of an items table's columns that are the collection's further ones
 THUMBNAIL_SIZE = 64  # pixels of the longest side
 TEXT_SIZE = 300  # characters
 _LOSSLESS_SIDE = 32  # pixels; below it PNG is as small as WebP and keeps every grey value
+_LONG_TEXT = 200  # bytes a row; longer texts of the metadata are not copied
 _JSON_VALUES = 4096  # larger arrays are described, not listed: they lie in the model's own file
 _BATCH = 512  # thumbnails made between two moves of the progress bar
 
@@ -215,7 +218,8 @@ def items_table(collection: Collection, progress: bool | None = None, *, shown: 
     """What a report shows of each item without the original data: id, label, and a thumbnail or a text's start.
 
     Images get `thumbnail` (PNG or WebP bytes, longest side at most 64 pixels), text gets `text` (first 300
-    characters), vectors nothing more; without `shown` none does.
+    characters), vectors nothing more; without `shown` none does. Then follow the collection's metadata, each column
+    as `metadata.NAME`, where it holds numbers, truth values, times or short texts.
     """
     import pyarrow as pa
 
@@ -223,13 +227,35 @@ def items_table(collection: Collection, progress: bool | None = None, *, shown: 
         "id": pa.array(collection.ids.tolist(), pa.string()),
         "label": pa.array(label_texts(collection), pa.string()),
     }
-    if not shown:
-        return pa.table(columns)
-    if collection.kind == "images":
+    if shown and collection.kind == "images":
         columns["thumbnail"] = pa.array(_thumbnails(collection, progress), pa.binary())
-    elif collection.kind == "text" and collection.texts is not None:
+    elif shown and collection.kind == "text" and collection.texts is not None:
         columns["text"] = pa.array([_start(str(text)) for text in collection.texts], pa.string())
+    if collection.metadata is not None:
+        further = collection.metadata
+        columns |= {
+            METADATA + name: further[name] for name in further.column_names if _is_plain(further[name])
+        }
     return pa.table(columns)
+
+
+def _is_plain(column: pa.ChunkedArray) -> bool:
+    """Whether a column holds numbers, truth values, times, or texts of at most 200 bytes on average."""
+    import pyarrow as pa
+
+    kind, types = column.type, pa.types
+    if types.is_string(kind) or types.is_large_string(kind):
+        return bool(column.nbytes <= _LONG_TEXT * max(1, len(column)))
+    return any(
+        is_kind(kind)
+        for is_kind in (
+            types.is_integer,
+            types.is_floating,
+            types.is_boolean,
+            types.is_date,
+            types.is_timestamp,
+        )
+    )
 
 
 def _start(text: str) -> str:
