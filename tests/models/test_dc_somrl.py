@@ -130,6 +130,19 @@ def test_without_the_map_it_is_an_autoencoder(blobs):
     assert model.n_units_ > other.n_units_ == 1
 
 
+def test_a_pretrained_network_keeps_apart_what_a_new_one_puts_into_one_unit(blobs):
+    loose = {**QUICK, "alpha": 1.0, "threshold": 0.9, "repel_rate": 0.0, "gamma": 6.0}
+    new = DCSOMRL(**loose).fit(blobs[0])
+    assert new.n_units_ == 1
+    assert any("collapsed" in warning for warning in new.warnings_)
+    pretrained = DCSOMRL(**loose, pretrain_epochs=20).fit(blobs[0])
+    assert adjusted_rand_score(blobs[1], pretrained.labels_) > 0.9
+    assert set(pretrained.history_["phase"]) == {"autoencoder", "joint"}
+    assert pretrained.n_iter_ == new.n_iter_ * 60 // 40
+    with pytest.raises(InputError, match="pretrain_epochs=-1"):
+        DCSOMRL(**loose, pretrain_epochs=-1).fit(blobs[0])
+
+
 def test_it_finds_groups_and_its_codes_come_to_their_units(fitted, blobs):
     items, labels = blobs
     short = DCSOMRL(**{**QUICK, "n_epochs": 1, "batch_size": 300}).fit(items)

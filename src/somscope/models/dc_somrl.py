@@ -28,12 +28,12 @@ from somscope.maps.somrl_layer import SOMRLLayer, SOMRLRule
 from somscope.models.checks import check_flag, check_number, check_run, check_whole
 from somscope.models.deep_model import Codes, DeepModel, Floats
 from somscope.models.module import DeepModule
-from somscope.models.tasks import UnitTask
+from somscope.models.tasks import AutoencoderTask, UnitTask
 from somscope.nets.dense import DenseAutoencoder
 from somscope.nets.initialise import check_sizes
 from somscope.objectives.losses import Losses, weighted
 from somscope.objectives.reconstruction import squared_error
-from somscope.training import Batch, Engine, Phase, adam
+from somscope.training import Batch, Engine, Phase, Task, adam
 
 __all__ = ["DCSOMRL", "DCSOMRLModule", "DCSOMRLTask"]
 
@@ -178,6 +178,8 @@ class DCSOMRL(DeepModel):
         would be nothing beside it, while the authors narrowed the range from above to 0.15.
     detach_centres: True keeps the centres constant in D_w; False lets its gradient through their update, too, which
         reaches the encoder as well and nothing else. It needs a single process.
+    pretrain_epochs: of the autoencoder alone, before; the paper states none. Codes of a new network lie so close
+        together that a low threshold puts all of them into one unit, in which D_w then keeps them.
     n_epochs, batch_size: of the training. learning_rate_net: of Adam; the paper does not say it.
     standardise: what the network sees: "auto" subtracts the mean of all values of the training items and divides by
         their standard deviation; (mean, deviation) are given ones; None takes items as they are.
@@ -229,6 +231,7 @@ class DCSOMRL(DeepModel):
         attracted: str = "all",
         reconstruction: str = "mean",
         detach_centres: bool = True,
+        pretrain_epochs: int = 0,
         n_epochs: int = 30,
         batch_size: int = 256,
         hidden: tuple[int, ...] = (500, 500, 2000),
@@ -264,6 +267,7 @@ class DCSOMRL(DeepModel):
         self.attracted = attracted
         self.reconstruction = reconstruction
         self.detach_centres = detach_centres
+        self.pretrain_epochs = pretrain_epochs
         self.n_epochs = n_epochs
         self.batch_size = batch_size
         self.hidden = hidden
@@ -287,6 +291,7 @@ class DCSOMRL(DeepModel):
         self._rule()
         for name in ("latent_dim", "max_units", "n_epochs"):
             check_whole(name, getattr(self, name), 1)
+        check_whole("pretrain_epochs", self.pretrain_epochs, 0)
         check_number("learning_rate_net", self.learning_rate_net)
         check_number("alpha", self.alpha, zero=True)
         check_choice("attracted", self.attracted, ATTRACTED)
@@ -326,8 +331,15 @@ class DCSOMRL(DeepModel):
         return DCSOMRLModule(net, layer, *seen, attracted=self.attracted, reconstruction=self.reconstruction)
 
     def _phases(self, module: Any, items: NDArray[Any], generator: torch.Generator) -> list[Phase]:
-        task = DCSOMRLTask(module, self.alpha, self.learning_rate_net)
-        return [Phase("joint", task, n_epochs=self.n_epochs, batch_size=self.batch_size)]
+        tasks: dict[str, Task] = {
+            "autoencoder": AutoencoderTask(module, self.learning_rate_net),
+            "joint": DCSOMRLTask(module, self.alpha, self.learning_rate_net),
+        }
+        epochs = {"autoencoder": self.pretrain_epochs, "joint": self.n_epochs}
+        return [
+            Phase(name, task, n_epochs=epochs[name], batch_size=self.batch_size)
+            for name, task in tasks.items()
+        ]
 
     def _settle(self, items: NDArray[Any], seed: int) -> None:
         module = self.module_
