@@ -26,7 +26,15 @@ from somscope.errors import InputError, RunError, check_choice
 from somscope.figures import save_figure, training_curves_figure
 from somscope.figures.contact_sheet import contact_sheet_figure
 from somscope.processes import process_rank, wait_for_all
-from somscope.runs import Steps, begin_checkpoints, checkpoint_folder, collection_record, may_replace, new_run
+from somscope.runs import (
+    Steps,
+    begin_checkpoints,
+    checkpoint_folder,
+    collection_record,
+    may_replace,
+    new_file,
+    new_run,
+)
 from somscope.runs.checkpoints import has_checkpoints
 from somscope.runs.jsonfile import read_object, write_object
 from somscope.runs.record import jsonable
@@ -42,6 +50,7 @@ __all__ = [
     "train_translator",
     "translate_images",
     "write_pairs",
+    "write_translator_report",
 ]
 
 FORMAT = 1
@@ -142,12 +151,37 @@ def train_translator(
         steps = Steps(folder)
         steps.do("figures", lambda: _draw(folder / "figures", model, pairs))
         if not steps.left_out:
-            steps.do("report", lambda: _report(folder, jsonable(record), model))
+            steps.do(
+                "report", lambda: write_translator_report(folder, folder / "report.html", jsonable(record))
+            )
         record["left_out"] = steps.left_out
         write_object(folder / "config.json", jsonable(record))
     if not unfinished(record):
         shutil.rmtree(checkpoints, ignore_errors=True)
     wait_for_all()
+    return Path(path)
+
+
+def write_translator_report(
+    run: str | Path, path: str | Path, record: Mapping[str, Any] | None = None
+) -> Path:
+    """The report of a run of `train_translator`, from what its folder holds. record: as in its config.json.
+
+    Raises RunError for a folder that is no whole run of a translator.
+    """
+    from somscope.models.pix2pix import Pix2Pix
+    from somscope.report.translator import render_translator
+
+    run = Path(run)
+    config = read_object(run / "config.json") if record is None else record
+    curves = _curves(Pix2Pix.load(run))
+    try:
+        examples = (run / "figures" / "training-pairs.png").read_bytes()
+        page = render_translator(config, curves, read_object(run / "domains.json"), examples)
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{run} is not a whole run of a translator: {error!r}") from None
+    with new_file(Path(path)) as partial:
+        partial.write_text(page, encoding="utf-8")
     return Path(path)
 
 
@@ -363,15 +397,6 @@ def _curves(model: Pix2Pix) -> dict[str, Any]:
     """The history under names for readers; both learning rates are the same."""
     shown = {n: column for n, column in model.history_.items() if n != "learning_rate.discriminator"}
     return {_CURVES.get(name, name): column for name, column in shown.items()}
-
-
-def _report(folder: Path, record: Mapping[str, Any], model: Pix2Pix) -> None:
-    """report.html, from what the run folder holds."""
-    from somscope.report.translator import render_translator
-
-    examples = (folder / "figures" / "training-pairs.png").read_bytes()
-    page = render_translator(record, _curves(model), read_object(folder / "domains.json"), examples)
-    (folder / "report.html").write_text(page, encoding="utf-8")
 
 
 def _kept(model: Pix2Pix) -> dict[str, Any]:

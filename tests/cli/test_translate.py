@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -66,10 +67,13 @@ def test_pairs_are_halves_of_files(work):
 
 @pytest.mark.parametrize("kind", ["grey", "inpaint", "downsample"])
 def test_other_pairs(work, tmp_path, kind):
-    result = invoke("pairs", kind, work / "images", "-o", tmp_path / "p", "--limit", 5, "--test", 0)
+    shutil.copytree(work / "images", tmp_path / "images")
+    (tmp_path / "images" / "d99.png").write_bytes(b"no image")
+    result = invoke("pairs", kind, tmp_path / "images", "-o", tmp_path / "p", "--test", 0)
     assert result.exit_code == 0, result.output
+    assert "1 files cannot be used, such as d99.png: not an image" in result.stderr
     assert names(tmp_path / "p") == ["config.json", "train"]
-    assert len(names(tmp_path / "p" / "train")) == 5
+    assert len(names(tmp_path / "p" / "train")) == 30
 
 
 def test_a_run_is_whole(work):
@@ -106,6 +110,18 @@ def test_the_report_of_a_run(work):
     assert not re.search(r"<script|src=.http|href=.http", page)
 
 
+def test_the_report_is_written_again(work, tmp_path):
+    shutil.copytree(work / "run", tmp_path / "run")
+    (tmp_path / "run" / "report.html").unlink()
+    result = invoke("report", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "run" / "report.html").read_text() == (work / "run" / "report.html").read_text()
+    (tmp_path / "run" / "figures" / "training-pairs.png").unlink()
+    result = invoke("report", tmp_path / "run")
+    assert result.exit_code == 2
+    assert "is not a whole run of a translator: FileNotFoundError" in result.stderr
+
+
 def test_names_cannot_become_markup(work, tmp_path):
     bad = "<script>alert(1)</script>"
     result = invoke(
@@ -136,6 +152,14 @@ def test_translations_in_the_official_layout(work, tmp_path):
     assert pixels(tmp_path / "out" / "contact-sheet.png").shape[1] > 300
     config = json.loads((tmp_path / "out" / "config.json").read_text())
     assert (config["mode"], config["warning"], config["n_images"]) == ("deterministic", None, 12)
+
+
+def test_pairs_that_are_given_as_images_are_noticed(work, tmp_path):
+    result = invoke("translate", "apply", work / "run", work / "pairs" / "test", "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "are twice as wide as those that it takes: if they are pairs, give --aligned" in result.stderr
+    result = invoke("translate", "apply", work / "run", work / "images", "-o", tmp_path / "more")
+    assert "twice as wide" not in result.stderr
 
 
 def test_images_of_the_target_domain_are_noticed(work, tmp_path, caplog):
@@ -285,8 +309,6 @@ def test_what_is_refused(work, tmp_path, arguments, message):
 
 
 def test_statistics_that_were_edited(work, tmp_path):
-    import shutil
-
     run = tmp_path / "run"
     shutil.copytree(work / "run", run)
     for text in ('{"source": 1}', '{"source": {}, "target": {}}', "nonsense"):

@@ -142,7 +142,7 @@ def broken(tmp_path):
 def test_broken_files(tmp_path, kind):
     path = tmp_path / "net_G.pth"
     path.write_bytes(broken(tmp_path)[kind])
-    with pytest.raises(RunError, match=r"net_G\.pth (cannot be read as weights of PyTorch|is refused)"):
+    with pytest.raises(RunError, match=r"net_G\.pth (is broken or no file of PyTorch|is refused)"):
         read_generator(path)
 
 
@@ -200,8 +200,8 @@ def test_keys_that_do_not_fit(tmp_path):
     more["model.model.3.bias"] = torch.ones(7)
     del more["model.model.1.model.2.bias"]
     message = (
-        r"closest to unet_32, .* has 1 keys unknown \(extra.weight\); 1 keys missing \(model.model.1.model.2.bias\); "
-        r"1 keys of another shape \(model.model.3.bias\)"
+        r"closest to unet_32, .* has 1 key unknown \(extra.weight\); 1 key missing \(model.model.1.model.2.bias\); "
+        r"1 key of another shape \(model.model.3.bias\)"
     )
     with pytest.raises(RunError, match=message):
         read_generator(saved(tmp_path / "b.pth", more))
@@ -209,6 +209,13 @@ def test_keys_that_do_not_fit(tmp_path):
     message = r"no generator of pix2pix: its first unknown keys are model.0.weight.* closest architecture is resnet_"
     with pytest.raises(RunError, match=message):
         read_generator(saved(tmp_path / "c.pth", discriminator))
+    cut = {name: t for name, t in state.items() if name != "model.model.0.weight"}
+    message = (
+        rf"the closest architecture is unet_32 with batch norm, which shares {len(cut)} of its {len(cut)} keys, "
+        r"and has 1 that it lacks \(model.model.0.weight\)"
+    )
+    with pytest.raises(RunError, match=message):
+        read_generator(saved(tmp_path / "e.pth", cut))
     huge = {**state, "model.model.0.weight": torch.ones(2000, 3, 4, 4)}
     with pytest.raises(RunError, match="no generator of pix2pix"):
         read_generator(saved(tmp_path / "d.pth", huge))

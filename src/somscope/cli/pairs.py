@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from somscope.cli.console import OUT
+from somscope.cli.console import OUT, say_note
 
 __all__ = ["app"]
 
@@ -52,6 +52,9 @@ def _command(kind: str, text: str) -> Callable[..., None]:
             "seed": seed if limit is not None else None,
         }
         collection = open_collection(data, **{k: v for k, v in reading.items() if v is not None})
+        if collection.skipped:
+            say_note(f"{len(collection.skipped)} files cannot be used, such as {collection.skipped[0].where}: "
+                     f"{collection.skipped[0].why}")  # fmt: skip
         counts = write_pairs(collection, kind, out, test=test, seed=seed, overwrite=overwrite)
         for part, n in counts.items():
             OUT.print(f"{n} pairs: {out / part}", soft_wrap=True, markup=False)

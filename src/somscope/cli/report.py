@@ -14,7 +14,10 @@ __all__ = ["report_command"]
 
 
 def report_command(
-    run: Annotated[Path, typer.Argument(help="A run folder, as `somscope map` writes it.", metavar="RUN")],
+    run: Annotated[
+        Path,
+        typer.Argument(help="A run folder, as `somscope map` or `translate train` writes it.", metavar="RUN"),
+    ],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The HTML file; by default RUN/report.html.")
     ] = None,
@@ -35,7 +38,11 @@ def report_command(
     from somscope.report import write_report
     from somscope.runs import Run
 
-    opened = Run.open(run)
     target = run / "report.html" if out is None else out
-    write_report(opened, target)
+    if (run / "domains.json").is_file():
+        from somscope.translating import write_translator_report
+
+        write_translator_report(run, target)
+    else:
+        write_report(Run.open(run), target)
     OUT.print(f"report: {target}", soft_wrap=True, markup=False)

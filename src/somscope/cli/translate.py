@@ -238,8 +238,13 @@ def apply_command(
 
         given, target = _sides(translator, read_aligned(images, image_size=size))
     else:
-        from somscope.data.aligned import read_picture_folder
+        from somscope.data.aligned import look_aligned, read_picture_folder
 
+        shape = translator.model.image_size_ or (1, 1)
+        if look_aligned(images, *shape):
+            say_note(
+                f"images in {images} are twice as wide as those that it takes: if they are pairs, give --aligned"
+            )
         given = read_picture_folder(images, image_size=size)
     _apply(context, translator, given, target, out, mode, seed, overwrite)
 

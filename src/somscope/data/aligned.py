@@ -21,7 +21,7 @@ from somscope.data.pairs import Pairs
 from somscope.data.sampling import choose
 from somscope.errors import DataError
 
-__all__ = ["read_aligned", "read_picture_folder", "read_two_folders"]
+__all__ = ["look_aligned", "read_aligned", "read_picture_folder", "read_two_folders"]
 
 _LARGEST = 256  # pixels a side, unless a size is asked for
 _log = logging.getLogger(__name__)
@@ -84,6 +84,14 @@ def read_picture_folder(
     names = _image_files(folder)
     size = parse_image_size(image_size) or _usual_size([folder / name for name in names])
     return read_image_folder(folder, image_size=size, subfolders="ignore", limit=limit, seed=seed)
+
+
+def look_aligned(folder: str | Path, height: int, width: int) -> bool:
+    """Whether most images under a folder have the shape of a pair of images of that shape: twice as wide."""
+    folder = Path(folder)
+    sizes = [size for name in _image_files(folder) if (size := _size(folder / name)) != (0, 0)]
+    wide = sum(abs(w / h - 2 * width / height) < 0.1 * width / height for h, w in sizes)
+    return 2 * wide > len(sizes) > 0
 
 
 def _image_files(folder: Path) -> list[str]:

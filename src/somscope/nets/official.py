@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 import zipfile
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ _LARGEST = 4 * 2**30  # bytes of a file, and of all tensors in it; the published
 _MOST_TENSORS = 10_000
 _SHOWN = 4  # keys in a message
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
-_KNOWN = ("unet_256", "unet_128", "resnet_9blocks", "resnet_6blocks")
+_KNOWN = ("unet_256", "unet_128", "unet_64", "unet_32", "unet_16", "resnet_9blocks", "resnet_6blocks")
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
         if "Weights only load failed" in first or "Unsupported" in str(error):
             raise RunError(f"{path} is refused: it holds more than weights, and could execute code") from None
         raise RunError(
-            f"{path} cannot be read as weights of PyTorch: {type(error).__name__}: {first}"
+            f"{path} is broken or no file of PyTorch's weights ({type(error).__name__}: {first})"
         ) from None
     return _checked(path, loaded)
 
@@ -200,7 +200,7 @@ def _check_shapes(
     missing = [key for key in wanted if key not in state]
     shapes = [key for key in wanted if key in state and tuple(state[key].shape) != wanted[key]]
     told = [
-        f"{len(keys)} keys {what} ({', '.join(keys[:_SHOWN])}{', ...' if len(keys) > _SHOWN else ''})"
+        f"{len(keys)} {'key' if len(keys) == 1 else 'keys'} {what} ({_first(keys)})"
         for what, keys in (("unknown", unknown), ("missing", missing), ("of another shape", shapes))
         if keys
     ]
@@ -215,10 +215,14 @@ def _closest(state: Mapping[str, Tensor]) -> str:
     for name in _KNOWN:
         for norm in ("batch", "instance"):
             known = set(generator_shapes(Architecture(name, filters=1, norm=norm)))
-            if len(known & state.keys()) > shared:
-                best, shared, keys = f"{name} with {norm} norm", len(known & state.keys()), known
-    unknown = [key for key in state if key not in keys]
-    return (
-        f"its first unknown keys are {', '.join(unknown[:_SHOWN]) or 'none'}; the closest architecture is {best}, "
-        f"which shares {shared} of its {len(state)} keys"
-    )
+            common = len(known & state.keys())
+            if (common, -len(known)) > (shared, -len(keys)):  # of equals the one that misses fewest
+                best, shared, keys = f"{name} with {norm} norm", common, known
+    unknown, missing = [key for key in state if key not in keys], sorted(keys - state.keys())
+    first = f"its first unknown keys are {_first(unknown)}; " if unknown else ""
+    lacks = f", and has {len(missing)} that it lacks ({_first(missing)})" if missing and shared else ""
+    return f"{first}the closest architecture is {best}, which shares {shared} of its {len(state)} keys{lacks}"
+
+
+def _first(keys: Sequence[str]) -> str:
+    return ", ".join(keys[:_SHOWN]) + (", ..." if len(keys) > _SHOWN else "")
