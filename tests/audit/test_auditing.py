@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +38,8 @@ def test_it_says_that_outputs_follow_their_targets(result: AuditResult) -> None:
     assert found.sure != "no evidence"
     assert any("24 images" in text for text in result.distrust)
     assert any("between pixels" in text for text in result.distrust)
-    assert len(result.published) == 2
+    assert len(result.published["metrics"]) == len(result.published["chance"]) == 2
+    assert [sum(held) for held in result.published["frequencies"].values()] == [24, 24, 24, 48]
 
 
 def test_the_record_goes_round(result: AuditResult, tmp_path: Path) -> None:
@@ -50,8 +53,10 @@ def test_the_record_goes_round(result: AuditResult, tmp_path: Path) -> None:
     assert again.findings == result.findings
     np.testing.assert_array_equal(again.thumbnails["target"], result.thumbnails["target"])
     assert again.to_html().count("<img") == (folder / "report.html").read_text(encoding="utf-8").count("<img")
-    lines = (folder / "numbers.csv").read_text().splitlines()
-    assert len(lines) == 1 + len(result.numbers)
+    with (folder / "numbers.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["measure"] for row in rows] == [number.measure for number in result.numbers]
+    assert {row["items"] for row in rows} == {"all"}
     with pytest.raises(RunError, match="give --overwrite"):
         result.save(folder)
     result.save(folder, overwrite=True)
@@ -95,13 +100,39 @@ def test_the_report_holds_everything_and_no_markup_of_others(result: AuditResult
         < page.index("All numbers")
     )
     assert "translation: mean Jaccard for image" in page
+    assert "Frequency heat maps of the four maps" in page
+    assert "the two domains are exchanged" not in page
+    exchanged = replace(result, published=result.published | {"exchanged": True}).to_html()
+    assert "the two domains are exchanged" in exchanged
+
+
+def test_the_report_names_what_was_looked_for_and_not_found(result: AuditResult) -> None:
+    """Blur is not looked for in outputs that are blank, nor the direction without inputs."""
+    passed = result.to_html().partition("Looked for and not found:")[2].partition("</p>")[0]
+    assert "two sets that hold the same images" in passed
+    assert "the generator was fed its target domain" in passed
+    assert "files that could not be used" not in passed  # one was left out
+    flat = audit(None, TARGET, np.zeros_like(TARGET), n_seeds=2, permutations=19, spaces=["downscaled"])
+    passed = flat.to_html().partition("Looked for and not found:")[2].partition("</p>")[0]
+    assert "fine detail" not in passed
+    assert "the generator was fed its target domain" not in passed
+    assert "images of different sizes" in passed
+
+
+def test_of_several_spaces_each_question_is_asked_once() -> None:
+    found = audit(None, TARGET, GENERATED, n_seeds=2, permutations=19, spaces=["downscaled", "conv"])
+    page = found.to_html()
+    assert len(found.conclusions) == 10
+    for conclusion in found.conclusions:
+        assert page.count(f"<strong>{conclusion.question}</strong>") == 1
+    assert page.count("<em>conv:</em>") == page.count("<em>downscaled:</em>") == 5
 
 
 def test_unpaired_sets_of_different_sizes() -> None:
     found = audit(None, TARGET, GENERATED[:20], paired=False, n_seeds=2, permutations=19)
     assert {number.comparison for number in found.numbers} == {"real-generated"}
     assert "not paired" in found.to_html()
-    assert found.published == []
+    assert found.published == {}
 
 
 def test_the_same_seed_gives_the_same_numbers() -> None:
@@ -127,6 +158,8 @@ def test_refusals() -> None:
         audit(None, TARGET, GENERATED, protocol="fixed")
     with pytest.raises(InputError, match="n_seeds=1; allowed: 2 or more"):
         audit(None, TARGET, GENERATED, n_seeds=1)
+    with pytest.raises(InputError, match="seed=-1; allowed: 0 to 2147483647"):
+        audit(None, TARGET, GENERATED, seed=-1)
     with pytest.raises(InputError, match="permutations=3"):
         audit(None, TARGET, GENERATED, permutations=3)
     with pytest.raises(InputError, match="give triples"):
@@ -138,7 +171,9 @@ def test_refusals() -> None:
 def number(
     measure: str, comparison: str, value: float, q: float, grid: str = "", ceiling: float | None = None
 ) -> Number:
-    return Number(measure, comparison, "hog", grid, 50, 5, 99, value, 0.1, 0.1, q, q, 1.0, 0.0, 1.0, ceiling)
+    return Number(
+        measure, comparison, "hog", grid, 50, 5, 99, value, 0.1, 0.1, q, q, 9.0, 1.0, 0.0, 1.0, ceiling
+    )
 
 
 def test_words_follow_the_numbers() -> None:
@@ -164,3 +199,23 @@ def test_words_follow_the_numbers() -> None:
     assert conclude(sure, [], "pixels")[-1].sure == "no evidence"
     assert any("0.40 to 0.40" in text for text in distrust([], sure, ["hog"]))
     assert not any("between pixels" in text for text in distrust([], sure, ["hog"]))
+
+
+def test_repeated_inputs_do_not_make_a_sure_answer() -> None:
+    """Twelve inputs twice each: alike outputs of equal inputs say nothing of what becomes of different ones."""
+    source = np.concatenate([SOURCE[:12], SOURCE[:12]])
+    made = DRAW.integers(0, 256, (12, 4, 4, 3), dtype=np.uint8).repeat(4, axis=1).repeat(4, axis=2)
+    found = audit(source, TARGET, np.concatenate([made, made]), n_seeds=3, permutations=199)
+    known = {(one.items, one.comparison): one for one in found.numbers if one.measure == "retrieval"}
+    assert known["distinct", "source-generated"].n == 12
+    assert known["all", "source-generated"].n == 24
+    ami = {one.items: one for one in found.numbers if (one.measure, one.comparison, one.grid) == (
+        "ami", "source-generated", "3x3")}  # fmt: skip
+    assert ami["all"].p < 0.05 < ami["distinct"].p
+    answer = next(one for one in found.conclusions if "among the inputs" in one.question)
+    assert "Of the 12 different inputs alone" in answer.answer
+    assert answer.sure == "no evidence"
+    assert "no repeats" in found.to_html()
+    assert not [
+        one for one in found.numbers if one.items == "distinct" and one.comparison == "target-generated"
+    ]

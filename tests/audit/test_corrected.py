@@ -11,7 +11,7 @@ from somscope.audit import from_arrays
 from somscope.audit.agreement import matched_share
 from somscope.audit.corrected import chosen_grids, corrected
 from somscope.audit.maps import shared_start, train
-from somscope.audit.numbers import Number, half_sample_interval, with_q
+from somscope.audit.numbers import Number, half_sample_interval, judged, wilson_interval, with_q
 from somscope.audit.spaces import embed, space_name
 from somscope.errors import InputError
 from somscope.maps.batch import batch_step
@@ -129,6 +129,38 @@ def test_half_samples_give_the_deviation_of_a_mean() -> None:
         lambda half: float(values[half].mean()), 400, float(values.mean()), np.random.default_rng(1)
     )
     assert (high - low) / (2 * 1.96 * values.std() / 20) == pytest.approx(1, abs=0.3)
+
+
+def test_effects_do_not_grow_with_the_number_of_images() -> None:
+    """0 at chance, 1 at the best; z is the same gap in deviations of chance; losses count as much as gains."""
+    null = np.array([[0.1, 0.3]])
+
+    def made(measure: str, value: float, less: bool = False) -> Number:
+        values = np.concatenate([[[value]], null], axis=1)
+        return judged(values, measure=measure, comparison="a-b", space="pixels", n=50, less=less)
+
+    ami, recall = made("ami", 0.6), made("recall", 0.05, less=True)
+    assert ami.effect == pytest.approx((0.6 - 0.2) / (1 - 0.2))
+    assert ami.z == pytest.approx(0.4 / np.sqrt(0.02))
+    assert made("ami", 1.0).effect == 1.0
+    assert recall.effect == pytest.approx(0.15 / 0.2)
+    assert recall.z == pytest.approx(0.15 / np.sqrt(0.02))
+    assert made("vi", 0.0, less=True).effect == 1.0
+    assert made("ami", 0.0).effect < 0
+    assert made("mmd", 0.6).effect is None
+
+
+def test_intervals_of_shares_are_not_empty_where_all_are_counted() -> None:
+    """Wilson's interval holds the shares whose z-test does not reject, which are the roots of a quadratic."""
+    for share, n in ((1.0, 50), (0.3, 40), (0.0, 7)):
+        z2 = 1.959964**2
+        roots = np.roots([1 + z2 / n, -(2 * share + z2 / n), share**2])
+        assert sorted(roots) == pytest.approx(wilson_interval(share, n), abs=1e-7)
+    whole = {"comparison": "a-b", "space": "pixels", "n": 50, "interval": (1.0, 1.0)}
+    one = judged(np.array([[1.0, 0.5, 0.4]]), measure="retrieval", **whole)
+    assert (one.low, one.high) == pytest.approx((50 / (50 + 1.959964**2), 1.0))
+    other = judged(np.array([[1.0, 0.5, 0.4]]), measure="mantel", **whole)
+    assert (other.low, other.high) == (1.0, 1.0)
 
 
 def test_spaces() -> None:

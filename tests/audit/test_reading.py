@@ -58,7 +58,7 @@ def test_a_broken_image_takes_its_pair_along(tmp_path: Path) -> None:
     assert images.names["target"] == ("n0", "n1", "n4", "n5")
     np.testing.assert_array_equal(images.generated[:, 0, 0, 0], [1, 11, 41, 51])
     why = {Path(left.where).name: left.why for left in images.left_out}
-    assert why["n2"] == "the pair is left out: its generated cannot be read"
+    assert why["n2"] == "the pair is left out: its generated image cannot be read"
     assert "known format" in why["n2_fake_B.png"]
     assert why["n3_real_A.png"] == "source without target"
     assert "ends in none of _real_A" in why["cover.png"]
@@ -72,7 +72,7 @@ def test_sizes_and_colours_that_differ_are_told(tmp_path: Path) -> None:
     images = read_pix2pix(folder)
     text = "\n".join(images.remarks)
     assert "different sizes (height x width): 10x12 (14), 20x24 (1)" in text
-    assert "1 pairs have images of different sizes (n1)" in text
+    assert "1 pair has images of different sizes (n1)" in text
     assert "resized to cover 10x12" in text
     assert "target images are grey and the others coloured" in text
     assert images.target.shape == images.source.shape == (5, 10, 12, 3)

@@ -64,6 +64,8 @@ def test_what_cannot_be_audited(folders: Path) -> None:
     again = invoke("--target", folders / "B", "--generated", folders / "F", "-o", out, *FAST)
     assert again.exit_code == 2
     assert "give --overwrite" in again.stderr
+    assert "give --overwrite" in invoke(folders / "nowhere", "-o", out).stderr  # before anything is read
+    assert "seed=-1; allowed" in invoke(folders / "p2p", "--seed", "-1", "-o", folders / "x", *FAST).stderr
     assert "give a results folder; or --target" in invoke("--source", folders / "A").stderr
     assert "give a results folder; or --target" in invoke(folders / "p2p", "--real", folders / "A").stderr
     assert "is not a folder" in invoke(folders / "nowhere").stderr

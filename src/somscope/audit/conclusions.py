@@ -31,15 +31,17 @@ class Conclusion:
 
 def conclude(numbers: Sequence[Number], verdicts: Sequence[str], space: str) -> list[Conclusion]:
     """The statements of one space. verdicts: of the units of its joint map."""
-    known = {(n.measure, n.comparison, n.grid): n for n in numbers if n.space == space}
+    of_space = [n for n in numbers if n.space == space]
+    known = {(n.measure, n.comparison, n.grid): n for n in of_space if n.items == "all"}
+    different = {n.comparison: n for n in of_space if n.measure == "ami" and n.items == "distinct"}
 
     def find(measure: str, comparison: str, grid: str = "") -> Number | None:
         return known.get((measure, comparison, grid))
 
     made = [
         _follows(find("retrieval", "generated-target"), space),
-        _groups(_best_map(known, "source-generated"), "inputs", space),
-        _groups(_best_map(known, "target-generated"), "targets", space),
+        _groups(_best_map(known, "source-generated"), "inputs", space, different.get("source-generated")),
+        _groups(_best_map(known, "target-generated"), "targets", space, different.get("target-generated")),
         _told_apart(find("classifier", "real-generated"), find("mmd", "real-generated"), space),
         _variety(find("recall", "real-generated"), find("coverage", "real-generated"), space),
         _regions(verdicts, space),
@@ -116,7 +118,8 @@ def _best_map(known: dict[tuple[str, str, str], Number], comparison: str) -> Num
     return found.get("5x5") or (found[max(found)] if found else None)
 
 
-def _groups(number: Number | None, of: str, space: str) -> Conclusion | None:
+def _groups(number: Number | None, of: str, space: str, different: Number | None) -> Conclusion | None:
+    """different: the same of one of each set of identical images, where there are any; the weaker of both counts."""
     if number is None:
         return None
     question = f"Do images that are alike among the {of} stay together in the outputs?"
@@ -134,7 +137,11 @@ def _groups(number: Number | None, of: str, space: str) -> Conclusion | None:
     else:
         scale = f"AMI; 0 is chance{', ' + reach if reach else ''}"
         answer = f"No sign of it: the two maps agree to {number.value:.2f} ({scale})."
-    return Conclusion(question, answer, _sure(number.q), space)
+    if different is None:
+        return Conclusion(question, answer, _sure(number.q), space)
+    answer += f" Of the {different.n} different {of} alone: {different.value:.2f}"
+    answer += f", {_sure(different.q)}." if number.significant else "."
+    return Conclusion(question, answer, max(_sure(number.q), _sure(different.q), key=SURE.index), space)
 
 
 def _told_apart(classifier: Number | None, mmd: Number | None, space: str) -> Conclusion | None:

@@ -19,9 +19,10 @@ from somscope.audit.agreement import (
 from somscope.audit.detection import JointMap, composition_of, detect, joint_map, joint_numbers
 from somscope.audit.examples import Examples, Reason, strongest, why_pairs_meet
 from somscope.audit.feature_files import inception_numbers, read_features
-from somscope.audit.images import AuditImages
+from somscope.audit.images import FEWEST, AuditImages
 from somscope.audit.numbers import How, Number, with_q
 from somscope.audit.prototypes import Prototypes, compare_prototypes
+from somscope.audit.rotation import distinct
 from somscope.audit.spaces import Space, embed, file_of, space_name, turned
 from somscope.maps.lattice import Lattice
 from somscope.measures.composition import Composition
@@ -140,6 +141,7 @@ def _in_space(
                     numbers.append(compare_matching(made, first, second, how))
         for first, second in comparisons:
             numbers += compare_geometry(chosen, first, second, how)
+            numbers += _without_repeats(chosen, first, second, seeds, how)
     pool = len(real) + len(generated)
     few = seeds if pool <= _JOINT else seeds[:_FEW_SEEDS]
     sides = chosen_grids(min(len(real), len(generated)))
@@ -152,3 +154,22 @@ def _in_space(
     assert shown is not None
     numbers += detect(real, generated, how, paired=paired)
     return numbers, SpaceResult(how.space, maps, shown, composition_of(shown), rows)
+
+
+def _without_repeats(
+    items: dict[str, Floats], first: str, second: str, seeds: Sequence[int], how: How
+) -> list[Number]:
+    """What is said of pairs when of identical images of the first set only one is used; nothing where there are none.
+
+    Repeated inputs whose outputs are alike agree however little the generator keeps of different ones.
+    """
+    _, which = distinct([items[first]])
+    rows = np.unique(which, return_index=True)[1]
+    if not FEWEST <= len(rows) < len(which):
+        return []
+    few = {part: items[part][rows] for part in (first, second)}
+    sides = chosen_grids(len(rows))
+    side = 5 if 5 in sides else sides[-1]
+    maps = map_sets(few, Lattice(side, side), seeds)
+    numbers = compare_partitions(maps, first, second, how) + compare_geometry(few, first, second, how)
+    return [replace(number, items="distinct") for number in numbers]

@@ -285,7 +285,11 @@ def _blank(measured: dict[str, dict[str, Floats]]) -> list[Finding]:
         Finding(
             "blank",
             "problem",
-            f"The outputs are nearly blank: their contrast is {middle / max(wanted, 1e-9):.0%} of the targets'"
+            (
+                f"The outputs are nearly blank: their contrast is {middle / wanted:.0%} of the targets'"
+                if wanted >= _CONSTANT
+                else "The outputs are nearly blank, and so are the targets"
+            )
             + (f", and {int(blank.sum())} of {len(blank)} practically constant." if blank.any() else "."),
             {"contrast": middle, "contrast of targets": wanted, "constant images": int(blank.sum())},
             "generated",

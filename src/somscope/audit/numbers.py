@@ -13,6 +13,8 @@ from somscope.measures.permutation import benjamini_hochberg, permutation_p
 
 __all__ = [
     "ALPHA",
+    "BEST",
+    "SHARES",
     "How",
     "Number",
     "half_sample_interval",
@@ -20,12 +22,21 @@ __all__ = [
     "interval_of",
     "joint_halves",
     "judged",
+    "wilson_interval",
     "with_q",
 ]
 
 ALPHA = 0.05
 HALVES = 60
-_MEASURED = ("value", "chance", "chance_std", "p", "q", "effect", "low", "high", "ceiling", "seed_std")
+# The value that a measure takes where two sets could not agree (or differ) more; for others there is none.
+BEST = {
+    **dict.fromkeys(("ami", "ari", "matched clusters", "mantel", "cka", "retrieval", "pairs together"), 1.0),
+    **dict.fromkeys(("classifier", "1-nn"), 1.0),
+    **dict.fromkeys(("vi", "precision", "recall", "density", "coverage"), 0.0),
+}
+# Shares of items: of halves alone their intervals would be empty where all items, or none, are counted.
+SHARES = ("retrieval", "pairs together", "classifier", "1-nn", "precision", "recall", "coverage")
+_MEASURED = ("value", "chance", "chance_std", "p", "q", "z", "effect", "low", "high", "ceiling", "seed_std")
 
 
 @dataclass(frozen=True)
@@ -72,11 +83,13 @@ class Number:
     chance_std: float | None = None
     p: float | None = None
     q: float | None = None
+    z: float | None = None
     effect: float | None = None
     low: float | None = None
     high: float | None = None
     ceiling: float | None = None
     seed_std: float | None = None
+    items: str = "all"
 
     @property
     def family(self) -> str:
@@ -125,7 +138,11 @@ def judged(
     sign = -1.0 if less else 1.0
     null = mean[1:]
     spread = float(null.std(ddof=1)) if len(null) > 1 else 0.0
-    gap = sign * (float(mean[0]) - float(null.mean()))
+    gap = float(mean[0]) - float(null.mean())
+    room = BEST[measure] - float(null.mean()) if measure in BEST else 0.0
+    if interval is not None and measure in SHARES:
+        low, high = wilson_interval(float(mean[0]), n)
+        interval = (min(interval[0], low), max(interval[1], high))
     return Number(
         measure=measure,
         comparison=comparison,
@@ -138,7 +155,8 @@ def judged(
         chance=float(null.mean()),
         chance_std=spread,
         p=permutation_p(sign * float(mean[0]), sign * null),
-        effect=gap / spread if spread > 1e-12 else 0.0,
+        z=sign * gap / spread if spread > 1e-12 else 0.0,
+        effect=gap / room if abs(room) > 1e-12 else None,
         low=None if interval is None else interval[0],
         high=None if interval is None else interval[1],
         ceiling=ceiling,
@@ -171,10 +189,18 @@ def joint_halves(n: int, m: int, generator: np.random.Generator, *, paired: bool
 
 
 def interval_of(halved: ArrayLike, value: float) -> tuple[float, float]:
-    """The interval of a value from those of random halves."""
+    """The interval of a value from those of random halves: their 2.5 and 97.5 % quantiles, moved to the value."""
     found = np.asarray(halved, dtype=np.float64)
     low, high = np.quantile(found - found.mean(), [0.025, 0.975])
     return value + float(low), value + float(high)
+
+
+def wilson_interval(share: float, n: int) -> tuple[float, float]:
+    """The 95 % interval of a share of n items (Wilson 1927), which is not empty at 0 and 1 as that of halves is."""
+    z = 1.959964
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    reach = z / (1 + z * z / n) * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
+    return middle - reach, middle + reach
 
 
 def with_q(numbers: Sequence[Number]) -> list[Number]:

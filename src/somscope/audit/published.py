@@ -12,6 +12,7 @@ its script, read for what it does. What the text leaves open or the code does ot
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,7 +25,9 @@ from somscope.errors import InputError
 __all__ = [
     "EXCHANGED",
     "GRID",
+    "MAPS",
     "METRICS",
+    "Published",
     "PublishedMaps",
     "chance",
     "domains",
@@ -32,6 +35,7 @@ __all__ = [
     "jaccard_by_image",
     "metrics",
     "minisom_2020",
+    "over_seeds",
     "preserved_members",
     "published_maps",
 ]
@@ -62,6 +66,14 @@ METRICS = {
     "follow_up_image_median": "follow up: median Jaccard for images",
     "follow_up_cluster_mean": "follow up: mean Jaccard for clusters",
     "follow_up_cluster_median": "follow up: median Jaccard for clusters",
+}
+
+# The four maps, in the paper's words.
+MAPS = {
+    "a": "real images, domain A",
+    "b": "real images, domain B",
+    "fake": "fake images",
+    "combined": "real B and fake together",
 }
 
 Floats = NDArray[np.float64]
@@ -155,6 +167,35 @@ def metrics(maps: PublishedMaps) -> dict[str, float]:
     found["real_only"] = float(((reals > 0) & (fakes == 0)).sum())
     found["clusters_combined"] = float(((fakes + reals) > 0).sum())
     return {name: found[name] for name in METRICS}
+
+
+@dataclass(frozen=True, eq=False)
+class Published:
+    """Of each seed its `metrics` and their mean over shuffled pairs; frequencies: images at the units of the four maps
+    of the first seed, by the names of `MAPS`."""
+
+    metrics: list[dict[str, float]]
+    chance: list[dict[str, float]]
+    frequencies: dict[str, list[int]]
+
+
+def over_seeds(sets: tuple[Floats, Floats, Floats], seeds: Sequence[int], shuffles: int) -> Published:
+    """The published protocol over seeds. sets: as `domains` gives them; shuffles: of the pairs, for each seed."""
+    generator = np.random.default_rng(0)
+    found = Published([], [], {})
+    for seed in seeds:
+        maps = published_maps(*sets, seed)
+        found.metrics.append(metrics(maps))
+        shuffled = [chance(maps, generator) for _ in range(shuffles)]
+        found.chance.append({name: float(np.mean([one[name] for one in shuffled])) for name in METRICS})
+        if not found.frequencies:
+            found.frequencies.update(
+                {
+                    part: np.bincount(getattr(maps, part), minlength=GRID[0] * GRID[1]).tolist()
+                    for part in MAPS
+                }
+            )
+    return found
 
 
 def chance(maps: PublishedMaps, generator: np.random.Generator) -> dict[str, float]:

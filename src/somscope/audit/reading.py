@@ -151,7 +151,9 @@ def _read(
         broken = sorted(set.union(*kept.values()) - whole)
         for stem in broken:
             bad = [part for part in found if stem not in kept[part]]
-            left_out.append(Skipped(stem, f"the pair is left out: its {' and '.join(bad)} cannot be read"))
+            left_out.append(
+                Skipped(stem, f"the pair is left out: its {' and '.join(bad)} image cannot be read")
+            )
         kept = dict.fromkeys(found, whole)
     names = {part: tuple(stem for stem in found[part] if stem in kept[part]) for part in found}
     chosen = {part: pixels[part][[rows[part][stem] for stem in names[part]]] for part in found}
@@ -220,4 +222,5 @@ def _different_halves(
             differ.append(stem)
     if differ:
         shown = ", ".join(differ[:3]) + (", ..." if len(differ) > 3 else "")
-        yield f"{len(differ)} pairs have images of different sizes ({shown})"
+        few = "1 pair has" if len(differ) == 1 else f"{len(differ)} pairs have"
+        yield f"{few} images of different sizes ({shown})"

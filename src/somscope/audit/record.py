@@ -21,7 +21,7 @@ from somscope.runs.writer import new_file
 __all__ = ["FILES", "AuditRecord"]
 
 FILES = ("audit.json", "thumbnails.npz")
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,10 +30,11 @@ class AuditRecord:
 
     name; settings: how it was made (protocol, spaces, seeds, permutations, numbers of images, versions). findings: of
     the health checks, problems first. conclusions and distrust: in plain words. numbers: of the protocol "corrected".
-    published: the paper's metrics, one row for each seed, where asked for. spaces: for each, {"space", "grid",
-    "real", "generated", "q", "log2_ratio", "low", "high", "verdict", "units"}, the joint map; and "maps": grid -> part
-    -> units. names: part -> names. left_out: [{"where", "why"}]. shown: part -> rows that have a thumbnail;
-    thumbnails: part -> (m, h, w, C) uint8.
+    published: where asked for, {"metrics", "chance"} of the paper, one row for each seed, {"frequencies"}: map ->
+    images at each unit under the first seed, {"exchanged"}: whether its code exchanges the domains of these images.
+    spaces: for each, {"space", "grid", "real", "generated", "q", "log2_ratio", "low", "high", "verdict", "units"}, the
+    joint map; and "maps": grid -> part -> units. names: part -> names. left_out: [{"where", "why"}]. shown: part ->
+    rows that have a thumbnail; thumbnails: part -> (m, h, w, C) uint8.
     """
 
     name: str
@@ -42,7 +43,7 @@ class AuditRecord:
     conclusions: list[Conclusion]
     distrust: list[str]
     numbers: list[Number]
-    published: list[dict[str, float]]
+    published: dict[str, Any]
     spaces: list[dict[str, Any]]
     names: dict[str, list[str]]
     left_out: list[dict[str, str]]

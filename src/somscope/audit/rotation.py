@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from somscope.errors import InputError
 
-__all__ = ["rotate"]
+__all__ = ["distinct", "rotate"]
 
 _BLOCK = 2**25  # bytes of float64 at a time
 _KEPT = 1e-12  # of the largest eigenvalue: below lies rounding
@@ -26,16 +29,16 @@ def rotate(*sets: ArrayLike) -> tuple[NDArray[np.float64], ...]:
         raise InputError(
             f"sets have {[items.shape[1] for items in flat]} features; allowed: one number for all"
         )
-    distinct, where = _distinct(flat)
-    n, d = distinct.shape
-    middle = distinct.mean(axis=0, dtype=np.float64)
+    different, where = distinct(flat)
+    n, d = different.shape
+    middle = different.mean(axis=0, dtype=np.float64)
     if d <= n:
-        coordinates = distinct - middle
+        coordinates = different - middle
     else:
         gram = np.zeros((n, n))
         step = max(1, _BLOCK // (8 * n))
         for start in range(0, d, step):
-            part = distinct[:, start : start + step] - middle[start : start + step]
+            part = different[:, start : start + step] - middle[start : start + step]
             gram += part @ part.T
         values, vectors = np.linalg.eigh(gram)
         kept = values > _KEPT * max(float(values[-1]), np.finfo(float).tiny)
@@ -46,11 +49,11 @@ def rotate(*sets: ArrayLike) -> tuple[NDArray[np.float64], ...]:
     return tuple(coordinates[rows] for rows in np.split(where, ends[:-1]))
 
 
-def _distinct(sets: list[NDArray[np.generic]]) -> tuple[NDArray[np.generic], NDArray[np.int64]]:
+def distinct(sets: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """The different items of all sets, and for each item which of them it is."""
     known: dict[bytes, int] = {}
     where: list[int] = []
-    first: list[NDArray[np.generic]] = []
+    first: list[NDArray[Any]] = []
     for items in sets:
         for item in items:
             at = known.setdefault(item.tobytes(), len(known))

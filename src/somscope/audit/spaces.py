@@ -25,7 +25,7 @@ from PIL import Image
 from somscope.audit.rotation import rotate
 from somscope.errors import InputError, RunError, closest
 
-__all__ = ["NAMED_SPACES", "Space", "downscaled", "embed", "file_of", "space_name", "turned"]
+__all__ = ["NAMED_SPACES", "Space", "check_space", "downscaled", "embed", "file_of", "space_name", "turned"]
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
@@ -52,6 +52,16 @@ def file_of(space: Space) -> str | None:
     return file if colon and kind in ("features", "inception") else None
 
 
+def check_space(space: Space) -> None:
+    """Raises InputError for a name that is none, before anything is computed."""
+    if callable(space) or space in NAMED_SPACES or space.startswith("run:") or file_of(space):
+        return
+    allowed = [*NAMED_SPACES, "run:FOLDER", "features:FILE", "inception:FILE"]
+    raise InputError(
+        f"space={space!r} is not known; allowed: {', '.join(allowed)}, or a function{closest(space, allowed)}"
+    )
+
+
 def embed(space: Space, *sets: Pixels) -> tuple[Floats, ...]:
     """The images of all sets in one space, (n_k, d) each, turned into few dimensions where that changes no distance.
 
@@ -72,11 +82,7 @@ def _features(space: Space, pixels: Pixels) -> NDArray[Any]:
         return _checked(space_name(space), space(pixels), len(pixels))
     if space.startswith("run:"):
         return _checked(space, _of_run(space.removeprefix("run:"), pixels), len(pixels))
-    if space not in NAMED_SPACES:
-        allowed = [*NAMED_SPACES, "run:FOLDER", "features:FILE", "inception:FILE"]
-        raise InputError(
-            f"space={space!r} is not known; allowed: {', '.join(allowed)}, or a function{closest(space, allowed)}"
-        )
+    check_space(space)
     return NAMED_SPACES[space](pixels)
 
 

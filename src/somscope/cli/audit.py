@@ -55,8 +55,10 @@ def audit_command(
     `somscope audit results/facades_pix2pix/test_latest/images -o audits/facades`
     """
     from somscope.audit import read_folders, read_pix2pix, read_unpaired
-    from somscope.auditing import audit_images
+    from somscope.auditing import audit_images, check_free
 
+    if out is not None:
+        check_free(out, overwrite=overwrite)
     if results is not None and not any((source, target, generated, real)):
         images = read_pix2pix(results, image_size)
     elif results is None and target is not None and generated is not None and real is None:
@@ -81,8 +83,11 @@ def audit_command(
         if finding.severity == "problem":
             say_note(finding.text)
     for conclusion in result.conclusions:
+        where = f"; space {conclusion.space}" if len(result.settings["spaces"]) > 1 else ""
         OUT.print(
-            f"{conclusion.question} {conclusion.answer} ({conclusion.sure})", soft_wrap=True, markup=False
+            f"{conclusion.question} {conclusion.answer} ({conclusion.sure}{where})",
+            soft_wrap=True,
+            markup=False,
         )
     if images.left_out:
         say_note(f"left out: {len(images.left_out)} (files, or pairs of theirs); the report names them")

@@ -15,10 +15,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from somscope.audit.health import Finding
-from somscope.audit.published import METRICS
+from somscope.audit.conclusions import Conclusion
+from somscope.audit.health import CHECKS, Finding
+from somscope.audit.numbers import Number
+from somscope.audit.published import GRID, MAPS, METRICS
 from somscope.audit.record import AuditRecord
 from somscope.figures.audit import composition_figure, flows_figure
+from somscope.figures.frequencies import frequencies_figure
 from somscope.figures.save import save_figure
 from somscope.maps.lattice import Lattice
 from somscope.measures.composition import VERDICTS
@@ -93,9 +96,13 @@ def render_audit(record: AuditRecord) -> str:
         findings=[(finding, _examples(record, finding)) for finding in record.findings],
         groups=_groups(record),
         published=_published(record),
+        frequencies=_frequencies(record),
+        questions=_questions(record),
+        passed=_passed(record),
         pictures=_overview(record),
         spaces=[_space(record, space, at) for at, space in enumerate(record.spaces)],
         measures=MEASURES,
+        label=measure_label,
         number=_number,
         p_value=_p_value,
         data=safe_json([_maps(record, space) for space in record.spaces]),
@@ -120,18 +127,63 @@ def _p_value(value: float | None) -> str:
 
 
 def _groups(record: AuditRecord) -> list[tuple[str, list[Any]]]:
-    """The numbers by comparison, in the order of the audit."""
-    names = dict.fromkeys(number.comparison for number in record.numbers)
-    return [(name, [number for number in record.numbers if number.comparison == name]) for name in names]
+    """The numbers by the two sets that are compared, whatever their order, as the page calls them."""
+    groups: dict[str, list[Any]] = {}
+    for number in record.numbers:
+        parts = [part for part in _PARTS if part in number.comparison.split("-")]
+        title = " and ".join(f"{_PARTS[part]}s" for part in parts) if len(parts) == 2 else ""
+        groups.setdefault(title or "real and generated images together", []).append(number)
+    return list(groups.items())
 
 
-def _published(record: AuditRecord) -> list[tuple[str, float, float]]:
-    """What the paper calls a metric, mean and deviation over seeds."""
+def measure_label(number: Number) -> str:
+    """What a number is called in the tables: with its direction, and with what it leaves out."""
+    label = MEASURES[number.measure][0]
+    if number.measure == "retrieval":
+        first, second = number.comparison.split("-")
+        label += f", {_PARTS[first]} to {_PARTS[second]}"
+    return label if number.items == "all" else f"{label}, no repeats"
+
+
+def _questions(record: AuditRecord) -> list[tuple[str, list[Conclusion]]]:
+    """The conclusions by question, one for each space."""
+    asked: dict[str, list[Conclusion]] = {}
+    for conclusion in record.conclusions:
+        asked.setdefault(conclusion.question, []).append(conclusion)
+    return list(asked.items())
+
+
+def _passed(record: AuditRecord) -> list[str]:
+    """What was looked for in the images and not found."""
+    found = {finding.check for finding in record.findings}
+    skipped = set() if "source" in record.settings["n"] else {"wrong direction"}
+    if found & {"wrong direction", "blank"}:
+        skipped.add("blurred")
+    return [text for check, text in CHECKS.items() if check not in found | skipped]
+
+
+def _published(record: AuditRecord) -> list[tuple[str, float, float, float | None]]:
+    """What the paper calls a metric, mean and deviation over seeds, and the level of chance, where there is one."""
+    if not record.published:
+        return []
+    rows, chance = record.published["metrics"], record.published["chance"]
     return [
-        (title, float(np.mean(values)), float(np.std(values, ddof=1)))
+        (
+            title,
+            float(np.mean([row[metric] for row in rows])),
+            float(np.std([row[metric] for row in rows], ddof=1)),
+            None if metric.startswith("clusters") else float(np.mean([row[metric] for row in chance])),
+        )
         for metric, title in METRICS.items()
-        if (values := [row[metric] for row in record.published])
     ]
+
+
+def _frequencies(record: AuditRecord) -> str | None:
+    """The heat maps of the four published maps."""
+    if not record.published:
+        return None
+    counts = {MAPS[part]: held for part, held in record.published["frequencies"].items()}
+    return _figure(frequencies_figure(Lattice(*GRID), counts))
 
 
 def _overview(record: AuditRecord) -> list[dict[str, str]]:

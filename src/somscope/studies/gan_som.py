@@ -14,8 +14,8 @@ import numpy as np
 from somscope.audit import AuditImages, read_pix2pix
 from somscope.audit.corrected import corrected
 from somscope.audit.health import check_health
-from somscope.audit.published import METRICS, domains, metrics, published_maps
-from somscope.audit.published import chance as by_chance
+from somscope.audit.numbers import Number
+from somscope.audit.published import METRICS, domains, over_seeds
 from somscope.data.places import places
 from somscope.errors import DataError
 from somscope.studies.gan_som_tables import NAME, PUBLISHED, REPETITION, SETS
@@ -99,15 +99,8 @@ def gan_som(
 
 def published_row(name: str, images: AuditImages, seeds: Sequence[int]) -> dict[str, Any]:
     """The paper's metrics over seeds, with the level of chance, the paper's numbers, and an earlier repetition's."""
-    a, b, fake = domains(images, name)
-    generator = np.random.default_rng(0)
-    found, levels = [], []
-    for number in seeds:
-        maps = published_maps(a, b, fake, seed_of(number))
-        found.append(metrics(maps))
-        shuffled = [by_chance(maps, generator) for _ in range(SHUFFLES)]
-        levels.append({metric: float(np.mean([one[metric] for one in shuffled])) for metric in METRICS})
-    measures = {metric: summary([one[metric] for one in found]) for metric in METRICS}
+    found = over_seeds(domains(images, name), [seed_of(number) for number in seeds], SHUFFLES)
+    measures = {metric: summary([one[metric] for one in found.metrics]) for metric in METRICS}
     at = SETS.index(name) if name in SETS else None
     published = {metric: PUBLISHED[metric][at] for metric in PUBLISHED} if at is not None else {}
     repetition = {metric: REPETITION[metric][at] for metric in REPETITION} if at is not None else {}
@@ -115,7 +108,7 @@ def published_row(name: str, images: AuditImages, seeds: Sequence[int]) -> dict[
         **_key(name, "as published", "paper"),
         "seeds": list(seeds),
         "measures": measures,
-        "chance": {metric: summary([one[metric] for one in levels]) for metric in METRICS},
+        "chance": {metric: summary([one[metric] for one in found.chance]) for metric in METRICS},
         "published": {metric: value for metric, value in published.items() if value is not None},
         "repetition": {
             metric: {"mean": mean, "std": std, "z": _z(measures[metric], len(seeds), mean, std)}
@@ -145,7 +138,9 @@ def corrected_row(name: str, images: AuditImages, seeds: Sequence[int]) -> dict[
     """Our audit of the same images, source and target as the generator had them."""
     found = corrected(images, ["pixels"], len(seeds), PERMUTATIONS, seed=seeds[0])
     numbers = {
-        " ".join(part for part in (number.measure, number.comparison, number.grid) if part): number
+        " ".join(
+            part for part in (number.measure, number.comparison, number.grid, _only(number)) if part
+        ): number
         for number in found.numbers
     }
     return {
@@ -172,6 +167,10 @@ def corrected_table(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             cells.append("-" if number is None else f"{number['value']:.3f}{mark} ({number['chance']:.3f})")
         lines.append([measure, *cells])
     return {"title": "Corrected", "head": ["measure", *(row["data"] for row in rows)], "lines": lines}
+
+
+def _only(number: Number) -> str:
+    return "" if number.items == "all" else number.items
 
 
 def _key(name: str, variant: str, protocol: str) -> dict[str, str]:
