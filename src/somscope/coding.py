@@ -18,12 +18,14 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
 from somscope import __version__
-from somscope.codes import LSH, CodeIndex, unpack
+from somscope.atomic import no_interrupt
+from somscope.codes import LSH, CodeIndex, Coder, unpack
 from somscope.data.collection import Collection
 from somscope.data.images import UnusableImage, decode_image
 from somscope.errors import DataError, InputError
 from somscope.figures.codes import bit_balance_figure, bit_correlation_figure
 from somscope.figures.save import save_figure
+from somscope.interrupt import catch_interrupt
 from somscope.models.table import coder_class
 from somscope.report.contact import Card, Group, write_contact_sheet
 from somscope.runs.code_run import INDEX, CodeRun, Encoder, learn_features
@@ -35,6 +37,7 @@ from somscope.runs.writer import new_run
 __all__ = ["Hit", "code_collection", "duplicate_groups", "search_image", "write_duplicates", "write_hits"]
 
 _EXAMPLES, _NEIGHBOURS = 6, 8  # of the report
+_BLOCK = 4096  # items that are encoded between two looks at Ctrl-C
 _MOST_FOR_CORRELATION = 20_000  # items
 
 
@@ -64,7 +67,8 @@ def code_collection(
     """Learn a coder from a collection, encode it, and write coder, index, figures and report to the run folder `path`.
 
     features: pixels (features as they are, where the items are no images), gist, kmeans, or a run folder with a
-    network. kind: of the index. Labels never reach the coder.
+    network. kind: of the index. Labels never reach the coder. Ctrl-C while the items are encoded keeps the coder, and
+    the run holds the codes so far: a warning says how many.
     Raises InputError for wrong parameters and for items that a coder cannot use, RunError where the folder cannot be
     written.
     """
@@ -85,68 +89,88 @@ def code_collection(
         encoder = Encoder(before, made(**settings))
         items = before.of(unlabelled)
         encoder.coder.fit(items)
-        codes = encoder.coder.encode(items)
+        codes = _encoded(encoder.coder, items)
         seconds = time.perf_counter() - started
-        index = CodeIndex(bits, kind, fingerprint=encoder.fingerprint)
-        index.add(codes)
-        encoder.coder.save(folder)
-        before.save(folder)
-        index.save(folder / INDEX)
-        correlation = bit_correlation(codes, bits)
-        off = correlation[~np.eye(bits, dtype=bool)]
-        means = encoder.coder.bit_means_
-        metrics = {
-            "effective_bits": encoder.coder.effective_bits_,
-            "bit_imbalance": float(np.abs(2 * means - 1).mean()),
-            "bit_correlation": float(np.abs(off).mean()) if off.size else 0.0,
-        }
-        record = {
-            "format": FORMAT,
-            "somscope": __version__,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": list(command),
-            "collection": collection_record(collection),
-            "model": {"name": model_name, "parameters": encoder.coder.get_params(deep=False)},
-            "codes": {
-                "bits": bits,
-                "features": {"name": before.name, "model": before.model_name, "given": features},
-                "index": kind,
-                "fingerprint": encoder.fingerprint,
-            },
-            "seed": seed,
-            "seconds": seconds,
-            "warnings": encoder.coder.warnings_,
-        }
-        write_object(folder / "config.json", {name: jsonable(value) for name, value in record.items()})
-        write_object(folder / "metrics.json", metrics)
-        table = items_table(collection)
-        write_items(folder, table)
-        (folder / "figures").mkdir()
-        figures = {
-            "bit_balance": bit_balance_figure(means),
-            "bit_correlation": bit_correlation_figure(correlation),
-        }
-        cards = []
-        for name, figure in figures.items():
-            save_figure(figure, folder / "figures" / f"{name}.png")
-            cards.append(Card((folder / "figures" / f"{name}.png").read_bytes(), name.replace("_", " ")))
-        groups = [Group("Bits", cards, wide=True), *_examples(CodeRun(folder, record), index, seed)]
-        facts = [
-            ("collection", f"{collection.name}, {collection.n_items:,} items"),
-            (
-                "codes",
-                f"{bits} bits by {model_name} on {features}, {encoder.coder.effective_bits_} effective",
-            ),
-            ("index", f"{kind}, {index.codes.nbytes:,} bytes of codes"),
-            ("bit imbalance", f"{metrics['bit_imbalance']:.3f} (0: every bit is one for half of the items)"),
-            (
-                "bit correlation",
-                f"{metrics['bit_correlation']:.3f} (mean of |correlation| over pairs of bits)",
-            ),
-            *(("warning", text) for text in encoder.coder.warnings_),
-        ]
-        write_contact_sheet(folder / "report.html", f"Codes of {collection.name}", facts, groups)
+        warnings = list(encoder.coder.warnings_)
+        if len(codes) < collection.n_items:
+            warnings.append(f"interrupted: {len(codes)} of {collection.n_items} items are encoded")
+        with no_interrupt():  # what is left takes moments, and the coder must not be lost
+            index = CodeIndex(bits, kind, fingerprint=encoder.fingerprint)
+            index.add(codes)
+            encoder.coder.save(folder)
+            before.save(folder)
+            index.save(folder / INDEX)
+            correlation = bit_correlation(codes, bits)
+            off = correlation[~np.eye(bits, dtype=bool)]
+            means = encoder.coder.bit_means_
+            metrics = {
+                "effective_bits": encoder.coder.effective_bits_,
+                "bit_imbalance": float(np.abs(2 * means - 1).mean()),
+                "bit_correlation": float(np.abs(off).mean()) if off.size else 0.0,
+            }
+            record = {
+                "format": FORMAT,
+                "somscope": __version__,
+                "created": datetime.now(UTC).isoformat(timespec="seconds"),
+                "command": list(command),
+                "collection": collection_record(collection),
+                "model": {"name": model_name, "parameters": encoder.coder.get_params(deep=False)},
+                "codes": {
+                    "bits": bits,
+                    "features": {"name": before.name, "model": before.model_name, "given": features},
+                    "index": kind,
+                    "fingerprint": encoder.fingerprint,
+                },
+                "seed": seed,
+                "seconds": seconds,
+                "warnings": warnings,
+            }
+            write_object(folder / "config.json", {name: jsonable(value) for name, value in record.items()})
+            write_object(folder / "metrics.json", metrics)
+            table = items_table(collection)
+            write_items(folder, table)
+            (folder / "figures").mkdir()
+            figures = {
+                "bit_balance": bit_balance_figure(means),
+                "bit_correlation": bit_correlation_figure(correlation),
+            }
+            cards = []
+            for name, figure in figures.items():
+                save_figure(figure, folder / "figures" / f"{name}.png")
+                cards.append(Card((folder / "figures" / f"{name}.png").read_bytes(), name.replace("_", " ")))
+            groups = [Group("Bits", cards, wide=True), *_examples(CodeRun(folder, record), index, seed)]
+            facts = [
+                ("collection", f"{collection.name}, {collection.n_items:,} items"),
+                (
+                    "codes",
+                    f"{bits} bits by {model_name} on {features}, {encoder.coder.effective_bits_} effective",
+                ),
+                ("index", f"{kind}, {index.codes.nbytes:,} bytes of codes"),
+                (
+                    "bit imbalance",
+                    f"{metrics['bit_imbalance']:.3f} (0: every bit is one for half of the items)",
+                ),
+                (
+                    "bit correlation",
+                    f"{metrics['bit_correlation']:.3f} (mean of |correlation| over pairs of bits)",
+                ),
+                *(("warning", text) for text in warnings),
+            ]
+            write_contact_sheet(folder / "report.html", f"Codes of {collection.name}", facts, groups)
     return CodeRun.open(path)
+
+
+def _encoded(coder: Coder, items: Any) -> NDArray[np.uint8]:
+    """Codes of a collection or an array, in blocks; after Ctrl-C those so far."""
+    parts: list[NDArray[np.uint8]] = []
+    with catch_interrupt("the coder is kept, with the codes so far") as interrupt:
+        for start in range(0, len(items), _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            block = items.take(np.arange(len(items))[rows]) if isinstance(items, Collection) else items[rows]
+            parts.append(coder.encode(block))
+            if interrupt.requested:
+                break
+    return np.concatenate(parts)
 
 
 def bit_correlation(codes: NDArray[np.uint8], bits: int) -> NDArray[np.float64]:

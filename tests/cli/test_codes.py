@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 from PIL import Image
 
 from cli.samples import invoke, make_table
-from somscope.codes import CodeIndex, KMeansPatches
+from somscope import coding
+from somscope.codes import LSH, CodeIndex, KMeansPatches
+from somscope.codes import coder as coder_module
 from somscope.coding import bit_correlation, code_collection, duplicate_groups, search_image
 from somscope.data import Collection
 from somscope.errors import DataError, InputError, RunError
@@ -225,3 +228,43 @@ def test_labels_stay_out_of_the_coder_and_are_shown(tmp_path: Path) -> None:
     assert with_labels.encoder.fingerprint == without.encoder.fingerprint
     assert with_labels.items()["label"].to_pylist()[:2] == ["0", "1"]
     assert json.loads((tmp_path / "a" / "config.json").read_text())["codes"]["bits"] == 8
+
+
+def interrupting(coder: type, when: str) -> type:
+    """The same coder, with Ctrl-C while its bits are counted ("fit") or its items are encoded ("encode")."""
+
+    class Interrupting(coder):  # type: ignore[misc, valid-type]
+        def _fit(self, items):  # type: ignore[no-untyped-def]
+            super()._fit(items)
+            self.pressed = when == "fit"
+
+        def _project(self, items):  # type: ignore[no-untyped-def]
+            if self.pressed:
+                self.pressed = False
+                signal.raise_signal(signal.SIGINT)
+            return super()._project(items)
+
+        def encode(self, X):  # type: ignore[no-untyped-def]
+            self.pressed = when == "encode"
+            return super().encode(X)
+
+    return Interrupting
+
+
+@pytest.mark.parametrize("when", ["fit", "encode"])
+def test_ctrl_c_after_the_training_does_not_lose_the_coder(
+    when: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coding, "_BLOCK", 20)
+    monkeypatch.setattr(coder_module, "_BLOCK", 20 * 8 * 48 * 48 * 3)
+    monkeypatch.setattr(coding, "coder_class", lambda name: interrupting(LSH, when))
+    collection = Collection("scenes", "images", scenes(50))
+    run = code_collection(collection, tmp_path / "run", "lsh", 16)
+    whole = LSH(16, random_state=0).fit(collection)
+    assert LSH.load(tmp_path / "run").fingerprint == whole.fingerprint
+    counted, encoded = (20, 50) if when == "fit" else (50, 20)
+    assert np.array_equal(run.index.codes, whole.encode(collection)[:encoded])
+    warned = " ".join(run.config["warnings"])
+    assert ("bits are counted over 20 of 50" in warned) == (counted == 20)
+    assert ("20 of 50 items are encoded" in warned) == (encoded == 20)
+    assert (tmp_path / "run" / "report.html").is_file()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from somscope.cli.console import OUT, say_note
-from somscope.cli.group import command_line
+from somscope.cli.group import EXIT_INTERRUPTED, command_line
 from somscope.cli.options import default_run
 from somscope.errors import InputError, RunError
 from somscope.models.table import CODERS
@@ -90,9 +90,11 @@ def codes_command(
         say_note(text)
     metrics = run.metrics()
     OUT.print(
-        f"{collection.n_items:,} codes of {bits} bits ({metrics['effective_bits']} effective), {bits // 8} bytes each"
+        f"{len(run.index):,} codes of {bits} bits ({metrics['effective_bits']} effective), {bits // 8} bytes each"
     )
     OUT.print(f"report: {run.path / 'report.html'}", soft_wrap=True, markup=False)
+    if len(run.index) < collection.n_items:
+        raise typer.Exit(EXIT_INTERRUPTED)
 
 
 def search_command(

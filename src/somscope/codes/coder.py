@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from somscope.codes.kept import Arrays, Kept
 from somscope.codes.packing import Packed, check_bits, pack_signs, unpack
 from somscope.errors import InputError
+from somscope.interrupt import catch_interrupt
 from somscope.maps.inputs import as_matrix
 
 __all__ = ["Arrays", "Coder"]
@@ -74,7 +75,8 @@ class Coder(TransformerMixin, Kept):  # type: ignore[misc]
     # Training and use
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Learn from a collection or an array. y is ignored: labels never reach a coder.
+        """Learn from a collection or an array. y is ignored: labels never reach a coder. Ctrl-C after the training ends
+        the counting of its bits, and loses nothing else.
 
         A bit that is the same for all training items says nothing; how many there are stands in warnings_.
         Raises InputError for bits that are no multiple of 8, and for items that cannot be used.
@@ -83,15 +85,21 @@ class Coder(TransformerMixin, Kept):  # type: ignore[misc]
         items = self._items(X, reset=True)
         self.warnings_: list[str] = []
         self._fit(items)
-        ones = sum(
-            unpack(pack_signs(v), self.bits).sum(axis=0, dtype=np.int64) for v in self._projected(items)
-        )
-        self.bit_means_ = np.asarray(ones, dtype=np.float64) / len(items)
-        constant = int(np.isin(ones, (0, len(items))).sum())
+        ones, seen = np.zeros(self.bits, dtype=np.int64), 0
+        with catch_interrupt("the coder is trained; its bits are counted over the items so far") as interrupt:
+            for values in self._projected(items):
+                ones += unpack(pack_signs(values), self.bits).sum(axis=0, dtype=np.int64)
+                seen += len(values)
+                if interrupt.requested:
+                    break
+        if seen < len(items):
+            self.warnings_.append(f"interrupted: bits are counted over {seen} of {len(items)} training items")
+        self.bit_means_ = ones / seen
+        constant = int(np.isin(ones, (0, seen)).sum())
         self.effective_bits_ = self.bits - constant
         if constant:
             message = (
-                f"{constant} of {self.bits} bits are the same for all {len(items)} training items: "
+                f"{constant} of {self.bits} bits are the same for all {seen} training items: "
                 f"{self.effective_bits_} effective bits"
             )
             self.warnings_.append(message)
