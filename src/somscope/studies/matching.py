@@ -135,7 +135,7 @@ def _descriptor(model: str, learned: Patches, seed: int, epochs: int) -> tuple[D
 
     chosen: dict[str, Any] = {"preset": "cpu", "n_epochs": epochs, "precision": "bf16", "device": "cpu"}
     gan = BinGAN(BITS, "matching", random_state=seed, **chosen).fit(learned[..., None])
-    variant = f"a quarter of the filters, {epochs} epochs"
+    variant = f"a quarter of the filters, {epochs} epoch{'s' if epochs > 1 else ''}"
     return lambda patches: gan.encode(patches[..., None]), variant, dict(chosen)
 
 

@@ -77,9 +77,8 @@ def corners(image: Grey, n: int, apart: int) -> NDArray[np.float64]:
     from the border."""
     from skimage.feature import corner_harris, corner_peaks
 
-    peaks = corner_peaks(
-        corner_harris(image.astype(np.float64)), min_distance=apart, num_peaks=n, exclude_border=int(_WINDOW)
-    )  # type: ignore[no-untyped-call]
+    strength = corner_harris(image.astype(np.float64))  # type: ignore[no-untyped-call]
+    peaks = corner_peaks(strength, min_distance=apart, num_peaks=n, exclude_border=int(_WINDOW))  # type: ignore[no-untyped-call]
     return np.ascontiguousarray(peaks[:, ::-1], dtype=np.float64)
 
 
