@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from somscope.errors import InputError
-from somscope.measures import nearest_items, perturbation_ratio, perturbed, relevance_thirds, traversal
+from somscope.measures import (
+    dimension_effects,
+    nearest_items,
+    perturbation_ratio,
+    perturbed,
+    relevance_thirds,
+    traversal,
+)
 
 
 def test_a_linear_decoder_gives_the_ratio_of_its_weights() -> None:
@@ -22,6 +29,16 @@ def test_a_linear_decoder_gives_the_ratio_of_its_weights() -> None:
     assert np.isnan(found.least[6])
     assert found.ratio == pytest.approx(5.0)
     assert np.isnan(perturbation_ratio(prototypes, np.ones((7, 6)), lambda z: z).ratio)
+
+
+def test_effects_of_a_linear_decoder_are_its_weights_and_bound_the_ratio() -> None:
+    rng = np.random.default_rng(0)
+    weights, prototypes = np.array([1.0, 3.0, 2.0, 5.0, 4.0, 2.0]), rng.random((7, 6))
+    effects = dimension_effects(prototypes, lambda z: z * weights, amount=0.2)
+    np.testing.assert_allclose(effects, np.tile(0.2 * weights / np.sqrt(6), (7, 1)))
+    largest = perturbation_ratio(prototypes, effects, lambda z: z * weights).ratio
+    for _ in range(20):
+        assert perturbation_ratio(prototypes, rng.random((7, 6)), lambda z: z * weights).ratio <= largest
 
 
 @given(st.integers(0, 1000), st.floats(0.01, 0.5))

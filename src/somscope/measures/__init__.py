@@ -32,6 +32,7 @@ from somscope.measures.quantization import (
 )
 from somscope.measures.relevances import (
     Perturbation,
+    dimension_effects,
     nearest_items,
     perturbation_ratio,
     perturbed,
@@ -85,6 +86,7 @@ __all__ = [
     "contingency",
     "cross_distances",
     "dead_units",
+    "dimension_effects",
     "distance_counts",
     "distortion",
     "edge_distances",

@@ -12,6 +12,7 @@ from somscope.errors import InputError
 
 __all__ = [
     "Perturbation",
+    "dimension_effects",
     "nearest_items",
     "perturbation_ratio",
     "perturbed",
@@ -89,6 +90,28 @@ def perturbation_ratio(
     known = np.isfinite(least)
     ratio = float(most[known].mean() / least[known].mean()) if known.any() and least[known].any() else np.nan
     return Perturbation(least, most, ratio)
+
+
+def dimension_effects(
+    prototypes: ArrayLike, decode: Decode, *, amount: float = 0.25, draws: int = 4, seed: int = 0
+) -> Floats:
+    """(K, L) root mean square change of what each prototype (K, L) decodes to when one dimension alone is disturbed.
+
+    As relevances in `perturbation_ratio` they give the ratio that no relevances of these prototypes could exceed by
+    much: what the network itself allows. decode: (n, L) -> (n, d). Means over `draws` random directions.
+    """
+    start, generator = np.asarray(prototypes, np.float64), np.random.default_rng(seed)
+    before = np.asarray(decode(start), np.float64)
+    effects = np.empty_like(start)
+    for dimension in range(start.shape[1]):
+        chosen = np.zeros(start.shape, np.bool_)
+        chosen[:, dimension] = True
+        squares = np.zeros(len(start))
+        for _ in range(draws):
+            after = np.asarray(decode(perturbed(start, chosen, amount, generator)), np.float64)
+            squares += ((after - before) ** 2).mean(axis=1)
+        effects[:, dimension] = np.sqrt(squares / draws)
+    return effects
 
 
 def traversal(prototype: ArrayLike, dimension: int, steps: int = 9) -> tuple[Floats, Floats]:
