@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from somscope.audit.numbers import Number
 from somscope.audit.published import METRICS, domains, over_seeds
 from somscope.data.places import places
 from somscope.errors import DataError
+from somscope.studies.gan_som_later import left_for_later
 from somscope.studies.gan_som_tables import NAME, PUBLISHED, REPETITION, SETS
 from somscope.studies.gan_som_verdicts import verdicts
 from somscope.studies.machine import made_here
@@ -37,8 +39,8 @@ NOTES = (
 LEGEND = (
     "As published: mean over the seeds ± standard deviation, in brackets the paper's number, then chance (the same"
     " maps with shuffled pairs). Corrected: the value, * where q is at most 0.05 after control of the false discovery "
-    "rate over the set's numbers that ask the same, and in brackets chance; intervals, effects and ceilings are in the "
-    "file."
+    "rate over the set's numbers that ask the same, and in brackets chance; distinct: of identical images of the first "
+    "set one is used; intervals, effects and ceilings are in the file."
 )
 Say = Callable[[str], None]
 
@@ -75,6 +77,7 @@ def gan_som(
             rows.append(row)
             say(f"{name}, {row['variant']}: {time.perf_counter() - began:.1f} s")
     decided = verdicts(rows)
+    later = left_for_later([row for row in rows if row["variant"] == "corrected"])
     made = made_here("cpu", "fp32")
     return {
         "study": NAME,
@@ -90,8 +93,14 @@ def gan_som(
                 "head": ["claim", "verdict", "because"],
                 "lines": [list(one.values()) for one in decided],
             },
+            {
+                "title": "What the paper left for later",
+                "head": ["proposal", "answer"],
+                "lines": [list(one.values()) for one in later],
+            },
         ],
         "verdicts": decided,
+        "left_for_later": later,
         "rows": rows,
         "absent": absent,
     }
@@ -152,6 +161,7 @@ def corrected_row(name: str, images: AuditImages, seeds: Sequence[int]) -> dict[
         "health": {
             finding.check: finding.text for finding in check_health(images) if finding.severity == "problem"
         },
+        "reasons": [asdict(reason) for reason in found.spaces[0].reasons],
         "n_items": len(images.target),
     }
 
