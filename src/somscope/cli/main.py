@@ -14,6 +14,7 @@ from somscope.cli import (
     codes,
     data,
     demo,
+    export,
     look,
     match,
     pairs,
@@ -50,6 +51,7 @@ app.command("codes")(codes.codes_command)
 app.command("search")(codes.search_command)
 app.command("duplicates")(codes.duplicates_command)
 app.command("match")(match.match_command)
+app.command("export")(export.export_command)
 app.add_typer(data.app, name="data")
 app.add_typer(pairs.app, name="pairs")
 app.add_typer(translate.app, name="translate")
