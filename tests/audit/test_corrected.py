@@ -159,6 +159,8 @@ def test_intervals_of_shares_are_not_empty_where_all_are_counted() -> None:
     whole = {"comparison": "a-b", "space": "pixels", "n": 50, "interval": (1.0, 1.0)}
     one = judged(np.array([[1.0, 0.5, 0.4]]), measure="retrieval", **whole)
     assert (one.low, one.high) == pytest.approx((50 / (50 + 1.959964**2), 1.0))
+    wide = judged(np.array([[0.5, 0.5, 0.4]]), measure="retrieval", **(whole | {"interval": (-0.2, 1.1)}))
+    assert (wide.low, wide.high) == (0.0, 1.0)
     other = judged(np.array([[1.0, 0.5, 0.4]]), measure="mantel", **whole)
     assert (other.low, other.high) == (1.0, 1.0)
 

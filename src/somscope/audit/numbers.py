@@ -142,7 +142,7 @@ def judged(
     room = BEST[measure] - float(null.mean()) if measure in BEST else 0.0
     if interval is not None and measure in SHARES:
         low, high = wilson_interval(float(mean[0]), n)
-        interval = (min(interval[0], low), max(interval[1], high))
+        interval = (max(0.0, min(interval[0], low)), min(1.0, max(interval[1], high)))
     return Number(
         measure=measure,
         comparison=comparison,
