@@ -32,9 +32,10 @@ ORDER = (
     ("audit",),
     ("figures",),
     ("report",),
-    ("auditing", "coding", "mapping", "translating"),
+    ("auditing", "coding", "mapping", "matching", "translating"),
     ("explorer",),
     ("studies",),
+    ("tuning",),
     ("cli",),
     ("__main__",),
 )

@@ -55,7 +55,7 @@ def tune_command(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The folder to write; by default runs/tune-MODEL.")
     ] = None,
-    device: Device = None,
+    device: Annotated[Device, typer.Option(help="Where it is trained; by default auto.")] = None,
     precision: Precision = None,
     columns: Columns = None,
     label_column: LabelColumn = None,
