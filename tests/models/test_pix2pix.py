@@ -169,6 +169,7 @@ def test_bytes_and_planes():
     pixels = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16, 1)
     planes = to_planes(pixels)
     assert planes.shape == (1, 1, 16, 16)
+    assert to_planes(torch.zeros((2, 4, 5, 3), dtype=torch.uint8)).is_contiguous()  # faster, on a CPU
     torch.testing.assert_close(planes.flatten(), torch.arange(256.0) / 255 * 2 - 1, rtol=0, atol=1e-6)
     x = torch.tensor([-1.0, -0.999, 0.0, 0.5, 1.0]).reshape(1, 1, 1, 5)
     assert to_bytes(x).flatten().tolist() == [0, 0, 127, 191, 255]  # cut off: 127.5 is 127

@@ -51,8 +51,14 @@ def with_channels(pixels: Pixels, channels: int, what: str) -> Pixels:
 
 
 def to_planes(pixels: Tensor) -> Tensor:
-    """(b, H, W, C) bytes -> (b, C, H, W) float32 in -1 .. 1."""
-    return pixels.permute(0, 3, 1, 2).float().div(127.5).sub_(1.0)
+    """(b, H, W, C) bytes -> (b, C, H, W) float32 in -1 .. 1; channels last in memory on a GPU.
+
+    On a CPU the planes lie one after the other: with channels last the convolutions of a batch of one image take half as
+    long again, since their weights, larger than the image, are brought into another order each time.
+    """
+    planes = pixels.permute(0, 3, 1, 2)
+    planes = planes.contiguous() if planes.device.type == "cpu" else planes
+    return planes.float().div(127.5).sub_(1.0)
 
 
 def to_bytes(planes: Tensor) -> Tensor:
