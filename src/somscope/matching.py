@@ -93,11 +93,12 @@ def match_images(
     describe: Describe,
     *,
     n_keypoints: int = 1000,
+    detector: str = "orb",
     ratio: float = 0.8,
     pixels: float = 3.0,
     seed: int = 0,
 ) -> Matches:
-    """Match two grey images (H, W).
+    """Match two grey images (H, W). detector: of the keypoints, see `data.keypoints.find_keypoints`.
 
     A keypoint of a matches the nearest one of b if it is nearer than `ratio` times the second nearest (Lowe, IJCV 2004,
     section 7.1). RANSAC (Fischler and Bolles 1981) takes the homography that most matches agree with, those that it
@@ -111,7 +112,7 @@ def match_images(
         raise InputError(
             f"pixels={pixels!r} and n_keypoints={n_keypoints!r}; allowed: above 0, and from 2 on"
         )
-    keypoints = [find_keypoints(image, n_keypoints) for image in (a, b)]
+    keypoints = [find_keypoints(image, n_keypoints, detector) for image in (a, b)]
     for found, which in zip(keypoints, ("first", "second"), strict=True):
         if len(found) < 2:
             raise DataError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +80,7 @@ def test_lancedb_finds_what_the_index_finds(tmp_path: Path) -> None:
 
 
 def test_without_lancedb_its_layout_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "lancedb", None)
+    monkeypatch.setitem(sys.modules, "lancedb", None)
     with pytest.raises(RunError, match=r"somscope\[lancedb\]"):
         export_codes(index_of(), tmp_path / "db", "lancedb")
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from scenery import scene
+from scenery import HOMOGRAPHY, projected, scene, warped
 from somscope.data.keypoints import (
     SIDE,
     Keypoints,
@@ -17,7 +18,7 @@ from somscope.data.keypoints import (
     patch_collection,
     read_grey,
 )
-from somscope.errors import DataError, InputError
+from somscope.errors import DataError, InputError, RunError
 
 
 def at(x: float, y: float, scale: float = 1.0, angle: float = 0.0) -> Keypoints:
@@ -89,3 +90,28 @@ def test_folders_without_keypoints_are_refused(tmp_path: Path) -> None:
         patch_collection(tmp_path / "away")
     with pytest.raises(InputError, match="from 1"):
         patch_collection(tmp_path, 0)
+
+
+def test_keypoints_of_opencv_turn_with_the_image() -> None:
+    pytest.importorskip("cv2", reason="the extra opencv is not installed")
+    image = scene()
+    first = find_keypoints(image, 150, "opencv-sift")
+    second = find_keypoints(warped(image), 150, "opencv-sift")
+    assert 50 < len(first) <= 150
+    apart = np.linalg.norm(projected(first.places)[:, None] - second.places, axis=2)
+    near = apart.min(axis=1) < 1.5
+    assert near.sum() > 30
+    a, b = cut_patches(image, first)[near], cut_patches(warped(image), second)[apart.argmin(axis=1)[near]]
+    alike = [np.corrcoef(x.ravel(), y.ravel())[0, 1] for x, y in zip(a, b, strict=True)]
+    assert np.median(alike) > 0.8
+    turned = np.degrees(np.arctan2(HOMOGRAPHY[1, 0], HOMOGRAPHY[0, 0]))
+    turns = np.degrees(second.angles[apart.argmin(axis=1)[near]] - first.angles[near])
+    assert np.median((turns - turned + 180) % 360 - 180) == pytest.approx(0, abs=8)
+
+
+def test_detectors_that_are_not_here_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="allowed: orb, opencv-sift"):
+        find_keypoints(scene(), 10, "surf")
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(RunError, match=r"somscope\[opencv\]"):
+        find_keypoints(scene(), 10, "opencv-sift")

@@ -25,6 +25,10 @@ def match_command(
         typer.Option(help="run: the run's codes; the others learn nothing and leave the run aside."),
     ] = "run",
     keypoints: Annotated[int, typer.Option(min=2, help="At most so many in each image.", metavar="N")] = 1000,
+    detector: Annotated[
+        Literal["orb", "opencv-sift"],
+        typer.Option(help="What finds the keypoints; opencv-sift needs OpenCV, the extra opencv."),
+    ] = "orb",
     ratio: Annotated[float, typer.Option(help="Nearest over second nearest distance, at most.")] = 0.8,
     pixels: Annotated[float, typer.Option(help="How far matches may lie from the homography.")] = 3.0,
     seed: Annotated[int, typer.Option(min=0, help="Of RANSAC.")] = 0,
@@ -45,7 +49,9 @@ def match_command(
 
     describe = describe_by(descriptor, CodeRun.open(run) if descriptor == "run" else None)
     a, b = read_grey(first), read_grey(second)
-    found = match_images(a, b, describe, n_keypoints=keypoints, ratio=ratio, pixels=pixels, seed=seed)
+    found = match_images(
+        a, b, describe, n_keypoints=keypoints, detector=detector, ratio=ratio, pixels=pixels, seed=seed
+    )
     agree = (
         "no homography: no five of them agree on one"
         if found.homography is None

@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from somscope.data.collection import Collection, Skipped
 from somscope.data.folder import list_files, readable
 from somscope.data.images import IMAGE_SUFFIXES, UnusableImage, decode_image, read_header
-from somscope.errors import DataError, InputError
+from somscope.errors import DataError, InputError, RunError, check_choice
 
 __all__ = [
     "SIDE",
@@ -30,6 +30,8 @@ Grey = NDArray[np.uint8]  # (H, W)
 Patches = NDArray[np.uint8]  # (n, 32, 32)
 
 SIDE = 32  # pixels of a patch, along each side
+DETECTORS = ("orb", "opencv-sift")
+_OF_SIFT = 6.0  # side of the square that SIFT describes, in sizes of OpenCV's keypoints (12 deviations of the Gaussian)
 _DOWNSCALE, _SCALES = 1.2, 8  # of ORB's pyramid, as published
 
 
@@ -58,25 +60,47 @@ def read_grey(path: str | Path) -> Grey:
         raise DataError(f"{path}: {error}") from None
 
 
-def find_keypoints(image: Grey, n: int = 1000) -> Keypoints:
-    """The n strongest corners of an image by ORB's detector (Rublee et al., ICCV 2011; scikit-image): FAST on eight
-    scales, ordered by Harris' measure, and turned as the centre of brightness about them. Fewer where there are fewer.
-    """
-    from skimage.feature import ORB
+def find_keypoints(image: Grey, n: int = 1000, detector: str = "orb") -> Keypoints:
+    """The n strongest keypoints of an image; fewer where there are fewer.
 
+    detector: "orb" (Rublee et al., ICCV 2011; scikit-image): corners by FAST on eight scales, ordered by Harris'
+    measure, and turned as the centre of brightness about them. "opencv-sift" (Lowe, IJCV 2004; the extra opencv): blobs
+    at the extrema of differences of Gaussians, turned as the gradients about them; patches are as wide as what SIFT
+    describes.
+    Raises InputError for what is no grey image, RunError where OpenCV is not installed.
+    """
+    check_choice("detector", detector, DETECTORS)
     if image.ndim != 2 or image.dtype != np.uint8:
         raise InputError(
             f"an image of shape {image.shape} and type {image.dtype}; needed: (H, W) uint8, grey"
         )
-    detector: Any = ORB(downscale=_DOWNSCALE, n_scales=_SCALES, n_keypoints=n)  # type: ignore[no-untyped-call]
     if min(image.shape) < 2 * SIDE:
         return Keypoints(np.empty((0, 2)), np.empty(0), np.empty(0))
+    return _orb(image, n) if detector == "orb" else _opencv_sift(image, n)
+
+
+def _orb(image: Grey, n: int) -> Keypoints:
+    from skimage.feature import ORB
+
+    detector: Any = ORB(downscale=_DOWNSCALE, n_scales=_SCALES, n_keypoints=n)  # type: ignore[no-untyped-call]
     detector.detect(image)
     return Keypoints(
         np.ascontiguousarray(detector.keypoints[:, ::-1], dtype=np.float64),
         np.asarray(detector.scales, dtype=np.float64),
         np.asarray(detector.orientations, dtype=np.float64),
     )
+
+
+def _opencv_sift(image: Grey, n: int) -> Keypoints:
+    try:
+        import cv2
+    except ImportError:
+        raise RunError("this detector is OpenCV's: pip install 'somscope[opencv]'") from None
+    found = cv2.SIFT_create(nfeatures=n).detect(np.ascontiguousarray(image), None)
+    rows = np.array([(*k.pt, k.size, k.angle) for k in found]).reshape(-1, 4)[
+        :n
+    ]  # a place may have two angles
+    return Keypoints(rows[:, :2], rows[:, 2] * (_OF_SIFT / SIDE), np.deg2rad(rows[:, 3]))
 
 
 def cut_patches(image: Grey, keypoints: Keypoints, window: float = SIDE) -> Patches:
