@@ -163,6 +163,7 @@ def audit_images(
             "seed": seed,
             "paired": images.paired,
             "n": {part: len(pixels) for part, pixels in images.parts().items()},
+            "folders": images.folders,
             "image_shape": list(images.target.shape[1:]),
             "somscope": somscope.__version__,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),

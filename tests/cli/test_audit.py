@@ -50,7 +50,14 @@ def test_three_forms(folders: Path) -> None:
         assert f"report: {out / 'report.html'}" in result.stdout
         assert "Can outputs be told from real images?" in result.stdout
         assert "too few for a claim" in result.stderr
-        numbers[name] = AuditResult.load(out).numbers
+        made = AuditResult.load(out)
+        numbers[name] = made.numbers
+        assert made.name == ("p2p" if name == "triples" else name)
+        read = {Path(folder).name for folder in made.settings["folders"].values()}
+        assert read == (
+            {"images"} if name == "triples" else {"A", "B", "F"} if name == "folders" else {"B", "F"}
+        )
+        assert all(folder in made.to_html() for folder in made.settings["folders"].values())
     assert numbers["triples"] == numbers["folders"]
     assert {number.comparison for number in numbers["unpaired"]} == {"real-generated"}
 

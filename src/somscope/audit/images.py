@@ -27,7 +27,8 @@ class AuditImages:
     target: (n, H, W, C) uint8, the real images of the generator's domain. generated: (m, H, W, C), what it made.
     source: (n, H, W, C), what it was given, or None. paired: image i of each belongs together (then n = m).
     names: part -> its names; those of pairs are equal. left_out: files that were not used, and why.
-    remarks: what was done to the images so that they have one shape, and what was odd about them.
+    remarks: what was done to the images so that they have one shape, and what was odd about them. folders: part ->
+    where its images were read.
     """
 
     name: str
@@ -38,6 +39,7 @@ class AuditImages:
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)
     left_out: tuple[Skipped, ...] = ()
     remarks: tuple[str, ...] = ()
+    folders: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for part, pixels in self.parts().items():

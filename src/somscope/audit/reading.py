@@ -51,7 +51,7 @@ def read_pix2pix(folder: str | Path, image_size: object = None) -> AuditImages:
             f"{place} holds no image named NAME{SUFFIXES['source']}, NAME{SUFFIXES['generated']} or "
             f"NAME{SUFFIXES['target']}; for other layouts give one folder for each set (source, target, generated)"
         )
-    return _paired(_name_of(folder), found, image_size, others)
+    return _paired(_name_of(folder), found, image_size, others, dict.fromkeys(SUFFIXES, place))
 
 
 def read_folders(
@@ -69,15 +69,18 @@ def read_folders(
             found[part] = {}
             for file, stem in _images(Path(folder)):
                 _add(found[part], stem, Path(folder) / file, left_out)
-    return _paired(_name_of(generated), found, image_size, left_out)
+    used = {part: Path(folder) for part, folder in folders.items() if folder is not None}
+    return _paired(_name_of(generated), found, image_size, left_out, used)
 
 
 def read_unpaired(real: str | Path, generated: str | Path, image_size: object = None) -> AuditImages:
     """Two folders of any numbers of images that do not correspond. image_size: as in `read_pix2pix`."""
-    found: dict[str, dict[str, Path]] = {"target": {}, "generated": {}}
-    for part, folder in (("target", Path(real)), ("generated", Path(generated))):
-        found[part] = {readable(file): folder / file for file, _ in _images(folder)}
-    return _read(_name_of(generated), found, image_size, [], paired=False)
+    folders = {"target": Path(real), "generated": Path(generated)}
+    found = {
+        part: {readable(file): folder / file for file, _ in _images(folder)}
+        for part, folder in folders.items()
+    }
+    return _read(_name_of(generated), found, image_size, [], folders, paired=False)
 
 
 def _name_of(folder: str | Path) -> str:
@@ -108,7 +111,11 @@ def _add(part: dict[str, Path], name: str, path: Path, left_out: list[Skipped]) 
 
 
 def _paired(
-    name: str, found: Mapping[str, Mapping[str, Path]], image_size: object, left_out: list[Skipped]
+    name: str,
+    found: Mapping[str, Mapping[str, Path]],
+    image_size: object,
+    left_out: list[Skipped],
+    folders: Mapping[str, Path],
 ) -> AuditImages:
     common = sorted(set.intersection(*(set(files) for files in found.values())))
     for part, files in found.items():
@@ -122,7 +129,7 @@ def _paired(
         )
         raise DataError(f"no name is in all sets ({examples}); images are paired by name without extension")
     whole = {part: {stem: files[stem] for stem in common} for part, files in found.items()}
-    return _read(name, whole, image_size, left_out, paired=True)
+    return _read(name, whole, image_size, left_out, folders, paired=True)
 
 
 def _read(
@@ -130,6 +137,7 @@ def _read(
     found: Mapping[str, Mapping[str, Path]],
     image_size: object,
     left_out: list[Skipped],
+    folders: Mapping[str, Path],
     *,
     paired: bool,
 ) -> AuditImages:
@@ -172,6 +180,7 @@ def _read(
         names=names,
         left_out=tuple(left_out),
         remarks=tuple(remarks),
+        folders={part: readable(str(folder)) for part, folder in folders.items()},
     )
 
 

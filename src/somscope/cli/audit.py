@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -70,6 +71,10 @@ def audit_command(
             "give a results folder; or --target and --generated (and --source), paired by name; or --real and "
             "--generated, not paired"
         )
+    if results is None and out is not None:
+        images = replace(images, name=out.resolve().name)
+    folder = Path("audits") / images.name if out is None else out
+    check_free(folder, overwrite=overwrite)
     result = audit_images(
         images,
         protocol=protocol,
@@ -78,7 +83,7 @@ def audit_command(
         permutations=permutations,
         seed=seed,
     )
-    folder = result.save(Path("audits") / images.name if out is None else out, overwrite=overwrite)
+    result.save(folder, overwrite=overwrite)
     for finding in result.findings:
         if finding.severity == "problem":
             say_note(finding.text)
