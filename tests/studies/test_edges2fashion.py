@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -120,3 +121,18 @@ def test_pairs_of_the_study():
     assert set(np.unique(task.test_edges)) == {0, 255}
     classifier = study._classifier(task)
     assert classifier.score(study._flat(task.test_images), task.test_labels) > 0.7
+
+
+@pytest.mark.parametrize("data", ["fashion-mnist-shoes", "fashion-mnist"])
+def test_in_the_committed_result_the_translator_is_better_than_both(data):
+    content = json.loads(
+        (Path(__file__).parents[2] / "results" / "edges2fashion.json").read_text(encoding="utf-8")
+    )
+    rows = {
+        r["model"]: r["measures"] for r in content["rows"] if (r["data"], r["variant"]) == (data, "default")
+    }
+    assert set(rows) == set(study.MODELS)
+    for other in study.MODELS[1:]:
+        assert rows["pix2pix"]["l1"]["mean"] < rows[other]["l1"]["mean"]
+        assert rows["pix2pix"]["agreement"]["mean"] > rows[other]["agreement"]["mean"]
+        assert rows["pix2pix"]["ssim"]["mean"] > rows[other]["ssim"]["mean"]

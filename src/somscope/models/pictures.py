@@ -53,8 +53,8 @@ def with_channels(pixels: Pixels, channels: int, what: str) -> Pixels:
 def to_planes(pixels: Tensor) -> Tensor:
     """(b, H, W, C) bytes -> (b, C, H, W) float32 in -1 .. 1; channels last in memory on a GPU.
 
-    On a CPU the planes lie one after the other: with channels last the convolutions of a batch of one image take half as
-    long again, since their weights, larger than the image, are brought into another order each time.
+    On a CPU the planes lie one after the other: with channels last a training step on one image takes half as long
+    again, since the weights, which are larger than the image, are brought into another order each time.
     """
     planes = pixels.permute(0, 3, 1, 2)
     planes = planes.contiguous() if planes.device.type == "cpu" else planes
