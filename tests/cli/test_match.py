@@ -125,3 +125,13 @@ def test_the_two_nearest_of_bits_and_of_numbers() -> None:
     assert np.array_equal(distances, np.sort(wanted, axis=1)[:, :2])
     rows, distances = two_nearest(bits[:7] * 1.0, bits[7:] * 1.0)
     np.testing.assert_allclose(distances**2, np.sort(wanted, axis=1)[:, :2])
+
+
+def test_bingan_gets_its_network_for_patches(folder: Path, tmp_path: Path) -> None:
+    arguments = ("codes", folder / "learn", "--patches", 15, "--bits", 64, "--model", "bingan")
+    done = invoke(*arguments, "-o", tmp_path / "run")
+    assert done.exit_code == 0, done.output
+    opened = CodeRun.open(tmp_path / "run")
+    assert opened.config["model"]["parameters"]["task"] == "matching"
+    codes = descriptor("run", opened)(np.zeros((3, 32, 32), np.uint8))
+    assert codes.shape == (3, 8)
