@@ -56,9 +56,11 @@ class AuditResult(AuditRecord):
         overwrite: replace an audit that is there. Raises RunError for a folder that holds anything else.
         """
         folder = Path(folder)
+        page = self.to_html()  # before an audit that is there is removed
         if check_free(folder, overwrite=overwrite):
             shutil.rmtree(folder)
-        self.to_html(folder / "report.html")
+        with new_file(folder / "report.html") as partial:
+            partial.write_text(page, encoding="utf-8")
         rows = [number.record() for number in self.numbers]
         with (
             new_file(folder / "numbers.csv") as partial,
@@ -138,6 +140,9 @@ def audit_images(
     chosen = list(spaces) if spaces else ["pixels" if every <= _LARGE else "downscaled"]
     for space in chosen:
         check_space(space)
+    called = [space_name(space) for space in chosen]
+    if len(set(called)) < len(called):
+        raise InputError(f"spaces={called}: two have one name; give each a name of its own, once")
     findings = check_health(images)
     published: dict[str, Any] = {}
     if protocol != "corrected":
@@ -157,7 +162,7 @@ def audit_images(
         name=images.name,
         settings={
             "protocol": protocol,
-            "spaces": [space_name(space) for space in chosen],
+            "spaces": called,
             "n_seeds": n_seeds,
             "permutations": permutations,
             "seed": seed,
@@ -171,7 +176,7 @@ def audit_images(
         },
         findings=findings,
         conclusions=conclusions,
-        distrust=distrust(findings, found.numbers, [space_name(space) for space in chosen]),
+        distrust=distrust(findings, found.numbers, called),
         numbers=found.numbers,
         published=published,
         spaces=[_space_record(result) for result in found.spaces],

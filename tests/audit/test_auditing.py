@@ -160,6 +160,8 @@ def test_refusals() -> None:
         audit(None, TARGET, GENERATED, n_seeds=1)
     with pytest.raises(InputError, match="seed=-1; allowed: 0 to 2147483647"):
         audit(None, TARGET, GENERATED, seed=-1)
+    with pytest.raises(InputError, match="two have one name"):
+        audit(None, TARGET, GENERATED, spaces=[lambda x: x[:, 0, 0], lambda x: x[:, 1, 1]])
     with pytest.raises(InputError, match="permutations=3"):
         audit(None, TARGET, GENERATED, permutations=3)
     with pytest.raises(InputError, match="give triples"):
