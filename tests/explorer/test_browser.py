@@ -557,7 +557,7 @@ def test_a_copy_opens_from_a_file(
     before = Image.open(io.BytesIO(page.locator("#canvas").screenshot())).convert("L")
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.wheel(0, -900)
-    page.wait_for_function("document.querySelector('#canvas').dataset.tiles > 0")
+    page.wait_for_selector("#canvas[data-tiles]:not([data-tiles='0'])")
     after = Image.open(io.BytesIO(page.locator("#canvas").screenshot())).convert("L")
     assert np.abs(np.asarray(before, float) - np.asarray(after, float)).mean() > 5
     context.close()

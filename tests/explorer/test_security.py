@@ -102,6 +102,7 @@ def test_every_answer_forbids_what_is_from_elsewhere(client: Client) -> None:
         "app.py", "api/sheet/..%2f..%2fconfig.json", "api/sheet/nothing", "api/item/-1/picture",
         "api/item/99999/picture", "api/item/1e3/picture", "api/tile/0/8/99/0", "api/tile/0/7/0/0", "docs",
         "api/tile/999/8/0/0", "api/tile/0/8/-1/0", "api/item/99999999999999999999/like", "index.html%00.js",
+        "with/1/api/run", "with/0/api/run", "with/..%2fapi/run", "api/item/99999/whole", "api/item/0/bits",
     ],
 )  # fmt: skip
 def test_paths_lead_nowhere_else(client: Client, path: str) -> None:
@@ -184,6 +185,16 @@ def test_no_json_brings_it_down(client: Client, value: object, place: str, part:
     sent = value if part is None else {"weights": {"0": 1}, part: value}
     method = "PUT" if "notes" in place else "POST"
     assert client.send(place, sent, method).status in (200, 400, 422)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@given(mask=st.binary(max_size=60), kind=st.sampled_from(["parquet", "paths", "csv", "..", "paths%00"]))
+def test_no_choice_brings_it_down(client: Client, mask: bytes, kind: str) -> None:
+    status = client.ask(f"api/export/{kind}", "POST", mask).status
+    if kind in ("parquet", "paths"):
+        assert status == (200 if len(mask) == 38 else 400)  # 300 items
+    else:
+        assert 400 <= status < 500
 
 
 def test_the_next_port_is_taken_and_only_this_machine_is_served() -> None:

@@ -199,7 +199,7 @@ function spot(pen: CanvasRenderingContext2D, x: number, y: number, scale: number
 function picture(
   pen: CanvasRenderingContext2D,
   scene: Scene,
-  sheet: HTMLImageElement,
+  sheet: ImageBitmap,
   unit: number,
   x: number,
   y: number,
@@ -245,7 +245,7 @@ function members(
         if (left + perTile * slot < 0 || top + perTile * slot < 0) continue;
         const image = scene.tile(unit, size, row, column);
         if (!image) continue;
-        pen.drawImage(image, left, top, (image.naturalWidth / size) * slot, (image.naturalHeight / size) * slot);
+        pen.drawImage(image, left, top, (image.width / size) * slot, (image.height / size) * slot);
       }
     }
   }

@@ -15,11 +15,11 @@ export type Scene = {
   itemX: Float32Array; // (n,) places of the items
   itemY: Float32Array;
   learned: boolean; // whether empty units have a prototype, too
-  sheets: Map<string, HTMLImageElement>;
+  sheets: Map<string, ImageBitmap>;
   sheetSide: number; // pixels
   sheetColumns: number;
   tileSizes: number[]; // pixels of an item in the tiles that there are, ascending
-  tile: ((unit: number, size: number, row: number, column: number) => HTMLImageElement | null) | null;
+  tile: ((unit: number, size: number, row: number, column: number) => ImageBitmap | null) | null;
 };
 
 export type Painted = {

@@ -65,7 +65,7 @@ export class Explorer {
   unit: Int32Array = new Int32Array();
   distance: Float32Array = new Float32Array();
   percentile: Float32Array = new Float32Array();
-  readonly tiles = new Map<string, HTMLImageElement | null>();
+  readonly tiles = new Map<string, ImageBitmap | null>();
   metadata: Column[] = [];
   onChoice: (() => void) | null = null;
   extra: Record<string, string> = {}; // what else the address holds
@@ -90,7 +90,7 @@ export class Explorer {
     this.counts && this.counts.map((n, unit) => (this.scene.hits[unit] ? n / this.scene.hits[unit] : 0)),
   );
   fills: string[] | null = $derived.by(() => this.colours());
-  inks: Uint32Array = $derived.by(() => this.inksOf());
+  inks: Uint32Array = $derived.by(() => (this.mode === "dots" ? this.inksOf() : new Uint32Array()));
   painted: Painted = $derived({
     mode: this.mode,
     fills: this.fills,
@@ -188,26 +188,22 @@ export class Explorer {
   private async loadSheets(): Promise<void> {
     const first = this.run.sheets.names.includes(this.mode) ? [this.mode] : [];
     for (const name of [...first, ...this.run.sheets.names.filter((one) => one !== this.mode)]) {
-      const image = new Image();
-      image.src = this.source.picture(`api/sheet/${name}`);
-      await image.decode().then(
-        () => this.scene.sheets.set(name, image),
+      await bitmap(this.source.picture(`api/sheet/${name}`)).then(
+        (image) => this.scene.sheets.set(name, image),
         () => (this.message = `The pictures "${name}" could not be loaded.`),
       );
       this.loads++;
     }
   }
 
-  private tile(unit: number, size: number, row: number, column: number): HTMLImageElement | null {
+  private tile(unit: number, size: number, row: number, column: number): ImageBitmap | null {
     const path = `${unit}/${size}/${row}/${column}`;
     const known = this.tiles.get(path);
     if (known !== undefined) return known;
     if (this.tiles.size > 600) this.tiles.clear();
     this.tiles.set(path, null);
-    const image = new Image();
-    image.src = this.source.tile(unit, size, row, column);
-    image.decode().then(
-      () => {
+    bitmap(this.source.tile(unit, size, row, column)).then(
+      (image) => {
         this.tiles.set(path, image);
         this.loaded++;
         this.loads++;
@@ -264,11 +260,16 @@ export class Explorer {
     const classes = this.run.label_colours.map((_, index) => word(this.classColour(index)));
     const ramp = this.run.ramp.map(word);
     const none = word(this.dark ? "#8a8f98" : "#5f6670");
-    return Uint32Array.from(this.unit, (_, i) => {
-      if (classed) return classed[i] < 0 ? none : classes[classed[i] % classes.length];
-      if (Number.isNaN(values[i]) || high <= low) return none;
-      return ramp[Math.max(0, Math.min(ramp.length - 1, Math.round(((values[i] - low) / (high - low)) * (ramp.length - 1))))];
-    });
+    const inks = new Uint32Array(this.unit.length).fill(none);
+    const last = ramp.length - 1;
+    for (let i = 0; i < inks.length; i++) {
+      if (classed) {
+        if (classed[i] >= 0) inks[i] = classes[classed[i] % classes.length];
+      } else if (!Number.isNaN(values[i]) && high > low) {
+        inks[i] = ramp[Math.max(0, Math.min(last, Math.round(((values[i] - low) / (high - low)) * last)))];
+      }
+    }
+    return inks;
   }
 
   private marks(what: string): Uint8Array | null {
@@ -315,7 +316,11 @@ export class Explorer {
   }
 
   /** The items for which a test holds. */
-  where = (test: (item: number) => boolean): Mask => Uint8Array.from(this.unit, (_, i) => (test(i) ? 1 : 0));
+  where(test: (item: number) => boolean): Mask {
+    const mask = new Uint8Array(this.unit.length);
+    for (let item = 0; item < mask.length; item++) if (test(item)) mask[item] = 1;
+    return mask;
+  }
 
   pick(unit: number, how: "replace" | "toggle" = "replace"): void {
     this.activate(unit);
@@ -331,7 +336,13 @@ export class Explorer {
   within(polygon: number[], how: "replace" | "add"): void {
     const { x, y, itemX, itemY } = this.scene;
     if (this.mode === "mosaic" || this.mode === "dots") {
-      this.choose(this.where((i) => inside(itemX[i], itemY[i], polygon)), how);
+      let [left, right, top, bottom] = [Infinity, -Infinity, Infinity, -Infinity];
+      for (let i = 0; i < polygon.length; i += 2) {
+        [left, right] = [Math.min(left, polygon[i]), Math.max(right, polygon[i])];
+        [top, bottom] = [Math.min(top, polygon[i + 1]), Math.max(bottom, polygon[i + 1])];
+      }
+      const near = (i: number) => itemX[i] >= left && itemX[i] <= right && itemY[i] >= top && itemY[i] <= bottom;
+      this.choose(this.where((i) => near(i) && inside(itemX[i], itemY[i], polygon)), how);
       return;
     }
     const units = Array.from(x, (_, unit) => inside(x[unit], y[unit], polygon));
@@ -507,6 +518,14 @@ export class Explorer {
     this.item = index("item", this.unit.length);
     if (parts.has("items")) this.mask = read(parts.get("items")!, this.unit.length);
   }
+}
+
+/** A picture, decoded: what is drawn often must not be decoded again. */
+async function bitmap(address: string): Promise<ImageBitmap> {
+  const image = new Image();
+  image.src = address;
+  await image.decode();
+  return createImageBitmap(image);
 }
 
 /** A colour mixed with white: the smaller the share, the paler. */

@@ -88,7 +88,7 @@ export function exportSvg(explorer: Explorer): void {
   let address = "";
   if (sheet) {
     const canvas = document.createElement("canvas");
-    [canvas.width, canvas.height] = [sheet.naturalWidth, sheet.naturalHeight];
+    [canvas.width, canvas.height] = [sheet.width, sheet.height];
     canvas.getContext("2d")!.drawImage(sheet, 0, 0);
     address = canvas.toDataURL("image/png");
   }

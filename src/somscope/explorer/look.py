@@ -33,4 +33,6 @@ def look(
         if (Path(path).expanduser() / "config.json").exists() or not live.running:
             raise
         return Server(lambda token, hosts: explorer_app([], token, hosts, live), port)
+    for one in maps:
+        one.bake()
     return Server(lambda token, hosts: explorer_app(maps, token, hosts), port)

@@ -194,6 +194,11 @@ class Shown:
             self._sheets[name] = self._make_sheet(name)
         return self._sheets[name]
 
+    def bake(self) -> None:
+        """Make the sheet that a page shows first, so that it need not wait for it."""
+        for name in self.sheet_names[:1]:
+            self.sheet(name)
+
     @cached_property
     def _sheets(self) -> dict[str, bytes]:
         return {}
