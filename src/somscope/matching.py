@@ -15,7 +15,7 @@ from scipy.spatial.distance import cdist
 from somscope.codes import CodeIndex
 from somscope.codes.descriptors import DESCRIPTORS
 from somscope.data.collection import Collection
-from somscope.data.keypoints import SIDE, Grey, Keypoints, Patches, cut_patches, find_keypoints
+from somscope.data.keypoints import SIDE, Grey, Keypoints, Patches, cut_patches, even_light, find_keypoints
 from somscope.errors import DataError, InputError, check_choice
 from somscope.figures.matches import matches_figure
 from somscope.figures.save import save_figure
@@ -68,7 +68,7 @@ def descriptor(name: str, run: CodeRun | None = None) -> Describe:
     encoder, channels = run.encoder, shape[2]
 
     def describe(patches: Patches) -> NDArray[np.uint8]:
-        images = np.repeat(patches[..., None], channels, axis=3)
+        images = np.repeat(even_light(patches)[..., None], channels, axis=3)
         return np.asarray(encoder.encode(Collection("patches", "images", images)))
 
     return describe

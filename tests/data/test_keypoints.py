@@ -14,6 +14,7 @@ from somscope.data.keypoints import (
     SIDE,
     Keypoints,
     cut_patches,
+    even_light,
     find_keypoints,
     patch_collection,
     read_grey,
@@ -80,7 +81,16 @@ def test_a_folder_becomes_a_collection_of_patches(tmp_path: Path) -> None:
     assert [(item.where, item.why) for item in found.skipped][1] == ("flat.png", "no keypoints")
     assert found.skipped[0].where == "broken.png"
     first = find_keypoints(read_grey(tmp_path / "a.png"), 40)
-    assert np.array_equal(found.features[: len(first), ..., 0], cut_patches(scene(0), first))
+    assert np.array_equal(found.features[: len(first), ..., 0], even_light(cut_patches(scene(0), first)))
+
+
+def test_even_light_forgets_brightness_and_contrast() -> None:
+    x = cut_patches(scene(), find_keypoints(scene(), 30)) // 2
+    changed = (0.6 * x + 70).astype(np.uint8)
+    a, b = even_light(x), even_light(changed)
+    assert np.abs(a.astype(int) - b).max() <= 3
+    assert np.abs(a.mean(axis=(1, 2)) - 128).max() < 4
+    assert (even_light(np.full((1, 32, 32), 9, np.uint8)) == 128).all()
 
 
 def test_folders_without_keypoints_are_refused(tmp_path: Path) -> None:

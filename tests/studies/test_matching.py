@@ -131,7 +131,18 @@ def test_the_command_adds_models_to_the_file(tmp_path: Path, monkeypatch: pytest
     assert "| itq (raw pixels) |" in markdown(after)
     wrong = CliRunner().invoke(app, ["study", "matching", "-o", str(out), "--models", "surf"])
     assert wrong.exit_code == 2
-    assert "allowed: brief, orb, sift, itq, bingan" in wrong.output
+    assert "allowed: brief, orb, sift, itq, itq-even-light, bingan" in wrong.output
+
+
+def test_in_even_light_itq_does_not_mind_the_light() -> None:
+    learned = small().learned // 2
+    dark = (learned * 0.5).astype(np.uint8)
+    apart = {}
+    for name in ("itq", "itq-even-light"):
+        describe, _, _ = study._descriptor(name, np.tile(learned, (8, 1, 1)), 0, 1)
+        apart[name] = study.distances(describe(learned), describe(dark)).diagonal().mean()
+    assert apart["itq-even-light"] < 10
+    assert apart["itq"] > 2 * apart["itq-even-light"]
 
 
 def test_bingan_describes_patches() -> None:

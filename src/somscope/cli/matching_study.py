@@ -20,7 +20,8 @@ TITLE = "Descriptors of local patches that find one place again: FPR@95 and aver
 def matching_command(
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds.", metavar="N")] = 3,
     models: Annotated[
-        str | None, typer.Option(help="Only these, separated by commas: brief, orb, sift, itq, bingan.")
+        str | None,
+        typer.Option(help="Only these, separated by commas: brief, orb, sift, itq, itq-even-light, bingan."),
     ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Of BinGAN's small network.", metavar="N")] = 3,
     out: Annotated[Path, typer.Option("--out", "-o", help="The result file to write.")] = Path(

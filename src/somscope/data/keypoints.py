@@ -20,6 +20,7 @@ __all__ = [
     "SIDE",
     "Keypoints",
     "cut_patches",
+    "even_light",
     "find_keypoints",
     "patch_collection",
     "read_grey",
@@ -32,6 +33,7 @@ Patches = NDArray[np.uint8]  # (n, 32, 32)
 SIDE = 32  # pixels of a patch, along each side
 DETECTORS = ("orb", "opencv-sift")
 _OF_SIFT = 6.0  # side of the square that SIFT describes, in sizes of OpenCV's keypoints (12 deviations of the Gaussian)
+_DEVIATION, _LEAST = 40.0, 4.0  # grey levels, of patches in even light, and below which contrast is noise
 _DOWNSCALE, _SCALES = 1.2, 8  # of ORB's pyramid, as published
 
 
@@ -138,10 +140,19 @@ def sample_patches(image: Grey, places: NDArray[np.float64], steps: NDArray[np.f
     return found
 
 
+def even_light(patches: Patches) -> Patches:
+    """(n, 32, 32) with a mean of 128 and a deviation of 40 each, cut off at 0 and 255, so that codes that are learned
+    spend no bits on brightness and contrast. What hardly varies is not blown up."""
+    x = patches.astype(np.float32)
+    x -= x.mean(axis=(1, 2), keepdims=True)
+    x *= _DEVIATION / np.maximum(x.std(axis=(1, 2), keepdims=True), _LEAST)
+    return np.asarray(np.clip(np.rint(x + 128), 0, 255), dtype=np.uint8)
+
+
 def patch_collection(
     folder: str | Path, per_image: int = 500, names: Sequence[str] | None = None
 ) -> Collection:
-    """A collection of the patches (n, 32, 32, 1) about the strongest keypoints of the images under a folder.
+    """A collection of the patches (n, 32, 32, 1), in even light, about the strongest keypoints of a folder of images.
 
     The id of a patch is its image's path inside the folder and its number, path#12. names: only these paths. Images
     that cannot be used, or that have no keypoints, are skipped and named. Raises DataError where none is left.
@@ -165,7 +176,7 @@ def patch_collection(
         if not len(keypoints):
             skipped.append(Skipped(readable(name), "no keypoints"))
             continue
-        parts.append(cut_patches(image, keypoints))
+        parts.append(even_light(cut_patches(image, keypoints)))
         ids += [f"{readable(name)}#{i}" for i in range(len(keypoints))]
     if not parts:
         raise DataError(f"{folder} holds no image with keypoints to cut patches from")

@@ -13,7 +13,7 @@ from scipy.spatial.distance import cdist
 
 from somscope.codes import ITQ, unpack
 from somscope.codes.descriptors import DESCRIPTORS
-from somscope.data.keypoints import Grey, Patches, cut_patches
+from somscope.data.keypoints import Grey, Patches, cut_patches, even_light
 from somscope.errors import DataError
 from somscope.measures import fpr_at_95, matching_average_precision
 from somscope.studies.machine import made_here
@@ -34,7 +34,7 @@ __all__ = ["LEGEND", "MODELS", "NAME", "TITLE", "matching"]
 NAME = "matching"
 TITLE = "Descriptors of local patches that find one place again: FPR@95 and average precision of matching"
 BITS = 256
-MODELS = ("brief", "orb", "sift", "itq", "bingan")
+MODELS = ("brief", "orb", "sift", "itq", "itq-even-light", "bingan")
 LEGEND = (
     "Percent; mean ± standard deviation over the seeds. FPR@95: the lower the better, 95 by chance; mAP: of matching, "
     "the higher the better. brief, orb, itq and bingan have 256 bits, sift 128 numbers."
@@ -128,15 +128,17 @@ def _descriptor(model: str, learned: Patches, seed: int, epochs: int) -> tuple[D
     """What describes patches, the variant's name, and its parameters; learned anew where it learns."""
     if model in DESCRIPTORS:
         return DESCRIPTORS[model], "default", {}
-    if model == "itq":
-        itq = ITQ(BITS, random_state=seed).fit(_flat(learned))
-        return lambda patches: itq.encode(_flat(patches)), "raw pixels", {"n_iter": itq.n_iter}
+    if model.startswith("itq"):
+        even = even_light if model == "itq-even-light" else np.asarray
+        itq = ITQ(BITS, random_state=seed).fit(_flat(even(learned)))
+        variant = "default" if model == "itq-even-light" else "raw pixels"
+        return lambda patches: itq.encode(_flat(even(patches))), variant, {"n_iter": itq.n_iter}
     from somscope.models.bingan import BinGAN
 
     chosen: dict[str, Any] = {"preset": "cpu", "n_epochs": epochs, "precision": "bf16", "device": "cpu"}
-    gan = BinGAN(BITS, "matching", random_state=seed, **chosen).fit(learned[..., None])
+    gan = BinGAN(BITS, "matching", random_state=seed, **chosen).fit(even_light(learned)[..., None])
     variant = f"a quarter of the filters, {epochs} epoch{'s' if epochs > 1 else ''}"
-    return lambda patches: gan.encode(patches[..., None]), variant, dict(chosen)
+    return lambda patches: gan.encode(even_light(patches)[..., None]), variant, dict(chosen)
 
 
 def _flat(patches: Patches) -> NDArray[np.float32]:
