@@ -54,7 +54,7 @@ def drawn() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 
 @pytest.fixture(scope="module")
 def trained(drawn) -> ContrastiveSOM:
-    return ContrastiveSOM(**QUICK, **STEPS, n_clusters=4).fit(drawn[0])
+    return ContrastiveSOM(**QUICK, **STEPS, n_clusters=4, final_radius=None).fit(drawn[0])
 
 
 def test_it_learns_what_pixels_do_not_say(trained, drawn):
@@ -222,7 +222,10 @@ def test_last_passes_bring_the_prototypes_to_the_items(drawn):
 
 def test_only_trainings_with_the_same_settings_are_taken_over(blobs, tmp_path):
     how = {**QUICK, "n_steps": 4}
-    ContrastiveSOM(**how).fit(blobs[0]).save(tmp_path / "whole")
+    ContrastiveSOM(**how).fit(blobs[0]).save(tmp_path / "passed")
+    with pytest.raises(InputError, match="has had its last passes"):
+        ContrastiveSOM(**how, start=tmp_path / "passed").fit(blobs[0])
+    ContrastiveSOM(**how, final_radius=None).fit(blobs[0]).save(tmp_path / "whole")
     ContrastiveSOM(**how, joint_steps=0).fit(blobs[0]).save(tmp_path / "encoder")
     taken = ContrastiveSOM(**how, start=tmp_path / "whole").fit(blobs[0])
     np.testing.assert_array_equal(taken.prototypes_, ContrastiveSOM(**how).fit(blobs[0]).prototypes_)

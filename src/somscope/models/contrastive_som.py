@@ -89,12 +89,12 @@ class ContrastiveSOM(DeepMap):
         the place of an item's other view (NNCLR); in the joint training, too, if it is above 0. Of images only.
     radius: (first, last) r of the joint training, in lattice steps, exp(-d^2 / 2 r^2): a smaller last one is closer to
         the items, a larger one better ordered.
-    final_radius: None keeps the prototypes as they were learned; a number ends with ten passes of the batch SOM on all
-        codes at this radius, which for small ones (.3 to .5) makes the map purer and less ordered.
+    final_radius: of ten last passes of the batch SOM on all codes: a smaller one (.35) makes the map purer, uses units
+        more evenly and orders them less; None keeps the prototypes as they were learned, the best order.
     lattice: "rectangular" or "hexagonal"; toroidal joins opposite edges. learning_rate: of Adam, half of it in the
         joint training; it falls to 0 in each phase.
     start: folder of a trained model with these settings, whose trainings are not repeated: of the encoder, if that
-        model has joint_steps=0, otherwise all, so that only the last passes are left.
+        model has joint_steps=0; all, if it has final_radius=None: only the last passes are then left.
     device, precision, random_state, checkpoints, resume, training, verbose: as of `DESOM`.
 
     An encoder whose codes are all one point is trained again once, with a loss on their spread; warnings_ says so.
@@ -132,7 +132,7 @@ class ContrastiveSOM(DeepMap):
         sharpness: float = 0.1,
         keep: float = 0.3,
         radius: tuple[float, float] = (0.9, 0.45),
-        final_radius: float | None = None,
+        final_radius: float | None = 0.5,
         lattice: str = "rectangular",
         toroidal: bool = False,
         learning_rate: float = 1e-3,
@@ -310,6 +310,8 @@ class ContrastiveSOM(DeepMap):
                     f"start {self.start} has {name.strip('_')} {theirs}; this model has {ours}"
                     + ("; a start with joint_steps=0 gives the encoder alone" if name in _OF_THE_MAP else "")
                 )
+        if both and trained.final_radius is not None:
+            raise InputError(f"start {self.start} has had its last passes; it must be one with final_radius=None")
         module.load_state_dict(trained.module_.state_dict())
         module.unit_groups.copy_(torch.arange(self.lattice_.n_units))
         return both
