@@ -251,7 +251,7 @@ def main() -> None:
             run = folder / name
             if not run.exists():
                 (fashion_run if name == "fashion" else million_run)(run)
-            values = measure(run, 0.2 if name == "fashion" else 0.02)
+            values = measure(run, 0.34 if name == "fashion" else 0.02)
             measures = {key: {"mean": round(value, 2), "std": 0.0} for key, value in values.items()}
             rows.append(
                 {
