@@ -49,6 +49,7 @@ def photos(tmp_path_factory):
         "batch_size": 10,
         "threshold": 0.98,
         "device": "cpu",
+        "reconstruction": "mean",
     }
     return map_collection(collection, home / "run", "dc-somrl", parameters), collection
 

@@ -21,7 +21,7 @@ from somscope.nets.dense import DenseAutoencoder
 
 QUICK = {
     "latent_dim": 4, "hidden": (32,), "batch_size": 32, "n_epochs": 40, "learning_rate_net": 5e-3, "random_state": 0,
-    "device": "cpu", "verbose": False, "threshold": 0.98,
+    "device": "cpu", "verbose": False, "threshold": 0.98, "reconstruction": "mean",
 }  # fmt: skip
 
 

@@ -4,7 +4,7 @@
 
 In every step SOMRL first learns from the codes of the batch, in closed form; c_z and w are centre and relevances of a
 code's winner after that. They are constants: the gradient of D_w reaches the encoder alone. The scale of the first term
-decides what alpha is worth; as printed it would leave the second without effect (see `reconstruction`).
+decides what alpha is worth (see `reconstruction`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from somscope.nets.dense import DenseAutoencoder
 from somscope.nets.initialise import check_sizes
 from somscope.objectives.losses import Losses, weighted
 from somscope.objectives.reconstruction import squared_error
-from somscope.training import Batch, Engine, Phase, Task, adam
+from somscope.training import Batch, Engine, Phase, adam
 
 __all__ = ["DCSOMRL", "DCSOMRLModule", "DCSOMRLTask"]
 
@@ -60,7 +60,7 @@ class DCSOMRLModule(DeepModule):
         shift: float = 0.0,
         scale: float = 1.0,
         attracted: str = "all",
-        reconstruction: str = "mean",
+        reconstruction: str = "sum",
     ) -> None:
         super().__init__(*layer.centres.shape)
         self.net, self.layer = net, layer
@@ -173,9 +173,10 @@ class DCSOMRL(DeepModel):
         text: the insertion comes first, "at the end of this process" c_z is used); "activated", those of items that
         activate a unit from the threshold before the step (public code). New items lie farther from the units than the
         threshold; without a pull on them they stay there, and the map cannot settle.
-    reconstruction: of an item the "mean" of its squared differences over the features, or their "sum" as printed.
-        Of standardised images the sum is some hundreds and D_w below 1: every alpha of the published range up to 1
-        would be nothing beside it, while the authors narrowed the range from above to 0.15.
+    reconstruction: of an item the "sum" of its squared differences over the features, as printed, or their "mean".
+        Of standardised images the sum is some hundreds and D_w below 1, so that alpha hardly matters, and the map is
+        one of an autoencoder's codes. With the mean it matters; but then the published repulsion, whose units the codes
+        follow, drives all codes into corners of the unit cube: use it with repel_rate=0.
     detach_centres: True keeps the centres constant in D_w; False lets its gradient through their update, too, which
         reaches the encoder as well and nothing else. It needs a single process.
     pretrain_epochs: of the autoencoder alone, before; the paper states none. Codes of a new network lie so close
@@ -229,7 +230,7 @@ class DCSOMRL(DeepModel):
         restored: str = "winning",
         epsilon: float = EPSILON,
         attracted: str = "all",
-        reconstruction: str = "mean",
+        reconstruction: str = "sum",
         detach_centres: bool = True,
         pretrain_epochs: int = 0,
         n_epochs: int = 30,
@@ -331,15 +332,12 @@ class DCSOMRL(DeepModel):
         return DCSOMRLModule(net, layer, *seen, attracted=self.attracted, reconstruction=self.reconstruction)
 
     def _phases(self, module: Any, items: NDArray[Any], generator: torch.Generator) -> list[Phase]:
-        tasks: dict[str, Task] = {
-            "autoencoder": AutoencoderTask(module, self.learning_rate_net),
-            "joint": DCSOMRLTask(module, self.alpha, self.learning_rate_net),
-        }
-        epochs = {"autoencoder": self.pretrain_epochs, "joint": self.n_epochs}
-        return [
-            Phase(name, task, n_epochs=epochs[name], batch_size=self.batch_size)
-            for name, task in tasks.items()
-        ]
+        rate, size = self.learning_rate_net, self.batch_size
+        joint = Phase("joint", DCSOMRLTask(module, self.alpha, rate), n_epochs=self.n_epochs, batch_size=size)
+        if not self.pretrain_epochs:
+            return [joint]
+        alone = AutoencoderTask(module, rate)
+        return [Phase("autoencoder", alone, n_epochs=self.pretrain_epochs, batch_size=size), joint]
 
     def _settle(self, items: NDArray[Any], seed: int) -> None:
         module = self.module_
