@@ -171,10 +171,16 @@ def test_refusals() -> None:
 
 
 def number(
-    measure: str, comparison: str, value: float, q: float, grid: str = "", ceiling: float | None = None
+    measure: str,
+    comparison: str,
+    value: float,
+    q: float,
+    grid: str = "",
+    ceiling: float | None = None,
+    chance: float = 0.1,
 ) -> Number:
     return Number(
-        measure, comparison, "hog", grid, 50, 5, 99, value, 0.1, 0.1, q, q, 9.0, 1.0, 0.0, 1.0, ceiling
+        measure, comparison, "hog", grid, 50, 5, 99, value, chance, 0.1, q, q, 9.0, 1.0, 0.0, 1.0, ceiling
     )
 
 
@@ -184,8 +190,8 @@ def test_words_follow_the_numbers() -> None:
         number("ami", "source-generated", 0.2, 0.03, "5x5", 0.4),
         number("classifier", "real-generated", 0.5, 0.9),
         number("mmd", "real-generated", 0.5, 0.2),
-        number("recall", "real-generated", 0.2, 0.01),
-        number("coverage", "real-generated", 0.2, 0.5),
+        number("recall", "real-generated", 0.2, 0.01, chance=0.9),
+        number("coverage", "real-generated", 0.2, 0.5, chance=0.9),
     ]
     said = [
         (one.answer.split()[0].rstrip(":"), one.sure)
@@ -201,6 +207,17 @@ def test_words_follow_the_numbers() -> None:
     assert conclude(sure, [], "pixels")[-1].sure == "no evidence"
     assert any("0.40 to 0.40" in text for text in distrust([], sure, ["hog"]))
     assert not any("between pixels" in text for text in distrust([], sure, ["hog"]))
+
+
+@pytest.mark.parametrize(("recall", "word"), [(0.7, "Yes"), (0.85, "A little"), (0.96, "Hardly")])
+def test_how_much_variety_is_missed_is_in_the_answer(recall: float, word: str) -> None:
+    """However sure a small lack is, it is small; of two lacks the larger one is named."""
+    made = [
+        number("recall", "real-generated", recall, 0.01, chance=0.98),
+        number("coverage", "real-generated", 0.97, 0.001, chance=0.98),
+    ]
+    (said,) = (one for one in conclude(made, [], "hog") if "variety" in one.question)
+    assert said.answer.startswith(f"{word}: recall is {recall:.2f}")
 
 
 def test_repeated_inputs_do_not_make_a_sure_answer() -> None:

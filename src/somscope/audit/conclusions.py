@@ -160,9 +160,11 @@ def _variety(recall: Number | None, coverage: Number | None, space: str) -> Conc
         return None
     less = [number for number in (recall, coverage) if number.significant]
     if less:
-        number = min(less, key=lambda one: one.q or 1.0)
+        number = min(less, key=lambda one: one.value / (one.chance or 1.0))
+        kept = number.value / (number.chance or 1.0)
+        how = "Yes" if kept < 0.8 else "A little" if kept < 0.95 else "Hardly"
         answer = (
-            f"Yes: {number.measure} is {number.value:.2f}, where two samples of one distribution would give "
+            f"{how}: {number.measure} is {number.value:.2f}, where two samples of one distribution would give "
             f"{number.chance:.2f}."
         )
         return Conclusion("Do the outputs miss part of the real variety?", answer, _sure(number.q), space)

@@ -66,9 +66,11 @@ class Number:
     comparison: such as "source-generated". space, grid ("" where no map is involved), n (items of a set), seeds and
     permutations say how it was made. value: mean over seeds. chance, chance_std: of the value under permutations.
     p: one-sided, that chance gives at least (for `vi`: at most) the value; q: the same after control of the false
-    discovery rate over its family (Benjamini-Hochberg). effect: (value - chance) / chance_std, signed so that more is
-    more of what is tested. low, high: 95 % interval from half samples. ceiling: what two seeds on identical images
-    reach. seed_std: deviation between seeds. None: does not apply.
+    discovery rate over its family (Benjamini-Hochberg). z: (value - chance) / chance_std, signed so that more is
+    more of what is tested; it grows with n. effect: (value - chance) / (best - chance), 0 at chance and 1 at the best
+    (`BEST`), whatever n is. low, high: 95 % interval from half samples. ceiling: what two seeds on identical images
+    reach. seed_std: deviation between seeds. items: "all", or "distinct": one of each set of identical images. None:
+    does not apply.
     """
 
     measure: str
