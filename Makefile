@@ -47,6 +47,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.targets
 	$(BIN)/python -m benchmarks.audit
 	$(BIN)/python -m benchmarks.translate
+	$(BIN)/python -m benchmarks.explorer
 
 # The page of `somscope look`, built into src/somscope/explorer/static, where it is committed: needs Node 20 or newer.
 ui: setup
