@@ -182,6 +182,9 @@ FILLED.add(codes_of(9))
         (lambda: CodeIndex(16, "flat"), "allowed: exact, ivf, hnsw, multi-hash"),
         (lambda: CodeIndex(16, lists=3), "no option lists; allowed: none"),
         (lambda: CodeIndex(16, "ivf", lists=0), "lists=0"),
+        (lambda: CodeIndex(16, "hnsw", links=1), "links=1; allowed: whole numbers from 2"),  # FAISS crashes
+        (lambda: CodeIndex(16, "multi-hash", key=4, flips=5), "flips=5; allowed: 0 to 4"),  # and hangs
+        (lambda: CodeIndex(16, "multi-hash", flips=-1), "flips=-1; allowed: whole numbers from 0"),
         (lambda: FILLED.search(codes_of(1), 10), "k=10; the index holds 9 codes"),
         (lambda: FILLED.search(codes_of(1), 0), "k=0"),
         (lambda: FILLED.search(codes_of(1, 3), 1), r"queries have shape \(1, 3\)"),

@@ -43,8 +43,8 @@ class CodeIndex:
         "exact": every code is compared.
         "ivf": codes in lists around `lists` centres (default: 4 sqrt(n), at most n / 39), of which a query looks into
             the nearest `probes` (8).
-        "hnsw": a graph in which each code has `links` (16) neighbours, searched with a beam of `beam` (64). It has no
-            range_search.
+        "hnsw": a graph in which each code has `links` (16; 2 or more) neighbours, searched with a beam of `beam` (64).
+            It has no range_search.
         "multi-hash": tables of `key` (16) bits each, in which a query looks up its own key and all that differ from it
             in up to `flips` (1) bits.
     fingerprint: of the coder that makes the codes; whoever adds or searches with another one is refused.

@@ -30,16 +30,17 @@ def _faiss() -> Any:
 
 
 class Structure(ABC):
-    """A way to search. Its options are whole numbers from 1, but `flips`, from 0."""
+    """A way to search. Its options are whole numbers, from 1 where `least` does not say otherwise."""
 
     defaults: ClassVar[Mapping[str, int | None]] = {}
+    least: ClassVar[Mapping[str, int]] = {}
 
     def __init__(self, bits: int, options: Mapping[str, int]) -> None:
         unknown = [name for name in options if name not in self.defaults]
         if unknown:
             raise InputError(f"no option {', '.join(unknown)}; allowed: {', '.join(self.defaults) or 'none'}")
         for name, value in options.items():
-            least = 0 if name == "flips" else 1
+            least = self.least.get(name, 1)
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
                 raise InputError(f"{name}={value!r}; allowed: whole numbers from {least}")
         self.bits = bits
@@ -205,6 +206,7 @@ class _IVF(_Faiss):
 
 class _HNSW(_Faiss):
     defaults: ClassVar[Mapping[str, int | None]] = {"links": 16, "beam": 64}
+    least: ClassVar[Mapping[str, int]] = {"links": 2}  # FAISS draws levels by 1 / log(links)
 
     def _empty(self, n: int) -> Any:
         faiss = _faiss()
@@ -223,11 +225,17 @@ class _HNSW(_Faiss):
 
 class _MultiHash(_Faiss):
     defaults: ClassVar[Mapping[str, int | None]] = {"key": 16, "flips": 1}
+    least: ClassVar[Mapping[str, int]] = {"flips": 0}
+
+    def __init__(self, bits: int, options: Mapping[str, int]) -> None:
+        super().__init__(bits, options)
+        self.key = min(self.options["key"], bits)
+        if self.options["flips"] > self.key:  # FAISS would not come to an end
+            raise InputError(f"flips={self.options['flips']}; allowed: 0 to {self.key}, the bits of a key")
 
     def _empty(self, n: int) -> Any:
         faiss = _faiss()
-        key = min(self.options["key"], self.bits)
-        return faiss.IndexBinaryMultiHash(self.bits, self.bits // key, key)
+        return faiss.IndexBinaryMultiHash(self.bits, self.bits // self.key, self.key)
 
     def _of_kind(self, index: Any) -> bool:
         faiss = _faiss()
