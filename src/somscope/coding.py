@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from somscope import __version__
 from somscope.atomic import no_interrupt
 from somscope.codes import LSH, CodeIndex, Coder, unpack
+from somscope.codes.packing import check_bits
 from somscope.data.collection import Collection
 from somscope.data.images import UnusableImage, decode_image
 from somscope.errors import DataError, InputError
@@ -39,6 +40,10 @@ __all__ = ["Hit", "code_collection", "duplicate_groups", "search_image", "write_
 _EXAMPLES, _NEIGHBOURS = 6, 8  # of the report
 _BLOCK = 4096  # items that are encoded between two looks at Ctrl-C
 _MOST_FOR_CORRELATION = 20_000  # items
+_LEAST_BLOCK, _MOST_PAIRS = (
+    256,
+    2**22,
+)  # codes whose neighbours are looked up at once, and pairs that this may give
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ def code_collection(
     made = coder_class(model_name)
     known = inspect.signature(made).parameters
     settings = {
-        "bits": bits,
+        "bits": check_bits(bits),  # before features are learned, which takes long
         **({"random_state": seed} if "random_state" in known else {}),
         **(parameters or {}),
     }
@@ -256,21 +261,39 @@ def duplicate_groups(
     """
     if collection.kind != "images":
         raise InputError(f"{collection.name} holds {collection.kind}; duplicates are looked for among images")
+    coder = LSH(check_bits(bits), random_state=seed)
     features = learn_features("gist", collection, seed).of(collection)
-    codes = LSH(bits, random_state=seed).fit(features).encode(features)
-    index = CodeIndex(bits)
-    index.add(codes)
-    limits, ids, _ = index.range_search(codes, radius)
-    near = csr_matrix((np.ones(len(ids), np.int8), ids, limits), shape=(len(codes), len(codes)))
-    _, group = connected_components(near, directed=False)
-    sizes = np.bincount(group)
+    codes = coder.fit(features).encode(features)
+    group = _chained(codes, bits, radius)
+    _, first, sizes = np.unique(group, return_index=True, return_counts=True)
+    members = np.split(np.argsort(group, kind="stable"), np.cumsum(sizes)[:-1])
     table = items_table(collection, shown=False)
     found = []
-    for one in np.argsort(-sizes, kind="stable")[: int((sizes > 1).sum())]:
-        rows = np.flatnonzero(group == one)
+    for one in np.lexsort((first, -sizes))[: int((sizes > 1).sum())]:
+        rows = members[one]
         apart = unpack(codes[rows] ^ codes[rows[0]], bits).sum(axis=1)
         found.append(_hits(table, rows.tolist(), apart.tolist()))
     return found
+
+
+def _chained(codes: NDArray[np.uint8], bits: int, radius: int) -> NDArray[np.int64]:
+    """(n,) number of the group of each code: chains of codes that differ in up to `radius` bits each.
+
+    Equal codes are compared once, and others in blocks, so that thousands of images without content, which are all near
+    to each other, take no memory for all of their pairs.
+    """
+    different, which = np.unique(codes, axis=0, return_inverse=True)
+    n = len(different)
+    index = CodeIndex(bits)
+    index.add(different)
+    group = np.arange(n)
+    block = max(_LEAST_BLOCK, _MOST_PAIRS // n)
+    for start in range(0, n, block):
+        limits, ids, _ = index.range_search(different[start : start + block], radius)
+        ours = np.repeat(group[start : start + block], np.diff(limits))
+        near = coo_matrix((np.ones(len(ids), dtype=bool), (ours, group[ids])), shape=(n, n))
+        group = connected_components(near, directed=False)[1][group]
+    return np.asarray(group[which.reshape(-1)], dtype=np.int64)
 
 
 def write_duplicates(

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import signal
+import tracemalloc
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from cli.samples import invoke, make_table
 from somscope import coding
-from somscope.codes import LSH, CodeIndex, KMeansPatches
+from somscope.codes import LSH, CodeIndex, KMeansPatches, hamming_distances
 from somscope.codes import coder as coder_module
 from somscope.coding import bit_correlation, code_collection, duplicate_groups, search_image
 from somscope.data import Collection
@@ -204,6 +207,53 @@ def test_duplicates_are_the_copies_and_nothing_else(photos: Path, tmp_path: Path
     assert "03.png (0), copy.jpg" in done.output
     assert "05.png (0), darker.png" in done.output
     assert (tmp_path / "sheet.html").read_text().count("<img") == 4
+
+
+@given(st.integers(0, 10**6), st.integers(0, 5), st.integers(1, 4))
+def test_groups_are_the_chains_of_near_codes(seed: int, radius: int, block: int) -> None:
+    codes = np.random.default_rng(seed).integers(256, size=(24, 2), dtype=np.uint8)
+    codes[12:18] = codes[:6]
+    near = hamming_distances(codes, codes) <= radius
+    for _ in range(5):  # paths of up to 32 steps
+        near = near @ near
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(coding, "_LEAST_BLOCK", block)
+        patch.setattr(coding, "_MOST_PAIRS", 1)
+        group = coding._chained(codes, 16, radius)
+    assert ((group[:, None] == group) == near).all()
+
+
+def test_thousands_of_equal_images_take_no_memory_for_their_pairs() -> None:
+    codes = np.zeros((4000, 8), dtype=np.uint8)
+    codes[-1] = 255
+    tracemalloc.start()
+    group = coding._chained(codes, 64, 3)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert np.bincount(group).tolist() in ([3999, 1], [1, 3999])
+    assert peak < 4e6  # 16 million pairs would be 200 MB
+
+
+def test_names_with_brackets_are_printed_whole(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "in[").mkdir()
+    for i in range(3):
+        name = ("scan [copy].png", "in[/b].png", "02.png")[i]
+        (tmp_path / name).write_bytes((photos / f"{i:02}.png").read_bytes())
+    made = invoke(
+        "codes", tmp_path, "--bits", 8, "--model", "lsh", "--image-size", 24, "-o", tmp_path / "run"
+    )
+    assert made.exit_code == 0, made.output
+    done = invoke("search", tmp_path / "run", photos / "00.png", "-k", 3)
+    assert done.exit_code == 0, done.output
+    assert "scan [copy].png" in done.output
+    assert "in[/b].png" in done.output
+
+
+@pytest.mark.parametrize("command", ["codes", "duplicates"])
+def test_wrong_bits_are_refused_before_anything_is_read(command: str, tmp_path: Path) -> None:
+    done = invoke(command, tmp_path / "away", "--bits", 12)
+    assert done.exit_code == 2
+    assert "positive multiple of 8" in " ".join(done.output.split())
 
 
 def test_only_images_can_be_duplicates() -> None:

@@ -11,7 +11,7 @@ import typer
 from somscope.cli.console import OUT, say_note
 from somscope.cli.group import EXIT_INTERRUPTED, command_line
 from somscope.cli.options import default_run
-from somscope.errors import InputError, RunError
+from somscope.errors import InputError, RunError, check_choice
 from somscope.models.table import CODERS
 
 if TYPE_CHECKING:
@@ -62,10 +62,13 @@ def codes_command(
 
     `somscope codes photos/ --bits 64 --model itq --features gist -o runs/codes`
     """
+    from somscope.codes.packing import check_bits
     from somscope.runs import check_target
 
     target = out or default_run(data).with_name(f"{default_run(data).name}-codes")
     check_target(target, overwrite)
+    check_bits(bits)
+    check_choice("model", model, CODERS)
     from somscope.cli.summary import show_skipped
     from somscope.coding import code_collection
     from somscope.data import open_collection
@@ -157,9 +160,11 @@ def duplicates_command(
     """
     target = _target(out, show, Path("duplicates.html"), overwrite)
     from somscope.cli.summary import show_skipped
+    from somscope.codes.packing import check_bits
     from somscope.coding import duplicate_groups, write_duplicates
     from somscope.data import open_collection
 
+    check_bits(bits)
     given: dict[str, Any] = {"image_size": (image_size, image_size)} if Path(data).exists() else {}
     collection = open_collection(data, **given)
     groups = duplicate_groups(collection, radius, bits)
@@ -186,13 +191,14 @@ def _target(out: Path | None, show: bool, name: Path, overwrite: bool) -> Path |
 
 
 def _show(hits: Sequence[Hit]) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table()
     for name in ("rank", "bits", "id", "label"):
         table.add_column(name, justify="right" if name in ("rank", "bits") else "left")
     for rank, hit in enumerate(hits, 1):
-        table.add_row(str(rank), str(hit.distance), hit.id, hit.label or "")
+        table.add_row(str(rank), str(hit.distance), escape(hit.id), escape(hit.label or ""))
     OUT.print(table)
 
 
