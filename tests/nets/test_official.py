@@ -159,14 +159,15 @@ def test_every_cut_of_a_file_is_an_error(tmp_path):
     ("value", "message"),
     [
         ([1, 2], "holds a list, not named tensors"),
-        ({}, "holds a dict, not named tensors"),
+        ({}, "holds 0 named tensors; allowed: from 1 to 10,000"),
         ({"a": 1}, "holds 'a', which is no named tensor but a int"),
         ({"a": torch.ones(2).to_sparse()}, "a is no plain tensor"),
         ({"a": torch.ones(2, dtype=torch.complex64)}, "a is no plain tensor"),
         ({"a": torch.tensor([1.0, float("nan")])}, "a holds a value that is not finite"),
+        ({"a.running_var": torch.tensor([1.0, -1e-3])}, "a.running_var holds a variance below 0"),
         ({"a": torch.ones(1).expand(2**40)}, "holds tensors of more than 4,294,967,296 bytes"),
     ],
-    ids=["list", "empty", "number", "sparse", "complex", "nan", "huge view"],
+    ids=["list", "empty", "number", "sparse", "complex", "nan", "variance", "huge view"],
 )
 def test_files_of_other_things(tmp_path, value, message):
     with pytest.raises(RunError, match=message):

@@ -115,8 +115,10 @@ def _allowed() -> str:
 
 
 def _checked(path: Path, loaded: Any) -> dict[str, Tensor]:
-    if not isinstance(loaded, Mapping) or not loaded or len(loaded) > _MOST_TENSORS:
-        raise RunError(f"{path} holds a {type(loaded).__name__}, not named tensors (at most {_MOST_TENSORS})")
+    if not isinstance(loaded, Mapping):
+        raise RunError(f"{path} holds a {type(loaded).__name__}, not named tensors")
+    if not 0 < len(loaded) <= _MOST_TENSORS:
+        raise RunError(f"{path} holds {len(loaded):,} named tensors; allowed: from 1 to {_MOST_TENSORS:,}")
     state: dict[str, Tensor] = {}
     total = 0
     for key, value in loaded.items():
@@ -131,6 +133,8 @@ def _checked(path: Path, loaded: Any) -> dict[str, Tensor]:
             value = value.detach().float().contiguous()
             if not bool(torch.isfinite(value).all()):
                 raise RunError(f"{path}: {key} holds a value that is not finite")
+            if key.endswith("running_var") and bool((value < 0).any()):
+                raise RunError(f"{path}: {key} holds a variance below 0")
         state[key] = value
     return state
 
