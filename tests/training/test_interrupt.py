@@ -42,7 +42,7 @@ def test_what_was_learned_is_kept_and_can_be_resumed(tmp_path, caplog):
     assert (trained.stop_reason, trained.n_steps) == ("interrupted", 4 + 5)
     assert trained.history["step"] == [3, 4, 7, 9]
     assert (
-        f"after step 5 of phase 'second': what was learned is kept; resume=True goes on from {tmp_path}"
+        f"after step 5 of phase 'second': what was learned is kept; --resume (resume=True) goes on from {tmp_path}"
         in caplog.text
     )
     assert not stopped.module.training

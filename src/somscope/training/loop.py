@@ -259,7 +259,7 @@ class _Training:
         if stopped and self.runtime.rank == 0:
             where = f"interrupted after step {self.position.step} of phase {phase.name!r}: what was learned is kept"
             how = (
-                "resume=True goes on from"
+                "--resume (resume=True) goes on from"
                 if self.saved
                 else "no checkpoint was written, so it cannot be resumed"
             )
