@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -234,9 +235,14 @@ def translate_images(
 
     source: images that the generator is given; target: (n,) the other halves, in the same order. mode, seed: as in
     `Pix2Pix.transform`. A warning is given, and recorded, where the images look like the domain that the generator
-    makes, not like the one that it takes.
+    makes, not like the one that it takes. Raises InputError for a generator of images that are neither grey nor in
+    colour.
     """
     model = translator.model
+    if (channels := model.architecture_.out_channels) not in (1, 3):
+        raise InputError(
+            f"{translator.name} makes images of {channels} channels; allowed: 1 (grey) or 3 (colour)"
+        )
     warning = _looks_like_target(translator, source)
     if warning is not None:
         _log.warning("%s", warning)
@@ -413,12 +419,14 @@ def _made(command: Sequence[str]) -> dict[str, Any]:
 
 
 def _file_names(collection: Collection) -> list[str]:
-    """A name for each image: the path inside its folder without the extension, or its number."""
+    """A name for each image: the path inside its folder, without the extension where that is no other's; or its
+    number."""
     if collection.paths is None:
         return [f"{row:06d}" for row in range(len(collection))]
     ids = [str(name) for name in collection.ids]
     short = [str(Path(name).with_suffix("")) for name in ids]
-    return [name if short.count(name) == 1 else whole for name, whole in zip(short, ids, strict=True)]
+    taken = Counter([*short, *ids])
+    return [name if taken[name] == 1 else whole for name, whole in zip(short, ids, strict=True)]
 
 
 def _write(folder: Path, name: str, pixels: NDArray[np.uint8]) -> None:

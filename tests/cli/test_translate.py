@@ -15,6 +15,9 @@ from PIL import Image
 from cli.samples import invoke
 from somscope import Pix2Pix
 from somscope.audit import read_pix2pix
+from somscope.models.pix2pix_module import Pix2PixTask
+from somscope.nets.generators import Architecture
+from somscope.nets.official import write_generator
 
 QUICK = ["--filters", 2, "--layers", 1, "--epochs", 1, "--decay", 1, "--batch-size", 8, "--device", "cpu"]
 
@@ -154,6 +157,18 @@ def test_translations_in_the_official_layout(work, tmp_path):
     assert (config["mode"], config["warning"], config["n_images"]) == ("deterministic", None, 12)
 
 
+def test_images_whose_names_differ_in_the_extension_keep_files_of_their_own(work, tmp_path):
+    disks(tmp_path / "images", 4)
+    for number, name in enumerate(["a.png", "a.bmp", "a.png.png", "b.png"]):
+        with Image.open(tmp_path / "images" / f"d{number:02}.png") as image:
+            image.save(tmp_path / "images" / name)
+        (tmp_path / "images" / f"d{number:02}.png").unlink()
+    result = invoke("translate", "apply", work / "run", tmp_path / "images", "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    made = [name.removesuffix("_fake_B.png") for name in names(tmp_path / "out" / "images") if "fake" in name]
+    assert sorted(made) == ["a.bmp", "a.png", "a.png.png", "b"]
+
+
 def test_pairs_that_are_given_as_images_are_noticed(work, tmp_path):
     result = invoke("translate", "apply", work / "run", work / "pairs" / "test", "-o", tmp_path / "out")
     assert result.exit_code == 0, result.output
@@ -194,6 +209,17 @@ def test_a_file_of_the_authors_code(work, tmp_path):
     assert "holds unet_16, batch norm, 2 filters, 3 to 3 channels, not unet_256" in result.stderr
 
 
+def test_images_of_two_channels_are_no_files(work, tmp_path):
+    net = Architecture("unet_16", out_channels=2, filters=2).build()
+    write_generator(tmp_path / "latest_net_G.pth", net.state_dict())
+    result = invoke(
+        "translate", "apply", tmp_path / "latest_net_G.pth", work / "images", "-o", tmp_path / "out"
+    )
+    assert result.exit_code == 2, result.output
+    assert "latest_net_G makes images of 2 channels; allowed: 1 (grey) or 3 (colour)" in result.stderr
+    assert names(tmp_path) == ["latest_net_G.pth"]
+
+
 def test_a_malicious_file_is_refused(work, tmp_path):
     class Malicious:
         def __reduce__(self):
@@ -231,10 +257,7 @@ def test_two_folders_and_the_other_direction(work, tmp_path):
         "translate", "train", *sides, "-o", tmp_path / "run", "--direction", "BtoA", "--limit", 6, *QUICK
     )
     assert result.exit_code == 0, result.output
-    assert (
-        "18 pairs; 1 of b without a partner (alone.png)" in result.stderr
-        or "without a partner" in result.stderr
-    )
+    assert "1 of b without a partner (alone.png)" in result.stderr
     model = Pix2Pix.load(tmp_path / "run")
     assert model.direction == "BtoA"
     result = invoke(
@@ -245,8 +268,6 @@ def test_two_folders_and_the_other_direction(work, tmp_path):
 
 
 def test_an_interrupted_training_is_gone_on_with(work, tmp_path, monkeypatch):
-    from somscope.models.pix2pix_module import Pix2PixTask
-
     update = Pix2PixTask.update
 
     def interrupted(self, batch, step, engine):
@@ -282,17 +303,30 @@ def test_an_interrupted_training_is_gone_on_with(work, tmp_path, monkeypatch):
     ("arguments", "message"),
     [
         (["train"], "give a folder of pairs, or --source and --target"),
-        (["train", "{work}/pairs", "--names", "one"], "domain_names=('one',); allowed: two names"),
+        (["train", "{work}/pairs", "--names", "one"], "--names=('one',); allowed: two names"),
+        (["train", "{work}/pairs", "--epochs", "0", "--decay", "0"], "--epochs and --decay are both 0"),
+        (["train", "{work}/pairs", "--layers", "3"], "with --layers=3, which needs 24; give fewer"),
+        (["train", "{work}/pairs", "--image-size", "x"], "--image-size='x': give pixels"),
+        (["train", "{work}/pairs", "--pool", "1", "--batch-size", "2"], "--pool=1; allowed: 0, or at least"),
         (["train", "{work}/pairs", "--generator", "vae"], "generator 'vae' is not known"),
         (["train", "{work}/empty"], "is an empty folder; images are files ending in"),
         (["train", "{work}/nothing"], "nothing is not a folder of images"),
         (["apply", "{work}/pairs", "{work}/images", "-o", "{out}/o"], "holds no translator: give a run of"),
         (["apply", "{work}/run", "{work}/empty", "-o", "{out}/o"], "is an empty folder"),
         (
-            ["apply", "{work}/run", "{work}/images", "-o", "{work}/images"],
-            "exists: choose another output folder",
+            ["apply", "{work}/run", "{work}/images", "-o", "{work}/pairs"],
+            "pairs exists: choose another output folder",
         ),
         (["apply", "{work}/none.pth", "{work}/images", "-o", "{out}/o"], "none.pth is missing"),
+        (
+            ["apply", "{work}/run", "{work}/images", "-o", "{work}/run", "--overwrite"],
+            "run holds what is read",
+        ),
+        (
+            ["audit", "{work}/run", "{work}/pairs/test", "-o", "{work}/pairs", "--overwrite"],
+            "pairs/test: choose another output folder",
+        ),
+        (["train", "{work}/pairs/train", "--overwrite"], "pairs holds what is read"),
         (["audit", "{work}/run"], "give a folder of pairs, or --source and --target"),
     ],
     ids=str,
@@ -301,7 +335,7 @@ def test_what_is_refused(work, tmp_path, arguments, message):
     (work / "empty").mkdir(exist_ok=True)
     filled = [argument.format(work=work, out=tmp_path) for argument in arguments]
     if filled[0] == "train":
-        filled += ["-o", str(tmp_path / "run")]
+        filled += ["-o", str(work / "pairs" if "--overwrite" in filled else tmp_path / "run")]
     result = invoke("translate", *filled)
     assert result.exit_code == 2, result.output
     assert message in " ".join(result.stderr.split())

@@ -19,12 +19,16 @@ EXIT_ERROR = 2  # as for a wrong option
 EXIT_INCOMPLETE = 1  # the trained map is there, but a part of its run is not
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells expect
 _ARGV = "somscope.argv"
-# Parameters of a map that are set by options of another name.
+# Parameters of a model that are set by options of another name.
 _SET_BY = {
     "n_clusters": "--clusters",
     "n_passes": "--passes",
     "n_steps": "--steps",
     "n_epochs": "--epochs",
+    "n_decay_epochs": "--decay",
+    "n_layers": "--layers",
+    "pool_size": "--pool",
+    "domain_names": "--names",
     "pretrain_epochs": "--pretrain",
     "final_radius": "--radius",
     "random_state": "--seed",
@@ -47,12 +51,19 @@ class SomscopeGroup(TyperGroup):
             return super().invoke(ctx)
         except SomscopeError as error:
             if process_rank() == 0:
-                say_error(as_typed(str(error), self.commands.get(str(ctx.invoked_subcommand))))
+                say_error(as_typed(str(error), self._typed_command(ctx)))
             raise typer.Exit(EXIT_ERROR) from error
         except KeyboardInterrupt as error:
             if process_rank() == 0:
                 say_note("interrupted: nothing was written; run the same command again to start anew")
             raise typer.Exit(EXIT_INTERRUPTED) from error
+
+    def _typed_command(self, ctx: Any) -> Any:
+        """`map`, or `train` of `translate train`."""
+        command: Any = self
+        for word in ctx.meta[_ARGV][1:]:
+            command = getattr(command, "commands", {}).get(word, command)
+        return command
 
 
 def as_typed(message: str, command: Any) -> str:

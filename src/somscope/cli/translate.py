@@ -158,8 +158,9 @@ def train_command(
 
     parts = [part.strip() for part in names.split(",")]
     where = default_run(str(pairs or target or "pairs")) if out is None else out
+    _check_apart(where, pairs, source, target)
+    check_checkpoints(where, overwrite, resume)  # first: a run that Ctrl-C ended has some, and can go on
     check_target(where, may_replace(where, overwrite, resume))
-    check_checkpoints(where, overwrite, resume)
 
     from somscope.models.pix2pix import Pix2Pix
     from somscope.translating import train_translator
@@ -230,6 +231,7 @@ def apply_command(
 
     `somscope translate apply latest_net_G.pth photos/ -o out/ --arch unet_256`
     """
+    _check_apart(out, model, images)
     translator = _open(model, arch, direction, dropout, device)
     size = image_size or _size_of(translator)
     target = None
@@ -277,6 +279,8 @@ def audit_command(
 
     `somscope translate audit runs/shoes pairs/test -o audits/shoes`
     """
+    if out is not None:
+        _check_apart(out, model, pairs, source, target)
     translator = _open(model, arch, direction, dropout, device)
     read = _pairs(pairs, source, target, image_size or _size_of(translator), "test", None, 0)
     given, wanted = _sides(translator, read)
@@ -298,6 +302,13 @@ def audit_command(
             f"{conclusion.question} {conclusion.answer} ({conclusion.sure})", soft_wrap=True, markup=False
         )
     OUT.print(f"report: {folder / 'report.html'}", soft_wrap=True, markup=False)
+
+
+def _check_apart(out: Path, *read: Path | None) -> None:
+    """Raise InputError where replacing `out` would delete what is read."""
+    for path in read:
+        if path is not None and path.resolve().is_relative_to(out.resolve()):
+            raise InputError(f"{out} holds what is read, {path}: choose another output folder")
 
 
 def _open(
