@@ -6,6 +6,7 @@ import json
 import logging
 import re
 import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -294,6 +295,31 @@ def test_an_interrupted_training_is_gone_on_with(work, tmp_path, monkeypatch):
     assert result.exit_code == 2
     assert "--resume goes on with it, --overwrite begins anew" in result.stderr
     result = invoke(*arguments, "--resume")
+    assert result.exit_code == 0, result.output
+    wanted, found = (Pix2Pix.load(run).module_.state_dict() for run in (work / "run", tmp_path / "run"))
+    assert all(torch.equal(wanted[name], found[name]) for name in wanted)
+
+
+def test_ctrl_c_keeps_what_was_learned_and_resume_comes_to_the_same_bits(work, tmp_path, monkeypatch):
+    update = Pix2PixTask.update
+
+    def pressed(self, batch, step, engine):
+        if step == 3:
+            signal.raise_signal(signal.SIGINT)
+        return update(self, batch, step, engine)
+
+    arguments = ["translate", "train", work / "pairs", "-o", tmp_path / "run", "--names", "edges,disks"]
+    monkeypatch.setattr(Pix2PixTask, "update", pressed)
+    result = invoke(*arguments, *QUICK)
+    monkeypatch.undo()
+    assert result.exit_code == 0, result.output
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["stop_reason"] == "interrupted"
+    assert 0 < config["steps"] < json.loads((work / "run" / "config.json").read_text())["steps"]
+    result = invoke(*arguments, *QUICK)
+    assert result.exit_code == 2
+    assert "--resume goes on with it, --overwrite begins anew" in result.stderr
+    result = invoke(*arguments, *QUICK, "--resume")
     assert result.exit_code == 0, result.output
     wanted, found = (Pix2Pix.load(run).module_.state_dict() for run in (work / "run", tmp_path / "run"))
     assert all(torch.equal(wanted[name], found[name]) for name in wanted)
