@@ -275,6 +275,22 @@ export interface components {
             /** Reasons */
             reasons: components["schemas"]["Reasons"][];
         };
+        /**
+         * Forming
+         * @description The map in the newest checkpoint of a training: places of the units, and their U-matrix.
+         */
+        Forming: {
+            /** Hexagonal */
+            hexagonal: boolean;
+            /** Step */
+            step: number;
+            /** U Matrix */
+            u_matrix: (number | null)[];
+            /** X */
+            x: number[];
+            /** Y */
+            y: number[];
+        };
         /** HTTPValidationError */
         HTTPValidationError: {
             /** Detail */
@@ -332,11 +348,12 @@ export interface components {
         };
         /**
          * Progress
-         * @description How a training goes on: its last rows, each name -> number.
+         * @description How a training goes on: its last rows, each name -> number, and its map as far as it has formed.
          */
         Progress: {
             /** Finished */
             finished: boolean;
+            forming?: components["schemas"]["Forming"] | null;
             /** Rows */
             rows: {
                 [key: string]: number | string | null;

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from PIL import Image
 
 from explorer.conftest import Client
@@ -30,6 +31,7 @@ from somscope.explorer.maps import open_maps
 from somscope.mapping import map_collection
 from somscope.runs import Run
 from somscope.runs.checkpoints import checkpoint_folder
+from somscope.training.checkpoint import write_checkpoint
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = next(
@@ -386,6 +388,33 @@ def test_6_the_probe_decodes_between_units(make_run: Callable[..., Path], open_l
     assert weights["8"] == pytest.approx(weights["9"], rel=0.1)
 
 
+def test_6_dials_weigh_the_dimensions(open_look, tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).random((90, 3))
+    lines = ["a,b,c", *(",".join(map(str, row)) for row in rows)]
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    settings = {"grid": (4, 5), "random_state": 0, "verbose": False}
+    map_collection(open_collection(tmp_path / "t.csv"), tmp_path / "run", parameters=settings)
+    look = open_look(tmp_path / "run")
+    look.press("5")
+    look.click(7)
+    look.page.click("#weights summary")
+    for name, weight in (("a", 0.0), ("b", 2.0), ("c", 0.5)):
+        look.page.locator(f"[aria-label='Weight of {name}']").fill(str(weight))
+    codes = look.units["codes"].reshape(20, 3).astype(float)
+    far = np.sqrt((np.square(codes - codes[7]) * [0.0, 2.0, 0.5]).sum(axis=1))
+    assert look.page.inner_text("#layer option:checked") == "Distance to unit 7, as weighed"
+    nearest = look.page.locator("#weights p .link").all_inner_texts()
+    assert nearest == [str(unit) for unit in np.argsort(far)[1:7]]
+    look.page.click("text=Clear")
+    ramp = look.client.ask("api/run").json["ramp"]
+    for unit in (0, 3, 12, 19):
+        wanted = ramp[round((far.max() - far[unit]) / far.max() * 63)]
+        seen = look.colour(unit, 10, 10)
+        assert np.abs(seen - [int(wanted[i : i + 2], 16) for i in (1, 3, 5)]).max() <= 12, unit
+    look.page.click("#weights >> text=All equal")
+    assert look.page.locator("#weights output").all_inner_texts() == ["1.0"] * 3
+
+
 def chosen_in(look: Look, path: str, unit: int) -> np.ndarray:
     """Numbers of the pairs of the items of a unit on one map."""
     columns, _ = look.client.ask(f"{path}api/items").columns
@@ -603,10 +632,24 @@ def test_8_what_is_exported_is_what_was_chosen(make_run: Callable[..., Path], op
         assert abs(picture.width - box["width"]) <= 2
         assert len(set(picture.convert("L").tobytes())) > 50
     with look.page.expect_download() as download:
-        look.page.click("text=Map as SVG")
+        look.page.click("text=View as SVG")
     text = Path(download.value.path()).read_text()
-    assert text.count("<polygon") == 20
+    assert text.count("<polygon") == 21  # with the ring of the active unit
     assert text.count('href="#sheet"') == 20
+    look.page.mouse.move(*look.place(0))
+    look.page.mouse.wheel(0, -500)
+    look.settle()
+    with look.page.expect_download() as download:
+        look.page.click("text=View as SVG")
+    closer = Path(download.value.path()).read_text()
+    assert 1 < closer.count('href="#sheet"') < 20  # what is seen alone
+    page = look.page.context.new_page()  # and the file looks as the page does
+    page.set_viewport_size({"width": round(box["width"]), "height": round(box["height"])})
+    page.set_content(f"<style>body {{ margin: 0 }}</style>{closer}")
+    drawn = np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("L").resize((200, 150)), float)
+    shot = look.page.locator("#canvas").screenshot()
+    seen = np.asarray(Image.open(io.BytesIO(shot)).convert("L").resize((200, 150)), float)
+    assert np.corrcoef(drawn.ravel(), seen.ravel())[0, 1] > 0.9
 
 
 def test_9_a_running_training_is_shown_and_then_its_map(
@@ -617,14 +660,26 @@ def test_9_a_running_training_is_shown_and_then_its_map(
     rows = [{"phase": "joint", "step": 50 * i, "loss": 1 / (i + 1), "som": float(i)} for i in range(5)]
     text = "\n".join(json.dumps(row) for row in rows) + "\n"
     (checkpoint_folder(folder) / "metrics.jsonl").write_text(text)
+    prototypes = np.arange(6, dtype=np.float32).reshape(6, 1) ** 2
+    facts = {
+        "settings": {"model": {"grid": [2, 3]}}, "position": {"done": 150, "phase": 1, "step": 150, "seconds": 1.0},
+    }  # fmt: skip
+    write_checkpoint(checkpoint_folder(folder), 150, {"module.0.prototypes": torch.tensor(prototypes)}, facts)
     server = look(folder, 0)
     server.start()
     try:
         page = browser.new_page()
         page.goto(server.url)
         page.wait_for_selector("text=step 200")
-        assert page.locator("figure").count() == 2
-        assert "0.2" in page.inner_text("figure >> nth=0")
+        assert page.locator(".charts figure").count() == 2
+        assert "0.2" in page.inner_text(".charts figure >> nth=0")
+        assert "after 150 steps" in page.inner_text(".forming")
+        fills = page.locator(".forming polygon").evaluate_all(
+            "all => all.map((one) => one.getAttribute('fill'))"
+        )
+        assert len(fills) == 6
+        # Mean distances 26/3, 10.2, 12, 8, 11.8, 18: the last is the largest, the fourth the smallest.
+        assert (fills[5], fills[3]) == ("hsl(205 45% 95%)", "hsl(205 45% 15%)")
         shutil.copytree(make_run(), tmp_path / "whole")
         (tmp_path / "whole").rename(folder)  # as a run appears: at once
         page.wait_for_selector("canvas[data-sheets='3']")

@@ -20,9 +20,13 @@ from somscope.auditing import audit
 from somscope.coding import code_collection
 from somscope.data import open_collection
 from somscope.errors import InputError, RunError
+from somscope.explorer import on_disk
+from somscope.explorer.live import Live
 from somscope.explorer.maps import open_maps
 from somscope.mapping import map_collection
+from somscope.models.desom import DESOM
 from somscope.runs import Run
+from somscope.runs.checkpoints import checkpoint_folder
 from somscope.runs.code_run import CodeRun
 
 MakeRun = Callable[..., Path]
@@ -271,3 +275,81 @@ def test_originals_are_shown_in_full_and_found_again(serve: Serve, tmp_path: Pat
     assert client.shown is not None
     for name in ("../secret.png", str(tmp_path / "secret.png"), "3.png/../../secret.png", "\0"):
         assert client.shown.originals.picture(name) is None
+
+
+def test_pictures_of_a_large_run_stay_on_the_disk(
+    make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shutil.copytree(make_run(), tmp_path / "large")
+    table = pq.read_table(folder / "items.parquet")
+    pictures = table["thumbnail"].to_pylist()
+    pictures[7] = None
+    at = table.column_names.index("thumbnail")
+    pq.write_table(table.set_column(at, "thumbnail", pa.array(pictures)), folder / "items.parquet")
+    (held,) = open_maps(folder)
+    monkeypatch.setattr(on_disk, "LARGE", 100)
+    monkeypatch.setattr(on_disk, "_ROWS", 64)
+    (shown,) = open_maps(folder)
+    assert held.thumbnails is not None
+    assert shown.thumbnails is not None
+    assert isinstance(shown.thumbnails.encoded, on_disk.OnDisk)
+    assert [shown.thumbnails.bytes_of(i) for i in range(300)] == pictures
+    assert shown.sheet("mosaic") == held.sheet("mosaic")
+    assert shown.items() == held.items()
+    assert shown.problems == held.problems
+    assert any("1 of 300 images" in problem for problem in shown.problems)
+    (folder / "items.parquet").write_bytes(b"PAR1")
+    with pytest.raises(RunError, match=r"items\.parquet cannot be read"):
+        open_maps(folder)
+
+
+def test_units_have_codes_and_relevances_to_weigh(serve: Serve, make_run: MakeRun, tmp_path: Path) -> None:
+    pixels, meta = serve(make_run()).ask("api/units").columns
+    assert meta["dimensions"] == []  # single pixels are nothing to weigh
+    assert "codes" not in pixels
+    rows = np.random.default_rng(0).normal(size=(80, 3)) * [1, 10, 100]
+    rows[:40, 1] += 60
+    lines = ["a,b,c", *(",".join(map(str, row)) for row in rows)]
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    collection = open_collection(tmp_path / "t.csv")
+    for name, parameters in (
+        ("som", {"grid": (3, 3), "random_state": 0}),
+        ("larfdssom", {"random_state": 0}),
+    ):
+        map_collection(collection, tmp_path / name, name, parameters=parameters)
+        columns, meta = serve(tmp_path / name).ask("api/units").columns
+        model = Run.open(tmp_path / name).model()
+        assert meta["dimensions"] == ["a", "b", "c"]
+        codes = columns["codes"].reshape(model.prototypes_.shape)
+        if name == "som":  # distances between these are those of the map
+            scaled = model.prototypes_ * np.sqrt(model.feature_weights)
+            np.testing.assert_allclose(codes, scaled, rtol=1e-4, atol=1e-5)
+            assert "relevances" not in columns
+        else:
+            np.testing.assert_allclose(
+                columns["relevances"].reshape(codes.shape), model.relevances_, rtol=1e-5
+            )
+
+
+def test_a_training_shows_the_map_of_its_newest_checkpoint(tmp_path: Path) -> None:
+    live = Live(tmp_path / "run")
+    assert live.rows()["forming"] is None
+    folder = checkpoint_folder(tmp_path / "run")
+    x = np.random.default_rng(0).random((60, 12)).astype(np.float32)
+    model = DESOM(
+        grid=(3, 4), latent_dim=2, hidden=(8,), n_steps=6, batch_size=20, random_state=0, verbose=False,
+        checkpoints=folder, training={"checkpoint_steps": 3}, finish=None,
+    ).fit(x)  # fmt: skip
+    seen = live.forming()
+    assert seen is not None
+    p = model.prototypes_.astype(float).reshape(3, 4, -1)
+    far = []
+    for row in range(3):
+        for column in range(4):
+            near = [(row + a, column + b) for a in (-1, 0, 1) for b in (-1, 0, 1) if a or b]
+            near = [(r, c) for r, c in near if 0 <= r < 3 and 0 <= c < 4]
+            far.append(np.mean([np.linalg.norm(p[row, column] - p[r, c]) for r, c in near]))
+    np.testing.assert_allclose(seen["u_matrix"], far, rtol=1e-5)
+    for broken in folder.glob("step-*/state.json"):
+        broken.write_text("{")
+    assert Live(tmp_path / "run").rows()["forming"] is None

@@ -67,9 +67,15 @@ export class Explorer {
   percentile: Float32Array = new Float32Array();
   readonly tiles = new Map<string, ImageBitmap | null>();
   metadata: Column[] = [];
+  dimensions: string[] = []; // names of what a unit can be weighed by, none where nobody could tell them
+  codes: Float32Array = new Float32Array(); // (K * L) prototypes in the space in which the map compares
+  relevances: Float32Array | null = null; // (K * L) learned, from 0 to 1
+  weights: Float32Array = $state.raw(new Float32Array()); // (L,) of the dials
+  origin: number = $state(-1); // the unit from which the weighted distances are
   onChoice: (() => void) | null = null;
   extra: Record<string, string> = {}; // what else the address holds
   loaded = 0; // tiles
+  complete: Promise<void> = Promise.resolve(); // until the items are there, too
   private ids: string[] | null = null;
 
   /** side: "" for the map that the address describes, or the beginning of another's names in the page. */
@@ -90,7 +96,18 @@ export class Explorer {
     this.counts && this.counts.map((n, unit) => (this.scene.hits[unit] ? n / this.scene.hits[unit] : 0)),
   );
   fills: string[] | null = $derived.by(() => this.colours());
-  inks: Uint32Array = $derived.by(() => (this.mode === "dots" ? this.inksOf() : new Uint32Array()));
+  inks: Uint32Array = $derived.by(() => (this.items && this.mode === "dots" ? this.inksOf() : new Uint32Array()));
+  /** (K,) distance of each unit to the origin, sqrt(sum_l w_l (c_jl - c_ol)^2), with the weights of the dials. */
+  weighted: Float32Array | null = $derived.by(() => {
+    if (this.origin < 0) return null;
+    const [length, own] = [this.dimensions.length, this.origin * this.dimensions.length];
+    const { codes, weights } = this;
+    return Float32Array.from(this.scene.x, (_, unit) => {
+      let sum = 0;
+      for (let l = 0; l < length; l++) sum += weights[l] * (codes[unit * length + l] - codes[own + l]) ** 2;
+      return Math.sqrt(sum);
+    });
+  });
   painted: Painted = $derived({
     mode: this.mode,
     fills: this.fills,
@@ -114,44 +131,33 @@ export class Explorer {
   static async load(number = 0, side = ""): Promise<Explorer> {
     const source = new server.Source(number);
     const one = new Explorer(source, side);
-    // All at once: what is asked for first is not waited for.
-    const [run, items, units, layers] = await Promise.all([
+    // All at once; the items, of which there may be a million, only when the first pictures are drawn.
+    const [run, units, layers] = await Promise.all([
       source.run(),
-      source.columns<ItemMeta>("items"),
-      source.columns<Record<string, unknown>>("units"),
+      source.columns<{ dimensions: string[] }>("units"),
       source.columns<LayerMeta>("layers"),
     ]);
     one.run = run;
-    one.items = items;
     one.notes = one.run.notes;
     one.layerColumns = layers;
     one.layers = layers.meta.layers;
-    one.unit = items.ints("unit");
-    one.label = items.ints("label");
-    one.distance = items.floats("distance");
-    one.percentile = items.floats("percentile");
-    one.idOf = items.texts("id");
-    one.textOf = items.has("text") ? items.texts("text") : null;
-    one.mask = new Uint8Array(one.unit.length);
-    one.metadata = items.meta.metadata.map((column) => ({
-      ...column,
-      values: column.names.length ? items.ints(column.key) : items.floats(column.key),
-    }));
+    one.dimensions = units.meta.dimensions;
+    one.codes = units.floats("codes");
+    one.relevances = units.has("relevances") ? units.floats("relevances") : null;
+    one.weights = new Float32Array(one.dimensions.length).fill(1);
     const { lattice, sheets } = one.run;
-    const [x, y, starts, order] = [units.floats("x"), units.floats("y"), units.ints("starts"), items.ints("order")];
-    const hexagonal = lattice.shape === "hexagonal";
-    const [itemX, itemY] = placeItems(x, y, hexagonal, starts, order);
+    const [x, y] = [units.floats("x"), units.floats("y")];
     one.scene = {
       x,
       y,
-      hexagonal,
+      hexagonal: lattice.shape === "hexagonal",
       period: lattice.toroidal ? [lattice.period[0], lattice.period[1]] : null,
       edges: lattice.graph ? [units.ints("edge_a"), units.ints("edge_b")] : null,
       hits: units.ints("hits"),
-      starts,
-      order,
-      itemX,
-      itemY,
+      starts: units.ints("starts"),
+      order: new Int32Array(),
+      itemX: new Float32Array(),
+      itemY: new Float32Array(),
       learned: one.run.measured,
       sheets: new Map(),
       sheetSide: sheets.side,
@@ -164,13 +170,34 @@ export class Explorer {
     one.layer = one.layers[0]?.key ?? "";
     one.neighbours = one.adjacency(units);
     if (!side) one.readAddress();
-    void one.loadSheets();
+    one.complete = one.loadRest();
+    if (one.mode !== "prototypes" && one.mode !== "medoids") await one.complete; // these need the items
     return one;
+  }
+
+  private takeItems(items: Columns<ItemMeta>): void {
+    this.unit = items.ints("unit");
+    this.label = items.ints("label");
+    this.distance = items.floats("distance");
+    this.percentile = items.floats("percentile");
+    this.idOf = items.texts("id");
+    this.textOf = items.has("text") ? items.texts("text") : null;
+    this.mask = new Uint8Array(this.unit.length);
+    this.metadata = items.meta.metadata.map((column) => ({
+      ...column,
+      values: column.names.length ? items.ints(column.key) : items.floats(column.key),
+    }));
+    const { x, y, hexagonal, starts } = this.scene;
+    const order = items.ints("order");
+    const [itemX, itemY] = placeItems(x, y, hexagonal, starts, order);
+    this.scene = { ...this.scene, order, itemX, itemY };
+    this.items = items;
+    if (!this.side) this.readChoice();
   }
 
   modes = () =>
     MODES.filter(({ mode }) =>
-      mode === "layer" ? true : mode === "dots" ? this.unit.length > 0 : this.run.sheets.names.includes(mode),
+      mode === "layer" ? true : mode === "dots" ? this.run.n_items > 0 : this.run.sheets.names.includes(mode),
     );
 
   neighbours: number[][] = [];
@@ -185,15 +212,22 @@ export class Explorer {
     return near;
   }
 
-  private async loadSheets(): Promise<void> {
-    const first = this.run.sheets.names.includes(this.mode) ? [this.mode] : [];
-    for (const name of [...first, ...this.run.sheets.names.filter((one) => one !== this.mode)]) {
-      await bitmap(this.source.picture(`api/sheet/${name}`)).then(
-        (image) => this.scene.sheets.set(name, image),
-        () => (this.message = `The pictures "${name}" could not be loaded.`),
-      );
-      this.loads++;
-    }
+  /** The pictures that are shown first, then the items, then the other pictures. */
+  private async loadRest(): Promise<void> {
+    const { names } = this.run.sheets;
+    if (names.includes(this.mode)) await this.loadSheet(this.mode);
+    this.takeItems(await this.source.columns<ItemMeta>("items"));
+    void (async () => {
+      for (const name of names) if (!this.scene.sheets.has(name)) await this.loadSheet(name);
+    })();
+  }
+
+  private async loadSheet(name: string): Promise<void> {
+    await bitmap(this.source.picture(`api/sheet/${name}`)).then(
+      (image) => this.scene.sheets.set(name, image),
+      () => (this.message = `The pictures "${name}" could not be loaded.`),
+    );
+    this.loads++;
   }
 
   private tile(unit: number, size: number, row: number, column: number): ImageBitmap | null {
@@ -231,6 +265,10 @@ export class Explorer {
       const { distances } = this.placed;
       const [low, high] = [Math.min(...distances), Math.max(...distances)];
       return Array.from(distances, (value) => this.rampColour(low + high - value, low, high));
+    }
+    if (this.layer === "weighted" && this.weighted) {
+      const most = this.weighted.reduce((high, far) => Math.max(high, far), 0);
+      return Array.from(this.weighted, (far) => this.rampColour(most - far, 0, most));
     }
     const layer = this.shown;
     if (!layer || layer.type === "word") return null;
@@ -322,9 +360,16 @@ export class Explorer {
     return mask;
   }
 
+  /** The items of some units. */
+  private itemsAt(units: Iterable<number>): Mask {
+    const mask = new Uint8Array(this.unit.length);
+    for (const unit of units) for (const item of this.membersOf(unit)) mask[item] = 1;
+    return mask;
+  }
+
   pick(unit: number, how: "replace" | "toggle" = "replace"): void {
     this.activate(unit);
-    if (unit >= 0) this.choose(this.where((i) => this.unit[i] === unit), how);
+    if (unit >= 0) this.choose(this.itemsAt([unit]), how);
   }
 
   activate(unit: number): void {
@@ -335,26 +380,50 @@ export class Explorer {
 
   within(polygon: number[], how: "replace" | "add"): void {
     const { x, y, itemX, itemY } = this.scene;
-    if (this.mode === "mosaic" || this.mode === "dots") {
-      let [left, right, top, bottom] = [Infinity, -Infinity, Infinity, -Infinity];
-      for (let i = 0; i < polygon.length; i += 2) {
-        [left, right] = [Math.min(left, polygon[i]), Math.max(right, polygon[i])];
-        [top, bottom] = [Math.min(top, polygon[i + 1]), Math.max(bottom, polygon[i + 1])];
-      }
-      const near = (i: number) => itemX[i] >= left && itemX[i] <= right && itemY[i] >= top && itemY[i] <= bottom;
-      this.choose(this.where((i) => near(i) && inside(itemX[i], itemY[i], polygon)), how);
+    const units = Array.from(x.keys());
+    if (this.mode !== "mosaic" && this.mode !== "dots") {
+      this.choose(this.itemsAt(units.filter((unit) => inside(x[unit], y[unit], polygon))), how);
       return;
     }
-    const units = Array.from(x, (_, unit) => inside(x[unit], y[unit], polygon));
-    this.choose(this.where((i) => units[this.unit[i]]), how);
+    let [left, right, top, bottom] = [Infinity, -Infinity, Infinity, -Infinity];
+    for (let i = 0; i < polygon.length; i += 2) {
+      [left, right] = [Math.min(left, polygon[i]), Math.max(right, polygon[i])];
+      [top, bottom] = [Math.min(top, polygon[i + 1]), Math.max(bottom, polygon[i + 1])];
+    }
+    // Only items of units near the polygon's box are looked at; no item lies farther than half a step from its unit.
+    const near = (unit: number) => x[unit] > left - 0.5 && x[unit] < right + 0.5 && y[unit] > top - 0.5 && y[unit] < bottom + 0.5;
+    const mask = new Uint8Array(this.unit.length);
+    for (const unit of units.filter(near)) {
+      for (const i of this.membersOf(unit)) {
+        const boxed = itemX[i] >= left && itemX[i] <= right && itemY[i] >= top && itemY[i] <= bottom;
+        if (boxed && inside(itemX[i], itemY[i], polygon)) mask[i] = 1;
+      }
+    }
+    this.choose(mask, how);
+  }
+
+  /** Weigh a dimension, and colour the units by their distance to the active one. */
+  weigh(dimension: number, weight: number): void {
+    this.weights = this.weights.with(dimension, weight);
+    this.showWeighted();
+  }
+
+  /** All dials at once: to the relevances that a unit has learned, or back to 1. */
+  weighAll(unit: number | null): void {
+    const length = this.dimensions.length;
+    this.weights = unit !== null && this.relevances ? this.relevances.slice(unit * length, (unit + 1) * length) : new Float32Array(length).fill(1);
+    this.showWeighted();
+  }
+
+  private showWeighted(): void {
+    if (this.active >= 0) this.origin = this.active;
+    this.layer = "weighted";
   }
 
   /** All items of the units that hold a chosen one, and of their neighbours. */
   grow(): void {
-    const units = new Set<number>(this.chosen ? [] : this.active >= 0 ? [this.active] : []);
-    this.mask.forEach((one, i) => one && units.add(this.unit[i]));
-    const wider = new Set([...units].flatMap((unit) => [unit, ...this.neighbours[unit]]));
-    this.choose(this.where((i) => wider.has(this.unit[i])));
+    const units = this.counts ? [...this.counts.keys()].filter((unit) => this.counts![unit]) : this.active >= 0 ? [this.active] : [];
+    this.choose(this.itemsAt(units.flatMap((unit) => [unit, ...this.neighbours[unit]])));
   }
 
   invert = () => this.choose(this.mask.map((one) => 1 - one));
@@ -485,7 +554,7 @@ export class Explorer {
   private timer = 0;
 
   writeAddress(): void {
-    if (this.side) return;
+    if (this.side || !this.items) return; // before the items are there, it holds a choice that was not read yet
     clearTimeout(this.timer);
     this.timer = window.setTimeout(() => {
       const { x, y, scale } = this.view;
@@ -493,8 +562,8 @@ export class Explorer {
       if (!this.whole) parts.set("view", [x, y, scale].map((value) => value.toFixed(2)).join(","));
       if (this.active >= 0) parts.set("unit", String(this.active));
       if (this.item >= 0) parts.set("item", String(this.item));
-      const chosen = this.chosen && !this.received ? write(this.mask) : "";
-      if (chosen && chosen.length <= MOST_IN_ADDRESS) parts.set("items", chosen);
+      const chosen = this.chosen && !this.received ? write(this.mask, MOST_IN_ADDRESS) : "";
+      if (chosen) parts.set("items", chosen);
       history.replaceState(null, "", `#${parts}`);
     }, 150);
   }
@@ -515,7 +584,12 @@ export class Explorer {
       return Number.isInteger(value) && value < end ? value : -1;
     };
     this.active = index("unit", this.scene.x.length);
-    this.item = index("item", this.unit.length);
+  }
+
+  private readChoice(): void {
+    const parts = new URLSearchParams(location.hash.slice(1));
+    const item = Number(parts.get("item") ?? -1);
+    if (Number.isInteger(item) && item < this.unit.length) this.item = item;
     if (parts.has("items")) this.mask = read(parts.get("items")!, this.unit.length);
   }
 }

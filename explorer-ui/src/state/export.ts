@@ -1,7 +1,12 @@
 // What leaves the page: tables and pictures, made here, downloaded by the browser.
+import { paint } from "../draw/paint";
+import { shownAs } from "../draw/scene";
 import { svgOf } from "../draw/svg";
 import type { Explorer } from "./explorer.svelte";
 import { isCopy } from "./server";
+
+/** What of a drawing is no item. */
+const NOTHING = { fills: null, lines: null, words: null, names: new Map(), arrived: null, framed: null, hatched: null, active: -1, item: -1, found: [], probe: null, shape: [] };
 
 function download(name: string, content: Blob): void {
   const link = document.createElement("a");
@@ -83,15 +88,28 @@ export function exportPng(explorer: Explorer): void {
   }
 }
 
+/** What is on the screen: cells, names and marks as shapes, the pictures as they are; of items a picture of them all. */
 export function exportSvg(explorer: Explorer): void {
-  const sheet = explorer.scene.sheets.get(explorer.mode);
-  let address = "";
-  if (sheet) {
-    const canvas = document.createElement("canvas");
+  const { scene, view, painted, size } = explorer;
+  const mode = shownAs(painted.mode, view.scale, scene);
+  const items = mode === "mosaic" || mode === "dots";
+  const sheet = scene.sheets.get(mode);
+  const canvas = document.createElement("canvas");
+  const pen = canvas.getContext("2d")!;
+  if (items) {
+    const ratio = window.devicePixelRatio || 1;
+    [canvas.width, canvas.height] = [Math.round(size[0] * ratio), Math.round(size[1] * ratio)];
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    paint(pen, ...size, scene, view, { ...painted, ...NOTHING });
+  } else if (sheet) {
     [canvas.width, canvas.height] = [sheet.width, sheet.height];
-    canvas.getContext("2d")!.drawImage(sheet, 0, 0);
-    address = canvas.toDataURL("image/png");
+    pen.drawImage(sheet, 0, 0);
   }
-  const text = svgOf(explorer.scene, explorer.painted, address, `${explorer.run.name}: ${explorer.shown?.title ?? ""}`);
-  download(`${base(explorer)}.svg`, new Blob([text], { type: "image/svg+xml" }));
+  try {
+    const picture = items || sheet ? canvas.toDataURL("image/png") : "";
+    const title = `${explorer.run.name}: ${explorer.shown?.title ?? ""}`;
+    download(`${base(explorer)}.svg`, new Blob([svgOf(scene, painted, view, size, mode, picture, title)], { type: "image/svg+xml" }));
+  } catch {
+    explorer.message = "This copy shows pictures from other files: the browser does not let them be saved again.";
+  }
 }

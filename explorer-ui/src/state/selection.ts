@@ -2,7 +2,11 @@
 
 export type Mask = Uint8Array;
 
-export const count = (mask: Mask) => mask.reduce((sum, one) => sum + one, 0);
+export function count(mask: Mask): number {
+  let sum = 0;
+  for (let i = 0; i < mask.length; i++) sum += mask[i];
+  return sum;
+}
 
 /** What `how` makes of an old choice and a new one. */
 export function combine(old: Mask, found: Mask, how: "replace" | "add" | "toggle"): Mask {
@@ -12,21 +16,22 @@ export function combine(old: Mask, found: Mask, how: "replace" | "add" | "toggle
   return old.map((one, i) => (found[i] ? (all ? 0 : 1) : one));
 }
 
-/** Lengths of the runs of equal bits, the first of zeros, as base-36 numbers: "3.2.9" is 00011000000000. */
-export function write(mask: Mask): string {
+/**
+ * Lengths of the runs of equal bits, the first of zeros, as base-36 numbers: "3.2.9" is 00011000000000. Of more than
+ * `most` characters: "".
+ */
+export function write(mask: Mask, most: number): string {
   const runs: number[] = [];
   let bit = 0;
-  let length = 0;
-  for (const one of mask) {
-    if (one === bit) length++;
-    else {
-      runs.push(length);
-      bit = one;
-      length = 1;
-    }
+  let start = 0;
+  for (let i = 0; i < mask.length && 2 * runs.length <= most; i++) {
+    if (mask[i] === bit) continue;
+    runs.push(i - start);
+    [bit, start] = [mask[i], i];
   }
-  if (bit) runs.push(length);
-  return runs.map((run) => run.toString(36)).join(".");
+  if (bit) runs.push(mask.length - start);
+  const text = runs.map((run) => run.toString(36)).join(".");
+  return text.length <= most ? text : "";
 }
 
 export function read(text: string, length: number): Mask {

@@ -128,12 +128,23 @@ class Mixture(BaseModel):
     offsets: dict[int, float] = Field(default_factory=dict, max_length=4096)
 
 
+class Forming(BaseModel):
+    """The map in the newest checkpoint of a training: places of the units, and their U-matrix."""
+
+    step: int
+    hexagonal: bool
+    x: list[float]
+    y: list[float]
+    u_matrix: list[float | None]
+
+
 class Progress(BaseModel):
-    """How a training goes on: its last rows, each name -> number."""
+    """How a training goes on: its last rows, each name -> number, and its map as far as it has formed."""
 
     running: bool
     finished: bool
     rows: list[dict[str, float | str | None]]
+    forming: Forming | None = None
 
 
 class Opened:

@@ -20,6 +20,7 @@ from somscope.explorer.laid_out import LaidOut, Means
 from somscope.explorer.metadata import metadata_columns, metadata_layer
 from somscope.explorer.mosaic import SIZES, Pixels, Thumbnails, as_webp, placeholder
 from somscope.explorer.notes import Notes
+from somscope.explorer.on_disk import OnDisk, items_of
 from somscope.explorer.originals import Originals
 from somscope.figures.palette import CLASS_COLOURS, DIVERGING, SEQUENTIAL
 from somscope.figures.units import describe
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["Shown", "open_shown"]
 
 _SHEET_PIXELS = 4_000_000
+_MOST_DIMENSIONS = 1024
 _EMPTY = {"id": "string", "unit": "int32", "distance": "float32", "second_unit": "int32"}
 _EMPTY |= {"percentile": "float32", "label": "string"}
 
@@ -123,8 +125,8 @@ class Shown:
             getattr(self.model, "u_matrix_", None),
             self.distance,
         )
-        things = run.items()
-        self.thumbnails, self.texts = self._things(things)
+        things, pictures = items_of(run) if isinstance(run, Run) else (run.items(), None)
+        self.thumbnails, self.texts = self._things(things, pictures)
         self.originals = Originals(run.config["collection"]["source"], self.images)
         if self.originals.problem is not None:
             self.problems.append(self.originals.problem)
@@ -137,14 +139,17 @@ class Shown:
                 "The training of this run was not finished: the map is shown as it was then."
             )
 
-    def _things(self, items: pa.Table) -> tuple[Thumbnails | None, list[str | None] | None]:
+    def _things(
+        self, items: pa.Table, pictures: OnDisk | None
+    ) -> tuple[Thumbnails | None, list[str | None] | None]:
         """The pictures or the texts of the items, where the run has them."""
         kind = self.run.config["collection"]["kind"]
         if kind == "text" and "text" in items.column_names:
             return None, items["text"].to_pylist()
-        if kind != "images" or "thumbnail" not in items.column_names or not len(self.summary.order):
+        there = pictures is not None or "thumbnail" in items.column_names
+        if kind != "images" or not there or not len(self.summary.order):
             return None, None
-        encoded = items["thumbnail"]
+        encoded = items["thumbnail"] if pictures is None else pictures
         if encoded.null_count:
             self.problems.append(
                 f"{encoded.null_count:,} of {len(encoded):,} images have no picture here: a cross stands for each."
@@ -195,7 +200,9 @@ class Shown:
         return self._sheets[name]
 
     def bake(self) -> None:
-        """Make the sheet that a page shows first, so that it need not wait for it."""
+        """Make what a page asks for first, so that it need not wait for it."""
+        self.units()
+        self.layers()
         for name in self.sheet_names[:1]:
             self.sheet(name)
 
@@ -303,22 +310,50 @@ class Shown:
         return pack_columns(columns, {"metadata": described})
 
     def units(self) -> bytes:
-        """The columns of the units: places, hits, where their members begin in `order`, and neighbours."""
+        """The columns of the units: places, hits, where their members begin in `order`, and neighbours; `codes`
+        (K * L) and, where they were learned, `relevances` (K * L) of the dimensions that the header names."""
+        return self._units
+
+    @cached_property
+    def _units(self) -> bytes:
         s, lattice = self.summary, self.run.lattice
-        return pack_columns(
-            {
-                "x": lattice.positions[:, 0],
-                "y": lattice.positions[:, 1],
-                "hits": s.hits,
-                "starts": s.starts,
-                "medoid": s.medoids,
-                "edge_a": s.edges[:, 0],
-                "edge_b": s.edges[:, 1],
-            }
-        )
+        columns = {
+            "x": lattice.positions[:, 0],
+            "y": lattice.positions[:, 1],
+            "hits": s.hits,
+            "starts": s.starts,
+            "medoid": s.medoids,
+            "edge_a": s.edges[:, 0],
+            "edge_b": s.edges[:, 1],
+        }
+        names = self._dimensions
+        if names:
+            columns["codes"] = np.asarray(self.distance.shaped(self.codes)).ravel()
+            relevances = getattr(self.model, "relevances_", None)
+            if relevances is not None and np.shape(relevances) == self.codes.shape:
+                columns["relevances"] = np.asarray(relevances).ravel()
+        return pack_columns(columns, {"dimensions": names})
+
+    @property
+    def _dimensions(self) -> list[str]:
+        """Names of what a person can weigh: codes of a network and columns of a table; single pixels and words of a
+        vocabulary are too many, and too little each."""
+        length = self.codes.shape[1]
+        if self.packed is not None or not self.measured or length > _MOST_DIMENSIONS:
+            return []
+        if is_deep(self.model):
+            return [f"dimension {i}" for i in range(length)]
+        if self.run.config["collection"]["kind"] != "vectors":
+            return []
+        names = self._feature_names
+        return names if len(names) == length else [f"column {i}" for i in range(length)]
 
     def layers(self) -> bytes:
         """The layers: their words in the header, and for each its column of values or classes over the units."""
+        return self._layer_columns
+
+    @cached_property
+    def _layer_columns(self) -> bytes:
         columns: dict[str, NDArray[Any]] = {}
         described = []
         for layer in self._layers():
