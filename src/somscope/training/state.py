@@ -131,8 +131,19 @@ def restore_optimizers(optimizers: Mapping[str, Optimizer], checkpoint: Checkpoi
             index, key = full.removeprefix(prefix).split(".", 1)
             state[int(index)][key] = tensor
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+        _laid_out_like_their_parameters(optimizer)
         for group, rate in zip(optimizer.param_groups, facts["rates"], strict=True):
             set_rate(group, rate)
+
+
+def _laid_out_like_their_parameters(optimizer: Optimizer) -> None:
+    """Files hold tensors in one order of axes. An optimizer whose state has another order than its parameter, such as
+    channels-last, takes other kernels, which round in another way.
+    """
+    for parameter, values in optimizer.state.items():
+        for key, value in values.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                values[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def history_facts(history: History) -> dict[str, Any]:
