@@ -314,7 +314,7 @@ def test_units_have_codes_and_relevances_to_weigh(serve: Serve, make_run: MakeRu
     collection = open_collection(tmp_path / "t.csv")
     for name, parameters in (
         ("som", {"grid": (3, 3), "random_state": 0}),
-        ("larfdssom", {"random_state": 0}),
+        ("somrl", {"random_state": 0}),
     ):
         map_collection(collection, tmp_path / name, name, parameters=parameters)
         columns, meta = serve(tmp_path / name).ask("api/units").columns
@@ -338,7 +338,7 @@ def test_a_training_shows_the_map_of_its_newest_checkpoint(tmp_path: Path) -> No
     x = np.random.default_rng(0).random((60, 12)).astype(np.float32)
     model = DESOM(
         grid=(3, 4), latent_dim=2, hidden=(8,), n_steps=6, batch_size=20, random_state=0, verbose=False,
-        checkpoints=folder, training={"checkpoint_steps": 3}, finish=None,
+        checkpoints=folder, training={"checkpoint_steps": 3}, finish="none",
     ).fit(x)  # fmt: skip
     seen = live.forming()
     assert seen is not None

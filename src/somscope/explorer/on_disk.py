@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
+import weakref
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +31,7 @@ class OnDisk:
 
     def __init__(self, file: IO[bytes], ends: NDArray[np.int64]) -> None:
         self._file, self._ends, self._lock = file, ends, threading.Lock()
+        weakref.finalize(self, file.close)
 
     def __len__(self) -> int:
         return len(self._ends) - 1
