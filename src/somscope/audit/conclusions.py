@@ -98,8 +98,10 @@ def _follows(number: Number | None, space: str) -> Conclusion | None:
     if number is None:
         return None
     if number.significant:
+        above = (number.value - (number.chance or 0.0)) / (1.0 - (number.chance or 0.0))
+        how = "Mostly" if above > 0.75 else "Often" if above > 0.35 else "Sometimes"
         answer = (
-            f"Yes: in {number.value:.0%} of the cases the real image nearest to an output is its own target "
+            f"{how}: in {number.value:.0%} of the cases the real image nearest to an output is its own target "
             f"({number.chance:.0%} by chance; interval {_percent(number)})."
         )
     else:
