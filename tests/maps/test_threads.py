@@ -15,7 +15,9 @@ from somscope.maps.threads import cuts, one_blas_thread, over_ranges
 
 def blas_threads():
     """Threads of each BLAS that the kernels use; other packages bring their own, which nobody holds."""
-    return {library["num_threads"] for library in threads._controller().info() if library["user_api"] == "blas"}
+    return {
+        library["num_threads"] for library in threads._controller().info() if library["user_api"] == "blas"
+    }
 
 
 @pytest.fixture

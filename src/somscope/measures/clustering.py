@@ -88,7 +88,10 @@ def nmi(labels: ArrayLike, clusters: ArrayLike, *, average: str) -> float:
     if table.shape == (1, 1):
         return 1.0
     shared, of_labels, of_clusters = _information(table)
-    if shared <= np.finfo(float).eps or 0.0 in (of_labels, of_clusters):  # rounding leaves a trace of one cluster
+    if shared <= np.finfo(float).eps or 0.0 in (
+        of_labels,
+        of_clusters,
+    ):  # rounding leaves a trace of one cluster
         return 0.0
     mean = (of_labels + of_clusters) / 2 if average == "arithmetic" else np.sqrt(of_labels * of_clusters)
     return float(min(1.0, shared / mean))

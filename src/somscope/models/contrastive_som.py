@@ -311,7 +311,9 @@ class ContrastiveSOM(DeepMap):
                     + ("; a start with joint_steps=0 gives the encoder alone" if name in _OF_THE_MAP else "")
                 )
         if both and trained.final_radius is not None:
-            raise InputError(f"start {self.start} has had its last passes; it must be one with final_radius=None")
+            raise InputError(
+                f"start {self.start} has had its last passes; it must be one with final_radius=None"
+            )
         module.load_state_dict(trained.module_.state_dict())
         module.unit_groups.copy_(torch.arange(self.lattice_.n_units))
         return both
