@@ -27,6 +27,14 @@ def data_of(page):
     )
 
 
+def test_larfdssom_becomes_a_run_too(tmp_path):
+    run = map_collection(
+        open_collection(make_table(tmp_path / "t.csv"), columns=["a", "b"]), tmp_path / "run", "larfdssom"
+    )
+    assert run.config["device"] == "cpu"
+    assert (run.path / "report.html").is_file()
+
+
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
     home = tmp_path_factory.mktemp("table")

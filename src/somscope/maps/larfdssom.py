@@ -54,6 +54,7 @@ class LARFDSSOM(GrowingMap):
     """
 
     model_name: ClassVar[str] = "larfdssom"
+    device_: ClassVar[str] = "cpu"  # the compiled passes know no other
     distance: str = "relevance"
 
     def __init__(
