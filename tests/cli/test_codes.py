@@ -243,7 +243,7 @@ def test_names_with_brackets_are_printed_whole(photos: Path, tmp_path: Path) -> 
         "codes", tmp_path, "--bits", 8, "--model", "lsh", "--image-size", 24, "-o", tmp_path / "run"
     )
     assert made.exit_code == 0, made.output
-    done = invoke("search", tmp_path / "run", photos / "00.png", "-k", 3)
+    done = invoke("search", tmp_path / "run", photos / "00.png")  # all three, of fewer than 20
     assert done.exit_code == 0, done.output
     assert "scan [copy].png" in done.output
     assert "in[/b].png" in done.output

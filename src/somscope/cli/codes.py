@@ -103,7 +103,9 @@ def codes_command(
 def search_command(
     run: Annotated[Path, typer.Argument(help="A run folder, as `somscope codes` writes it.", metavar="RUN")],
     query: Annotated[Path, typer.Argument(help="An image file.", metavar="QUERY")],
-    k: Annotated[int, typer.Option("-k", help="How many images to find.")] = 20,
+    k: Annotated[
+        int | None, typer.Option("-k", help="How many images to find; by default 20, or all of fewer.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write a contact sheet to this HTML file.")
     ] = None,
@@ -125,7 +127,7 @@ def search_command(
     from somscope.runs.code_run import CodeRun
 
     opened = CodeRun.open(run)
-    hits = search_image(opened, query, k)
+    hits = search_image(opened, query, min(20, len(opened.index)) if k is None else k)
     _show(hits)
     if target is not None:
         _written(write_hits(opened, query, hits, target), show)
