@@ -537,6 +537,7 @@ def test_2_4_5_metadata_are_layers_histograms_and_can_be_searched(open_look, des
     assert f"{1 / (67 / 133):.1f}\u00d7" in row
     look.page.click("#labels summary:has-text('Year made')")
     rows = look.page.locator("#labels details:has-text('Year made') tbody tr")
+    rows.first.wait_for()
     assert rows.count() == 5  # of ten ranges of 20 years those after 1900
     look.page.select_option("#layer", label="Year made")
     assert "1800" not in look.page.inner_text(".legend .numbers")  # the mean of no unit is so early
