@@ -102,7 +102,7 @@ class BinGANModule(CoderModule):
         self.discriminator = Discriminator(bits, task, width, pooled_high=self.paper)
         self.generator = Generator(image_shape[0], image_shape[1], width)
         draw_weights(self, generator)
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the order that convolutions are fastest in
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # fastest
         self.block = max(16, round(2**24 / (96 * max(width, 0.04) * image_shape[0] * image_shape[1])))
 
     def images(self, items: Tensor) -> Tensor:
