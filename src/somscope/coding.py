@@ -87,6 +87,10 @@ def code_collection(
     unknown = [name for name in settings if name not in known]
     if unknown:
         raise InputError(f"{model_name} has no parameter {', '.join(unknown)}; allowed: {', '.join(known)}")
+    if made.of_images and features != "pixels":
+        raise InputError(
+            f"{model_name} learns from images as they are, not from {features}: leave features at 'pixels'"
+        )
     unlabelled = replace(collection, labels=None, label_names=())
     with new_run(path, overwrite) as folder:
         started = time.perf_counter()

@@ -189,6 +189,7 @@ def test_vectors_have_codes_but_no_pictures(tmp_path: Path) -> None:
         (("--bits", "12"), "positive multiple of 8"),
         (("--model", "som"), "allowed: "),
         (("--features", "sift"), "allowed: pixels, gist, kmeans"),
+        (("--model", "bingan", "--features", "gist"), "bingan learns from images as they are, not from gist"),
     ],
 )
 def test_wrong_options_leave_no_run(

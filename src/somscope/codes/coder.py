@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,8 @@ class Coder(TransformerMixin, Kept):  # type: ignore[misc]
     bit_means_ (K,) share of ones of each bit over the training items; effective_bits_ number of bits that are not the
     same for all of them; warnings_ what went wrong without ending the training; n_features_in_.
     """
+
+    of_images: ClassVar[bool] = False  # rather than of feature vectors
 
     bits: int
 

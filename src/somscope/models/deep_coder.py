@@ -58,6 +58,7 @@ class DeepCoder(Trainable, Coder):
     `Coder`; and those of every training, see `trainable.Trainable`.
     """
 
+    of_images: ClassVar[bool] = True
     _least_side: ClassVar[int]
     _multiple: ClassVar[int]  # sides are multiples of it
 
