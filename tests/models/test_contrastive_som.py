@@ -256,10 +256,10 @@ def test_what_is_chosen_follows_the_items(drawn, blobs):
     words = np.where(np.random.default_rng(0).random((60, 30)) < 0.1, 1.0, 0.0).astype(np.float32)
     for items, options, augmentation, network in (
         (images, {}, "digits", "small"),
-        (images, {"augmentation": "photos"}, "photos", "resnet10"),
+        (images, {"augmentation": "photos"}, "photos", "medium"),
         (images, {"augmentation": "vectors"}, "vectors", "small"),  # images without prior knowledge
         (images, {"augmentation": "vectors", "network": "dense"}, "vectors", "dense"),
-        (colours, {}, "photos", "resnet10"),
+        (colours, {}, "photos", "medium"),
         (blobs[0], {}, "vectors", "dense"),
         (words, {}, "text", "dense"),
     ):

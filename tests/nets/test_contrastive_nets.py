@@ -13,7 +13,7 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.mark.parametrize("network", ["small", "resnet10", "resnet18"])
+@pytest.mark.parametrize("network", ["small", "medium", "resnet10", "resnet18"])
 @pytest.mark.parametrize("shape", [(1, 1, 1), (28, 28, 1), (32, 20, 3), (48, 48, 3), (70, 33, 4)])
 def test_every_image_has_a_code(network: str, shape: tuple[int, int, int]) -> None:
     height, width, channels = shape
@@ -26,13 +26,14 @@ def test_every_image_has_a_code(network: str, shape: tuple[int, int, int]) -> No
 
 
 @pytest.mark.parametrize(("side", "wanted"), [(32, 4), (33, 3), (64, 4), (65, 3), (96, 3)])
-def test_large_images_are_halved_before_the_stages(side: int, wanted: int) -> None:
-    net = ImageEncoder((side, side, 3), 5, "resnet10", generator()).eval()
+@pytest.mark.parametrize(("network", "times"), [("resnet10", 1), ("medium", 2)])
+def test_large_images_are_halved_before_the_stages(network: str, times: int, side: int, wanted: int) -> None:
+    net = ImageEncoder((side, side, 3), 5, network, generator()).eval()
     pooled = next(part for part in net.net if isinstance(part, nn.AdaptiveAvgPool2d))
     seen = []
     pooled.register_forward_hook(lambda _, given, __: seen.append(given[0].shape))
     net(torch.zeros(1, 3, side, side))
-    assert seen[0][1:] == (256, wanted, wanted)
+    assert seen[0][1:] == (256, -(-wanted // times), -(-wanted // times))
 
 
 def test_resnet18_has_the_weights_of_the_published_one() -> None:

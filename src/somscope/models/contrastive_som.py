@@ -79,8 +79,8 @@ class ContrastiveSOM(DeepMap):
     augmentation: what views are made by, of `data.augment.AUGMENTATIONS`: "digits", "objects" or "photos" for images,
         "vectors" or "text" for all items (nothing is then taken for granted about them, and the encoder learns by
         denoising); "auto" chooses by the items, and chosen_ says why.
-    network: the encoder: "small", "resnet10" or "resnet18" for images, "dense"; "auto": dense for rows, small for
-        strokes and objects up to 32 pixels, resnet10 for all other images.
+    network: the encoder: "small", "medium", "resnet10" or "resnet18" for images, "dense"; "auto": dense for rows, small
+        for strokes and objects up to 32 pixels, medium for all other images. The two others are for a GPU.
     hidden: sizes of the dense encoder's hidden layers and, mirrored, of the decoder's.
     n_steps, joint_steps, decoder_steps: of the encoder alone, of encoder and map (None: two fifths of n_steps; 0: the
         map is a batch SOM on the codes), of the decoder (None: three tenths). batch_size: of all.
@@ -214,7 +214,7 @@ class ContrastiveSOM(DeepMap):
         self.network_ = self.network
         if self.network == "auto":
             small = shape is not None and max(shape[:2]) <= _SMALL_SIDE and self.augmentation_ != "photos"
-            self.network_ = "dense" if shape is None else "small" if small else "resnet10"
+            self.network_ = "dense" if shape is None else "small" if small else "medium"
         if self.network_ != "dense" and shape is None:
             raise InputError(f"network={self.network!r} is for images; allowed for rows of numbers: dense")
         return items

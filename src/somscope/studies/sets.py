@@ -69,6 +69,7 @@ def largest_classes(collection: Collection, train: Collection, n_classes: int) -
 SETS: dict[str, StudySet] = {
     "mnist": StudySet("mnist:train+test", ("mnist:train", "mnist:test")),
     "fashion-mnist": StudySet("fashion-mnist:train+test", ("fashion-mnist:train", "fashion-mnist:test")),
+    "cifar10": StudySet("cifar10:train+test", ("cifar10:train", "cifar10:test")),
     "usps": StudySet("usps:train+test", ("usps:train", "usps:test")),
     "reuters-rcv1": StudySet("reuters-rcv1:10k", prepare=scaled_text),
     "reuters-21578": StudySet(
