@@ -327,6 +327,27 @@ def cluster_figures(
     return drawn
 
 
+def _relevance_figures(
+    model: Any, collection: Collection, units: NDArray[Any]
+) -> dict[str, Callable[[], Figure]]:
+    """What the relevances of a map of images mean for what it decodes; units: (n,) of each item."""
+    start, weight, shape = model.prototypes_, model.relevances_, collection.image_shape
+    assert shape is not None
+    drawn: dict[str, Callable[[], Figure]] = {}
+    most = figures.taught_units(weight, model.hits_)
+    if len(most):
+        drawn["perturbation"] = lambda: figures.perturbation_figure(start, weight, model.decode, shape, most)
+        drawn["traversal"] = lambda: figures.traversal_figure(start, weight, model.decode, shape, most)
+    names = np.array([*(collection.label_names or ()), ""], dtype=object)  # a label of -1 is the last one
+    labels = np.full(len(units), -1) if collection.labels is None else collection.labels
+    groups = figures.units_of_a_kind(model.hits_, model.connections_, units, names[labels])
+    if groups:
+        drawn["intersections"] = lambda: figures.intersections_figure(
+            groups, model.decoded_prototypes_, shape
+        )
+    return drawn
+
+
 def map_figures(
     model: Any,
     collection: Collection,
@@ -350,6 +371,8 @@ def map_figures(
         pictures = collection.image_shape and shown_prototypes(model).reshape(-1, *collection.image_shape)
         drawn["graph"] = lambda: figures.graph_figure(lattice, model.hits_, pictures)
         drawn["relevances"] = lambda: figures.relevance_figure(model.relevances_)
+        if hasattr(model, "decode") and collection.image_shape is not None:
+            drawn |= _relevance_figures(model, collection, first)
     if collection.image_shape is not None:
         shape = collection.image_shape
         drawn["prototypes"] = lambda: figures.prototype_pictures_figure(

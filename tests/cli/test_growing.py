@@ -103,6 +103,8 @@ def test_images_become_a_run_with_decoded_prototypes(photos):
         "relevances",
         "prototypes",
         "training",
+        "perturbation",
+        "traversal",
     }
     assert run.history()["units"].to_pylist()[-1] >= run.lattice.n_units
     again = assign_collection(run, collection)
@@ -120,6 +122,8 @@ def test_the_report_shows_the_graph(photos, table):
             layers["relevances"]["values"], run.model().relevances_.mean(axis=1), atol=1e-3
         )
         assert "connected neighbours" in layers["topographic-error"]["text"]
+    assert render_report(photos[0]).count('<figure class="wide"><img src="data:image/png') >= 3
+    assert render_report(Run.open(table)).count('<figure class="wide"><img src="data:image/png') == 1
     assert {"prototypes", "nearest"} <= {
         layer["key"] for layer in data_of(render_report(photos[0]))["layers"]
     }

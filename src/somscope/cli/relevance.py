@@ -11,8 +11,6 @@ from somscope.cli.console import OUT, say_note
 from somscope.errors import RunError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
     from somscope.data import Collection
     from somscope.runs import Run
@@ -23,12 +21,6 @@ _MOST_UNITS = 8  # in a figure, those with most items
 _MOST_ITEMS = 3000  # laid out by t-SNE
 _FRESH = 0.999  # relevances from here on are those of dimensions that were never updated
 _WATCHED = ("purity", "nmi_arithmetic")  # columns of the history, with `somscope map --watch`
-_SHOWN = (
-    ("below 0.3", -1.0, 0.3),
-    ("below 0.4", -1.0, 0.4),
-    ("below 0.5", -1.0, 0.5),
-    ("above 0.6", 0.6, 2.0),
-)
 
 
 def relevance_command(
@@ -118,67 +110,22 @@ def _write(opened: Run, model: Any, unseen: Collection | None, folder: Path, see
     return numbers
 
 
-def _bytes(values: Any, shape: list[int]) -> NDArray[np.uint8]:
-    import numpy as np
-
-    shown: NDArray[np.uint8] = np.rint(255 * np.clip(values, 0, 1)).astype(np.uint8).reshape(-1, *shape)
-    return shown
-
-
 def _pictures(opened: Run, model: Any, shape: list[int], folder: Path, seed: int) -> None:
-    import numpy as np
+    from somscope import figures
 
-    from somscope import figures, measures
-    from somscope.figures.contact_sheet import contact_sheet_figure
-
-    generator = np.random.default_rng(seed)
-    relevances = model.relevances_
-    taught = np.flatnonzero(np.ptp(relevances, axis=1) > 0)
-    most = taught[np.argsort(-model.hits_[taught], kind="stable")][:_MOST_UNITS]
-    names = [f"unit {unit}" for unit in most]
+    start, weight = model.prototypes_, model.relevances_
+    most = figures.taught_units(weight, model.hits_)
     if len(most):
-        start, weight = model.prototypes_[most], relevances[most]
-        sheet = {"prototype": _bytes(model.decode(start), shape)}
-        for title, low, high in _SHOWN:
-            chosen = (weight > low) & (weight < high)
-            sheet[title] = _bytes(model.decode(measures.perturbed(start, chosen, 0.25, generator)), shape)
-        figures.save_figure(contact_sheet_figure(sheet, names), folder / "perturbation.png")
-        best = weight.argmax(axis=1)
-        walks = [measures.traversal(p, int(d)) for p, d in zip(start, best, strict=True)]
-        rows = np.stack([_bytes(model.decode(walked), shape) for _, walked in walks], axis=1)
-        titles = [f"{value:.2f}" for value in walks[0][0]]
-        said = [f"{name}, dim {d}" for name, d in zip(names, best, strict=True)]
-        figures.save_figure(
-            contact_sheet_figure(dict(zip(titles, rows, strict=True)), said), folder / "traversal.png"
-        )
-    groups = _groups(opened, model)
-    if groups:
-        members = np.stack([_bytes(model.decoded_prototypes_[units], shape) for _, units in groups], axis=1)
-        sheet = {f"member {i + 1}": pictures for i, pictures in enumerate(members)}
-        sheet |= {"intersection": members.min(axis=0), "union": members.max(axis=0)}
-        figures.save_figure(
-            contact_sheet_figure(sheet, [name for name, _ in groups]), folder / "intersections.png"
-        )
-
-
-def _groups(opened: Run, model: Any) -> list[tuple[str, NDArray[np.integer]]]:
-    """Three units of one kind each: of one majority label, or, without labels, a unit and two it is connected with."""
-    import numpy as np
-
+        drawn = figures.perturbation_figure(start, weight, model.decode, shape, most, seed)
+        figures.save_figure(drawn, folder / "perturbation.png")
+        walked = figures.traversal_figure(start, weight, model.decode, shape, most)
+        figures.save_figure(walked, folder / "traversal.png")
     table = opened.assignments()
-    labels = np.array([name or "" for name in table["label"].to_pylist()])
-    hits = model.hits_
-    order = np.argsort(-hits, kind="stable")
-    if (labels != "").any():
-        kinds, number = np.unique(labels, return_inverse=True)
-        counts = np.zeros((len(hits), len(kinds)), np.int64)
-        np.add.at(counts, (table["unit"].to_numpy(), number), 1)
-        own = counts.argmax(axis=1)
-        found = [(str(name), order[own[order] == c][:3]) for c, name in enumerate(kinds) if name]
-    else:
-        near = model.connections_
-        found = [(f"unit {u}", np.append(u, order[near[u][order]][:2])) for u in order[:_MOST_UNITS]]
-    return [(name, units) for name, units in found if len(units) == 3]
+    labels = [name or "" for name in table["label"].to_pylist()]
+    groups = figures.units_of_a_kind(model.hits_, model.connections_, table["unit"].to_numpy(), labels)
+    if groups:
+        shared = figures.intersections_figure(groups, model.decoded_prototypes_, shape)
+        figures.save_figure(shared, folder / "intersections.png")
 
 
 def _unseen(model: Any, unseen: Collection, shape: list[int] | None, folder: Path, seed: int) -> None:
@@ -186,14 +133,16 @@ def _unseen(model: Any, unseen: Collection, shape: list[int] | None, folder: Pat
 
     from somscope import figures, measures
     from somscope.figures.contact_sheet import contact_sheet_figure
+    from somscope.figures.relevances import as_bytes
     from somscope.runs.features import feature_matrix, shown_prototypes
 
     deep = hasattr(model, "encode")
     pictures = shown_prototypes(model)
     if shape is not None:
         most = np.argsort(-model.hits_, kind="stable")[:_MOST_UNITS]
+        shown = as_bytes(pictures[most], shape)
         near = measures.nearest_items(pictures[most], feature_matrix(unseen), min(10, unseen.n_items))
-        sheet = {"prototype": _bytes(pictures[most], shape)}
+        sheet = {"prototype": shown}
         sheet |= {str(i + 1): np.asarray(unseen.features[near[:, i]]) for i in range(near.shape[1])}
         figures.save_figure(
             contact_sheet_figure(sheet, [f"unit {u}" for u in most]), folder / "nearest_unseen.png"
@@ -206,7 +155,7 @@ def _unseen(model: Any, unseen: Collection, shape: list[int] | None, folder: Pat
         items,
         units,
         model.connections_,
-        images=None if shape is None else _bytes(pictures, shape),
+        images=None if shape is None else as_bytes(pictures, shape),
         labels=some.labels,
         names=tuple(some.label_names or ()),
     )

@@ -16,6 +16,13 @@ from somscope.figures.hits import hits_figure
 from somscope.figures.pictures import prototype_pictures_figure
 from somscope.figures.pies import label_pies_figure
 from somscope.figures.planes import component_planes_figure
+from somscope.figures.relevances import (
+    intersections_figure,
+    perturbation_figure,
+    taught_units,
+    traversal_figure,
+    units_of_a_kind,
+)
 from somscope.figures.save import save_figure
 from somscope.figures.transitions import transitions_figure
 from somscope.figures.tuning import settings_figure
@@ -34,16 +41,21 @@ __all__ = [
     "expanded_u_matrix_figure",
     "graph_figure",
     "hits_figure",
+    "intersections_figure",
     "label_pies_figure",
     "latent_figure",
     "p_matrix_figure",
+    "perturbation_figure",
     "prototype_pictures_figure",
     "relevance_figure",
     "save_figure",
     "settings_figure",
+    "taught_units",
     "training_curves_figure",
     "transitions_figure",
+    "traversal_figure",
     "tsne_places",
     "u_matrix_figure",
     "unit_clusters_figure",
+    "units_of_a_kind",
 ]

@@ -256,9 +256,23 @@ def _sparse(counts: NDArray[np.integer]) -> list[list[int]]:
 
 def _latent_picture(run: RunLike) -> str:
     """The figure of a clustering's codes as a data URI; "" where the run has none."""
+    return _figure(run, "latent") if is_clustering(run.config) else ""
+
+
+def _relevance_pictures(run: RunLike) -> list[dict[str, str]]:
+    """The figures of a map's relevances: uri, alt and caption of each that the run has."""
+    found = [
+        {"uri": _figure(run, name), "alt": alt, "caption": caption}
+        for name, (alt, caption) in wording.RELEVANCES.items()
+    ]
+    return [picture for picture in found if picture["uri"]]
+
+
+def _figure(run: RunLike, name: str) -> str:
+    """A figure of a run as a data URI; "" where it has none."""
     folder = getattr(run, "path", None)
-    picture = None if folder is None else Path(folder) / "figures" / "latent.png"
-    if picture is None or not is_clustering(run.config) or not picture.is_file():
+    picture = None if folder is None else Path(folder) / "figures" / f"{name}.png"
+    if picture is None or not picture.is_file():
         return ""
     content = picture.read_bytes()
     if len(content) > _LARGEST_PICTURE:
@@ -291,6 +305,7 @@ def _page_values(
         "clusters": is_clustering(config),
         "words": _CLUSTER_WORDS if is_clustering(config) else _MAP_WORDS,
         "latent": _latent_picture(run),
+        "relevances": _relevance_pictures(run),
         "lattice": describe(run.lattice),
         "n_units": run.lattice.n_units,
         "number": wording.number,

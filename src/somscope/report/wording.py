@@ -14,6 +14,7 @@ from somscope.runs.distance import MapDistance
 from somscope.runs.record import DESCRIBED
 
 __all__ = [
+    "RELEVANCES",
     "Measure",
     "chosen_rows",
     "codes_note",
@@ -28,6 +29,29 @@ __all__ = [
 
 
 _LONGEST_TUPLE = 8
+
+# Figure of a map with relevances -> what it is to someone who does not see it, and what is said below it.
+RELEVANCES = {
+    "relevances": (
+        "Histogram of all relevances, and the relevances of each unit",
+        "How much each dimension matters to each unit: near 1 where its items hardly differ. A unit that was never "
+        "updated has relevances of 1.",
+    ),
+    "perturbation": (
+        "Decoded prototypes, and the same with dimensions below or above a relevance disturbed",
+        "Prototypes of the largest units, and the same with all dimensions below or above a relevance moved by 0.25 in "
+        "random directions.",
+    ),
+    "traversal": (
+        "The most relevant dimension of each of the largest units walked from 0 to 1",
+        "The most relevant dimension of the same units walked from 0 to 1, the others held.",
+    ),
+    "intersections": (
+        "Three units of a kind, and the darkest and the brightest of them at each pixel",
+        "Three units of one majority label, or without labels three that are connected; then the darkest of them at "
+        "each pixel, which is what they share, and the brightest.",
+    ),
+}
 
 
 @dataclass(frozen=True)
