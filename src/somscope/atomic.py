@@ -1,25 +1,31 @@
-"""Files that appear whole or not at all, and the short moments that Ctrl-C must not cut in two."""
+"""Files that appear whole or not at all, locks that die with their process, and moments that Ctrl-C must not cut."""
 
 from __future__ import annotations
 
 import os
+import re
+import secrets
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["flush_folder", "flush_to_disk", "no_interrupt", "whole_file"]
+__all__ = ["flush_folder", "flush_to_disk", "holder", "locked", "no_interrupt", "whole_file"]
+
+_MARK = "somscope "  # begins a lock file; then follows the number of the process
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path`; at the end of the block it replaces `path`, at once and on the disk.
 
-    An error or Ctrl-C inside the block removes it and leaves `path` as it was. Raises what the system says.
+    An error or Ctrl-C inside the block removes it and leaves `path` as it was. What a process left that was killed in
+    the middle of this is removed by the next that writes `path`. Raises what the system says.
     """
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    _remove_leftovers(path)
+    partial, handle = _partial(path)
     try:
         yield partial
         flush_to_disk(partial)
@@ -27,6 +33,111 @@ def whole_file(path: Path) -> Iterator[Path]:
         flush_folder(path.parent)  # the new name too
     finally:
         partial.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _partial(path: Path) -> tuple[Path, int]:
+    """A new empty file beside `path`, locked for as long as the handle is open or the process lives."""
+    while True:
+        partial = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial{path.suffix}")
+        handle = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        if sys.platform == "win32":  # which replaces no open file
+            os.close(handle)
+            return partial, os.open(os.devnull, os.O_RDONLY)
+        with suppress(OSError):  # a disk without locks: then nothing is ever taken for a leftover
+            _lock(handle, wait=True)
+        if _names(partial, handle):  # and nobody took it for a leftover before it was locked
+            return partial, handle
+        os.close(handle)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove temporary files of `path` whose writers are dead: nobody holds their locks."""
+    if sys.platform == "win32":
+        return
+    ours = re.compile(rf"\.{re.escape(path.stem)}\.[0-9a-f]+\.partial{re.escape(path.suffix)}")
+    with suppress(OSError):  # a folder that cannot be listed
+        for name in os.listdir(path.parent):
+            if ours.fullmatch(name):
+                with suppress(OSError):
+                    _remove_if_left(path.with_name(name))
+
+
+def _remove_if_left(partial: Path) -> None:
+    handle = os.open(partial, os.O_RDWR)
+    try:
+        _lock(handle)  # raises where the writer lives
+        partial.unlink()
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def locked(name: Path) -> Iterator[bool]:
+    """Hold the lock file `name` inside the block; gives False where another process has it, and the block is not safe.
+
+    The system releases it if the process dies. The file is removed at the end. Raises what the system says.
+    """
+    handle = _locked_handle(name)
+    if handle is None:
+        yield False
+        return
+    try:
+        with suppress(OSError):  # a full disk: the lock holds without the text
+            os.ftruncate(handle, 0)
+            os.write(handle, f"{_MARK}{os.getpid()}\n".encode())
+        yield True
+    finally:
+        with suppress(OSError):  # Windows does not remove an open file; an unlocked one does no harm
+            name.unlink()
+        os.close(handle)
+
+
+def _locked_handle(name: Path) -> int | None:
+    while True:
+        handle = os.open(name, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            _lock(handle)
+        except (BlockingIOError, PermissionError):
+            os.close(handle)
+            return None
+        if _names(name, handle):
+            return handle
+        os.close(handle)  # the last holder removed the file between our open and our lock
+
+
+def holder(name: Path) -> int | None:
+    """The number of the process that made the lock file `name`, alive or dead; None for what is no such file."""
+    try:
+        with name.open(encoding="utf-8") as file:
+            text = file.read(64)
+    except (OSError, UnicodeDecodeError):
+        return None
+    found = re.fullmatch(rf"{_MARK}(\d+)\n", text)
+    return int(found[1]) if found else None
+
+
+def _names(path: Path, handle: int) -> bool:
+    """Whether `path` is still the name of the open file."""
+    try:
+        return os.path.samestat(os.fstat(handle), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+if sys.platform == "win32":
+
+    def _lock(handle: int, wait: bool = False) -> None:
+        import msvcrt
+
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+
+else:
+
+    def _lock(handle: int, wait: bool = False) -> None:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from somscope.runs.run import unfinished
 
 __all__ = ["begin_checkpoints", "check_checkpoints", "checkpoint_folder", "has_checkpoints", "may_replace"]
 
-_OWN = re.compile(r"step-\d+|\.step-\d+\.old|\..*partial.*|metrics\.jsonl|history\.parquet")
+_OWN = re.compile(r"step-\d+|\.step-\d+\.old|\..*partial.*|\.lock|metrics\.jsonl|history\.parquet")
 
 
 def checkpoint_folder(path: str | Path) -> Path:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from somscope.atomic import flush_folder, flush_to_disk, no_interrupt, whole_file
+from somscope.atomic import flush_folder, flush_to_disk, holder, locked, no_interrupt, whole_file
 from somscope.errors import RunError
 
 __all__ = ["check_target", "new_file", "new_run"]
@@ -44,7 +44,7 @@ def new_run(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     An error or Ctrl-C inside the block removes the temporary folder and leaves `path` as it was. With `overwrite`
     the run that is there stays until the new one is complete and on the disk. A lock beside the folder keeps a
     second writer away; it is released by the system if the process dies, and what a dead process left is cleaned
-    by the next writer.
+    by the next that writes a run into the same parent folder.
 
     Raises RunError if `path` exists and may not be replaced, if another process is writing it, if the folder cannot
     be written, or if the disk is full.
@@ -54,10 +54,8 @@ def new_run(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}.partial")
     old = path.with_name(f".{path.name}.old")
     with _explained(path), _made_parents(path.parent), _locked(path):
-        if old.exists() and not path.exists():  # a process died in the middle of a replacement
-            old.rename(path)
-        _remove(partial)
-        _remove(old)
+        _clean(path)
+        _clean_after_others(path.parent)
         check_target(path, overwrite)  # again: another writer may have finished meanwhile
         try:
             partial.mkdir()
@@ -85,6 +83,39 @@ def new_file(path: str | Path) -> Iterator[Path]:
 
 def _absolute(path: str | Path) -> Path:
     return Path(os.path.abspath(Path(path).expanduser()))
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    lock = path.with_name(f".{path.name}.lock")
+    with locked(lock) as ours:
+        if not ours:
+            number = holder(lock)
+            which = "" if number is None else f" (process {number})"
+            raise RunError(
+                f"another process is writing {path}{which}: wait for it, or choose another output folder"
+            )
+        yield
+
+
+def _clean(path: Path) -> None:
+    """Remove what a process left that died while it wrote `path`, which we hold; put back what it had set aside."""
+    old = path.with_name(f".{path.name}.old")
+    if old.exists() and not path.exists():  # it died in the middle of a replacement
+        old.rename(path)
+    _remove(path.with_name(f".{path.name}.partial"))
+    _remove(old)
+
+
+def _clean_after_others(parent: Path) -> None:
+    """The same of all runs in a folder whose writers are dead: nobody holds the locks that they made."""
+    with suppress(OSError):  # it is no part of what is to be done here
+        for name in os.listdir(parent):
+            found = re.fullmatch(r"\.(.+)\.lock", name)
+            if found and holder(parent / name) is not None:
+                with locked(parent / name) as ours:
+                    if ours:
+                        _clean(parent / found[1])
 
 
 def _remove(folder: Path) -> None:
@@ -161,41 +192,3 @@ def _made_parents(folder: Path) -> Iterator[None]:
                 if parent.exists():
                     parent.rmdir()
         raise
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock of `path`, a file beside it, which the system releases if the process dies."""
-    name = path.with_name(f".{path.name}.lock")
-    handle = os.open(name, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            _lock(handle)
-            # The last holder may have removed the file between our open and our lock.
-            stale = not os.path.samestat(os.fstat(handle), os.stat(name))
-        except (BlockingIOError, PermissionError, FileNotFoundError):
-            stale = True
-        if stale:
-            raise RunError(f"another process is writing {path}: wait for it, or choose another output folder")
-        try:
-            yield
-        finally:
-            with suppress(OSError):  # Windows does not remove an open file; an unlocked one does no harm
-                name.unlink()
-    finally:
-        os.close(handle)
-
-
-if sys.platform == "win32":
-
-    def _lock(handle: int) -> None:
-        import msvcrt
-
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-
-else:
-
-    def _lock(handle: int) -> None:
-        import fcntl
-
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -23,7 +23,7 @@ from somscope.training.options import Trained, TrainingOptions
 from somscope.training.order import epoch_order, part_of
 from somscope.training.progress import Bar, progress_bar
 from somscope.training.randomness import forked_random
-from somscope.training.saver import Saver
+from somscope.training.saver import Saver, sole_training
 from somscope.training.state import Position
 from somscope.training.task import Phase, Task
 
@@ -55,6 +55,7 @@ def train(phases: Sequence[Phase], data: Data, options: TrainingOptions | None =
         forked_random(options.seed, runtime.rank, runtime.device) as generator,
         catch_interrupt("ending after this step, keeping what was learned") as interrupt,
         progress_bar(options.verbose if runtime.rank == 0 else False) as bar,
+        sole_training(options.checkpoints, runtime),
     ):
         engine = Engine(runtime, generator)
         saver = None

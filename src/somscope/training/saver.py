@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 
 import somscope
-from somscope.atomic import whole_file
+from somscope.atomic import holder, locked, whole_file
 from somscope.errors import RunError
 from somscope.training.checkpoint import (
     Checkpoint,
@@ -43,15 +44,38 @@ from somscope.training.state import (
 )
 from somscope.training.task import Phase
 
-__all__ = ["Saver", "stored_seed"]
+__all__ = ["Saver", "sole_training", "stored_seed"]
 
 _log = logging.getLogger(__name__)
 
 
-class Saver:
-    """Checkpoints of one training in a folder.
+@contextmanager
+def sole_training(folder: Path | None, runtime: Runtime) -> Iterator[None]:
+    """Keep a second training out of a folder of checkpoints, which is made, inside the block.
 
-    Raises RunError if the folder cannot be written, or holds checkpoints that the training is not to go on from.
+    Raises RunError if it cannot be written, or another process trains in it.
+    """
+    if folder is None or runtime.rank != 0:
+        yield
+        return
+    with ExitStack() as held:
+        try:  # now, and not after hours of training
+            folder.mkdir(parents=True, exist_ok=True)
+            ours = held.enter_context(locked(folder / ".lock"))
+        except OSError as error:
+            raise RunError(f"{folder} cannot hold checkpoints: {error.strerror or error}") from error
+        if not ours:
+            raise RunError(
+                f"another process ({holder(folder / '.lock')}) trains with its checkpoints in {folder}: "
+                "wait for it, or choose another folder"
+            )
+        yield
+
+
+class Saver:
+    """Checkpoints of one training in a folder, which `sole_training` made.
+
+    Raises RunError if it holds checkpoints that the training is not to go on from.
     """
 
     def __init__(
@@ -75,13 +99,7 @@ class Saver:
                 "remove this one to begin a new training"
             )
         if runtime.rank == 0:
-            try:  # now, and not after hours of training
-                folder.mkdir(parents=True, exist_ok=True)
-                remove_leftovers(folder)
-                (folder / ".partial").touch()
-                (folder / ".partial").unlink()
-            except OSError as error:
-                raise RunError(f"{folder} cannot hold checkpoints: {error.strerror or error}") from error
+            remove_leftovers(folder)
 
     def newest(self) -> Checkpoint | None:
         """The checkpoint to go on from, if there is one.
