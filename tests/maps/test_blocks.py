@@ -14,7 +14,9 @@ from sklearn.datasets import load_digits
 from somscope.errors import InputError
 from somscope.maps import som as module
 from somscope.maps.blocks import MappedBlocks, block_sample
+from somscope.maps.items import DenseItems
 from somscope.maps.sample import SAMPLE, sample_rows, smallest_keys
+from somscope.maps.search import Recall
 from somscope.maps.som import SOM
 
 
@@ -236,3 +238,30 @@ def test_a_large_memory_mapped_array_is_trained_in_bounded_memory(tmp_path):
     assert size == pytest.approx(300, rel=0.01)
     assert peak < 100
     assert hits == rows
+
+
+def test_a_search_goes_on_from_what_one_of_the_same_items_knows(digits):
+    rng = np.random.default_rng(0)
+    x = digits[rng.integers(150, size=9000)] + rng.normal(scale=0.1, size=(9000, 64)).astype(np.float32)
+    basis = DenseItems(x).find_basis(200)
+    recall, guessed = None, 0
+    for step in range(12):
+        prototypes = digits[:200] + np.float32(0.03 * step)
+        items = DenseItems(x, basis=basis)
+        items.recall = recall
+        units, distances = items.nearest(prototypes, second=step == 7)
+        wanted = DenseItems(x).nearest(prototypes, second=step == 7)
+        np.testing.assert_array_equal(units, wanted[0])
+        np.testing.assert_allclose(distances, wanted[1], rtol=1e-12)
+        recall = items.recall
+        assert recall.calls == step + 1
+        guessed += recall.guesses
+    assert 0 < guessed < 12  # both roads were gone
+
+
+def test_what_is_known_of_other_items_is_forgotten(digits):
+    items = DenseItems(digits)
+    items.recall = Recall(calls=5, width=16, last=np.zeros(3, np.int32), guesses=True)
+    units, _ = items.nearest(digits[:30])
+    np.testing.assert_array_equal(units, DenseItems(digits).nearest(digits[:30])[0])
+    assert len(items.recall.last) == len(digits)

@@ -11,10 +11,12 @@ from scipy import sparse
 from sklearn.utils.validation import check_array
 
 from somscope.errors import InputError
+from somscope.mapped import release
 from somscope.maps.basis import Basis
 from somscope.maps.inputs import as_items, as_matrix, refuse_unusable
 from somscope.maps.items import DenseItems
 from somscope.maps.sample import Variety, smallest_keys
+from somscope.maps.search import Recall
 
 __all__ = ["BLOCK_BYTES", "BlockItems", "MappedBlocks", "block_sample", "checked_blocks"]
 
@@ -34,7 +36,9 @@ class MappedBlocks:
 
     def __iter__(self) -> Iterator[Block]:
         for start in range(0, len(self.x), self.rows):
-            yield np.array(self.x[start : start + self.rows])
+            block = np.array(self.x[start : start + self.rows])
+            release(self.x)
+            yield block
 
 
 def checked_blocks(blocks: Iterable[Any]) -> Iterator[tuple[str, Block]]:
@@ -65,7 +69,10 @@ def checked_blocks(blocks: Iterable[Any]) -> Iterator[tuple[str, Block]]:
 
 
 class BlockItems:
-    """Items that are read again for every pass, block by block, in bounded memory: a re-iterable of (n_b, d) blocks."""
+    """Items that are read again for every pass, block by block, in bounded memory: a re-iterable of (n_b, d) blocks.
+
+    Of an item only its unit stays in memory from one pass to the next (4 bytes), where the search begins.
+    """
 
     def __init__(
         self,
@@ -76,10 +83,11 @@ class BlockItems:
     ) -> None:
         self.blocks, self.metric, self.feature_weights, self.dtype = blocks, metric, feature_weights, dtype
         self._basis: Basis | None = None
+        self._recalls: list[Recall | None] = []
 
     def dense(self, n_units: int) -> Iterator[DenseItems]:
         """The blocks as items, with one basis of the search for all."""
-        for name, block in checked_blocks(self.blocks):
+        for number, (name, block) in enumerate(checked_blocks(self.blocks)):
             x = np.ascontiguousarray(block, dtype=self.dtype)
             items = as_items(
                 x, self.metric, self.feature_weights, allow_nan=self.metric != "cosine", what=name
@@ -88,7 +96,11 @@ class BlockItems:
             items.basis = self._basis
             if self._basis is None and items.bounded:
                 self._basis = items.basis = items.find_basis(n_units)
+            if number == len(self._recalls):
+                self._recalls.append(None)
+            items.recall = self._recalls[number]
             yield items
+            self._recalls[number] = items.recall
 
 
 def block_sample(blocks: Iterable[Any]) -> tuple[Block, int]:

@@ -14,7 +14,7 @@ from scipy import sparse
 from somscope.errors import InputError, check_choice
 from somscope.maps import kernels
 from somscope.maps.basis import Basis, find_basis
-from somscope.maps.search import BoundedSearch
+from somscope.maps.search import BoundedSearch, Recall
 from somscope.maps.threads import cuts, over_ranges, parts
 
 __all__ = ["METRICS", "DenseItems", "Items", "SparseItems", "count_gaps", "normalised"]
@@ -74,7 +74,7 @@ class DenseItems:
     metric: "euclidean" sqrt(sum w (x - m)^2), "cosine" 1 - x.m / |x||m| (w inside the products), "manhattan"
     sum w |x - m|. feature_weights: (d,) w >= 0; sample_weight: (n,) >= 0. basis: where the search looks; by
     default where the first prototypes differ, which is best for one search. Training, whose prototypes change, sets it
-    by `find_basis`.
+    by `find_basis`. recall: of the search, to be given to one of the same items that are read again.
     Raises InputError for missing values under the cosine distance, which has no partial form.
     """
 
@@ -103,6 +103,7 @@ class DenseItems:
             norms = np.sqrt(np.einsum("ij,ij->i", scaled, scaled, dtype=np.float64))
             self._row_scale = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
         self._search: BoundedSearch | None = None
+        self.recall: Recall | None = None
 
     @property
     def bounded(self) -> bool:
@@ -121,7 +122,8 @@ class DenseItems:
                 if self.n_features <= _ONE_SEARCH:  # a single search: the fewest directions, or none
                     n_units = min(n_units, 64) if self.n_items >= _MANY else 0
                 self.basis = find_basis(shaped, shaped.mean(axis=0, dtype=np.float64), n_units)
-            self._search = BoundedSearch(self.x, self.basis, self._row_scale, self._column_scale)
+            self._search = BoundedSearch(self.x, self.basis, self._row_scale, self._column_scale, self.recall)
+            self.recall = self._search.recall
         units, squared = self._search(shaped, second)
         return units, squared / 2.0 if self.metric == "cosine" else np.sqrt(squared)
 

@@ -15,6 +15,8 @@ over a few directions. Whichever is cheapest, the answer is that of brute force.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,7 +25,7 @@ from somscope.maps.basis import WIDTHS, Basis
 from somscope.maps.guess import lowest_bound, nearest_from_guess, order_by_guess
 from somscope.maps.threads import cuts, one_blas_thread, over_ranges, parts
 
-__all__ = ["BoundedSearch"]
+__all__ = ["BoundedSearch", "Recall"]
 
 _PROBE = (128, 256)  # items whose cost is measured to choose a width, in small and large collections
 _WORTH = 4096  # items from which that pays
@@ -36,11 +38,29 @@ _FROM_FEATURES = np.empty((0, 0), np.float32)  # no left sides: the bound is ove
 _SCRATCH = 200_000  # scores held per thread: 0.8 MB of float32, the size of a core's cache
 
 
+@dataclass
+class Recall:
+    """What a search knows after some calls, without the items: a later search of the same ones goes on from it.
+
+    calls: how often a width was asked for. width: the last answer, and least: the estimated work of an item with the
+    bound alone, in multiplications. last: (n,) units of the last search. guesses: whether a guess is cheaper than the
+    bound, and doubtful: whether that has just turned out wrong.
+    """
+
+    calls: int = 0
+    width: int = 0
+    least: float = np.inf
+    last: NDArray[np.int32] | None = None
+    guesses: bool = False
+    doubtful: bool = False
+
+
 class BoundedSearch:
     """Best units of one fixed set of dense items under Euclidean distance, for map after map.
 
     x: (n, d) float32 or float64, C-contiguous, finite. row_scale: (n,) and column_scale: (d,) factors that turn an
-    item into what is compared (cosine distance, feature weights); prototypes are given already scaled.
+    item into what is compared (cosine distance, feature weights); prototypes are given already scaled. recall: of an
+    earlier search of the same items, which are then projected only if that is still needed.
     Memory beyond x: 4 r + 24 bytes an item for r <= 64 directions, 4 w + 8 more where fewer, w, turn out cheaper, and
     within a search from a guess 12 to 56 more.
     """
@@ -51,30 +71,46 @@ class BoundedSearch:
         basis: Basis,
         row_scale: NDArray[np.floating] | None = None,
         column_scale: NDArray[np.floating] | None = None,
+        recall: Recall | None = None,
     ) -> None:
         self.x, self.basis = x, basis
         self.row_scale = None if row_scale is None else row_scale.astype(x.dtype)
         self.column_scale = None if column_scale is None else column_scale.astype(x.dtype)
         self._centre = basis.centre.astype(x.dtype)
         self._scale = x.dtype.type(basis.scale)
-        n_directions = basis.directions.shape[1]
-        self._codes = np.empty((len(x), n_directions + 2 if n_directions else 0), np.float32)
+        known = recall is not None and recall.last is not None and len(recall.last) == len(x)
+        self.recall = recall if known and recall is not None else Recall()
         self._squared = np.empty(len(x))
-        with one_blas_thread():
-            over_ranges(self._project, cuts(len(x), parts(float(x.size) * (8 + n_directions))))
-        self._calls, self._width = 0, 0  # how often a width was asked for, and the last answer
-        self._guesses = False  # whether a guess is cheaper than the bound alone
-        self._doubtful = False  # whether that has just turned out wrong
-        self._least = np.inf  # estimated work of an item with the bound alone, in multiplications
-        self._last: NDArray[np.int32] | None = None  # (n,) units of the last search
+        self._coded = self._project(self._first_width())
         self._left = _FROM_FEATURES
         self._furthest = float(np.sqrt(self._squared.max()))
 
-    def _project(self, lo: int, hi: int) -> None:
-        kernels.project(
-            self.x, self.row_scale, self.column_scale, self._centre, self._scale, self.basis.directions,
-            self._codes, self._squared, lo, hi,
-        )  # fmt: skip
+    def _first_width(self) -> int:
+        """How many directions the next call will need: all of them if it is to find out which."""
+        if self.recall.calls == 0 or self.recall.calls + 1 in _PROBED:
+            return int(self.basis.directions.shape[1])
+        return 0 if self.recall.guesses else self.recall.width
+
+    def _project(self, n_directions: int) -> NDArray[np.float32]:
+        """(n, r + 2) codes of the items in r directions, (n, 0) for none; and their norms in `_squared`."""
+        directions = np.ascontiguousarray(self.basis.directions[:, :n_directions])
+        codes = np.empty((len(self.x), n_directions + 2 if n_directions else 0), np.float32)
+
+        def run(lo: int, hi: int) -> None:
+            kernels.project(
+                self.x, self.row_scale, self.column_scale, self._centre, self._scale, directions,
+                codes, self._squared, lo, hi,
+            )  # fmt: skip
+
+        with one_blas_thread():
+            over_ranges(run, cuts(len(self.x), parts(float(self.x.size) * (8 + n_directions))))
+        return codes
+
+    def _codes(self, width: int) -> NDArray[np.float32]:
+        """Codes in at least so many directions."""
+        if self._coded.shape[1] < width + 2:
+            self._coded = self._project(width)
+        return self._coded
 
     def __call__(
         self, prototypes: NDArray[np.floating], second: bool = False
@@ -93,27 +129,27 @@ class BoundedSearch:
             return units, distances
         with one_blas_thread():
             self._plan(prototypes, second)
-            if self._guesses:
+            if self.recall.guesses:
                 measured = self._from_guess(prototypes, None, self._guess(prototypes), units, distances)
-                self._doubtful = self._guess_cost(len(prototypes), measured) > self._least
+                self.recall.doubtful = self._guess_cost(len(prototypes), measured) > self.recall.least
             else:
-                bound, left = self._bound(prototypes, self._width), self._left_sides(self._width)
+                bound, left = self._bound(prototypes, self.recall.width), self._left_sides(self.recall.width)
 
                 def run(lo: int, hi: int) -> None:
                     self._search(prototypes, bound, left, second, lo, hi, units, distances)
 
                 over_ranges(run, cuts(n, parts(float(n) * bound.size)))
-        self._last = units[:, 0].copy()
+        self.recall.last = units[:, 0].copy()
         return units, distances
 
     def _guess(
         self, prototypes: NDArray[np.floating], rows: NDArray[np.int64] | None = None
     ) -> NDArray[np.int32]:
         """A unit for each of the items (or of some rows) that is probably near: the last answer, or by rough bounds."""
-        if self._last is not None:
-            return self._last if rows is None else self._last[rows]
+        if self.recall.last is not None:
+            return self.recall.last if rows is None else self.recall.last[rows]
         bound = self._bound(prototypes[::2], _ROUGH)
-        codes, squared = self._codes, self._squared
+        codes, squared = self._codes(_ROUGH), self._squared
         if rows is not None:
             codes, squared = codes[rows], squared[rows]
         left = np.empty((len(codes), _ROUGH + 2), np.float32)
@@ -186,14 +222,15 @@ class BoundedSearch:
         """What the bound over so many directions is multiplied with, for all items; kept while the width stays."""
         if width == 0:
             return _FROM_FEATURES
-        if self._codes.shape[1] == width + 2:  # the widest are the codes themselves
+        codes = self._codes(width)
+        if codes.shape[1] == width + 2:  # the widest are the codes themselves
             self._left = _FROM_FEATURES
-            return self._codes
+            return codes
         if self._left.shape[1] != width + 2:
             left = np.empty((len(self.x), width + 2), np.float32)
 
             def fill(lo: int, hi: int) -> None:
-                kernels.left_sides(self._codes, self._squared, left, lo, hi)
+                kernels.left_sides(codes, self._squared, left, lo, hi)
 
             over_ranges(fill, cuts(len(left), parts(8.0 * left.size)))
             self._left = left
@@ -250,19 +287,19 @@ class BoundedSearch:
         """Choose the width of the bound, and whether to search from a guess, by the estimated work on a few items."""
         n, d = self.x.shape
         widths = [w for w in WIDTHS if w <= self.basis.directions.shape[1]]
-        self._guesses = self._guesses and not second
-        if self._last is not None and self._last.max() >= len(prototypes):
-            self._last, self._guesses = None, False  # those of another map
+        self.recall.guesses = self.recall.guesses and not second
+        if self.recall.last is not None and self.recall.last.max() >= len(prototypes):
+            self.recall.last, self.recall.guesses = None, False  # those of another map
         if n < _WORTH:  # a small batch: the probe would cost as much as it saves
-            self._width, self._guesses = widths[min(1, len(widths) - 1)] if widths else 0, False
+            self.recall.width, self.recall.guesses = widths[min(1, len(widths) - 1)] if widths else 0, False
             return
-        self._calls += 1
-        if self._calls in _PROBED:
-            self._least = len(prototypes) * (d + 8.0) + _measuring(d)
+        self.recall.calls += 1
+        if self.recall.calls in _PROBED:
+            self.recall.least = len(prototypes) * (d + 8.0) + _measuring(d)
             if widths:
-                self._width, self._least = self._cheapest_width(prototypes, widths, second)
-        if not second and (not self._guesses or self._doubtful or self._calls in _PROBED):
-            self._guesses = self._guess_pays(prototypes)
+                self.recall.width, self.recall.least = self._cheapest_width(prototypes, widths, second)
+        if not second and (not self.recall.guesses or self.recall.doubtful or self.recall.calls in _PROBED):
+            self.recall.guesses = self._guess_pays(prototypes)
 
     def _cheapest_width(
         self, prototypes: NDArray[np.floating], widths: list[int], second: bool
@@ -283,7 +320,7 @@ class BoundedSearch:
             measured = 0
             for lo in starts:
                 if width:
-                    kernels.left_sides(self._codes, self._squared, left, lo, lo + 32)
+                    kernels.left_sides(self._codes(width), self._squared, left, lo, lo + 32)
                 measured += self._search(prototypes, bound, left, second, lo, lo + 32, units, distances)
             cost = fixed + _measuring(d) * measured / (32 * len(starts))
             if cost < least:
@@ -293,15 +330,15 @@ class BoundedSearch:
     def _guess_pays(self, prototypes: NDArray[np.floating]) -> bool:
         """Whether a search from a guess is estimated to cost less than with the bound alone."""
         n, n_units = len(self.x), len(prototypes)
-        if self._last is None and self.basis.directions.shape[1] < _ROUGH:
+        if self.recall.last is None and self.basis.directions.shape[1] < _ROUGH:
             return False  # nothing to guess from
-        before = 0.0 if self._last is not None else n_units / 2 * (_ROUGH + 8)
-        if before + self._guess_cost(n_units, 2.0) >= self._least:
+        before = 0.0 if self.recall.last is not None else n_units / 2 * (_ROUGH + 8)
+        if before + self._guess_cost(n_units, 2.0) >= self.recall.least:
             return False
         rows = np.linspace(0, n - 1, _GUESSED).astype(np.int64)
         units, distances = np.empty((n, 1), np.int32), np.empty((n, 1))
         measured = self._from_guess(prototypes, rows, self._guess(prototypes, rows), units, distances)
-        return before + self._guess_cost(n_units, measured) < self._least
+        return before + self._guess_cost(n_units, measured) < self.recall.least
 
 
 def _squares(rows: NDArray[np.float64]) -> NDArray[np.float64]:
