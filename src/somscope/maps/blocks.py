@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from somscope.maps.items import DenseItems
 from somscope.maps.sample import Variety, smallest_keys
 from somscope.maps.search import Recall
 
-__all__ = ["BLOCK_BYTES", "BlockItems", "MappedBlocks", "block_sample", "checked_blocks"]
+__all__ = ["BLOCK_BYTES", "BlockItems", "MappedBlocks", "block_sample", "checked_blocks", "in_blocks"]
 
 BLOCK_BYTES = 32 * 2**20  # of a block in float32; larger ones are not faster
 
@@ -28,7 +28,7 @@ Block = NDArray[np.floating]
 class MappedBlocks:
     """A memory-mapped array (n, d) as blocks of 32 MB, copied into memory one at a time."""
 
-    def __init__(self, x: np.memmap[Any, Any]) -> None:
+    def __init__(self, x: NDArray[Any]) -> None:
         if x.ndim != 2:
             raise InputError(f"the memory-mapped array has shape {x.shape}; needed: (items, features)")
         self.x = x
@@ -66,6 +66,23 @@ def checked_blocks(blocks: Iterable[Any]) -> Iterator[tuple[str, Block]]:
         n_features = rows.shape[1]
         if len(rows):
             yield name, np.asarray(rows)
+
+
+def in_blocks(
+    x: NDArray[Any], nearest: Callable[[Block], tuple[NDArray[np.int64], NDArray[np.float64]]]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """`nearest` of the rows of a memory-mapped array (n, d), block by block: units (n, k) and distances (n, k)."""
+    units: NDArray[np.int64] | None = None
+    start = 0
+    for block in MappedBlocks(x):
+        found, far = nearest(block)
+        if units is None:
+            units, distances = np.empty((len(x), found.shape[1]), np.int64), np.empty((len(x), far.shape[1]))
+        rows = slice(start, start := start + len(block))
+        units[rows], distances[rows] = found, far
+    if units is None:
+        raise InputError("the memory-mapped array holds no items")
+    return units, distances
 
 
 class BlockItems:

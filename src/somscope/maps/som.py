@@ -16,8 +16,9 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from somscope.errors import InputError
+from somscope.mapped import mapping_of
 from somscope.maps import fitting
-from somscope.maps.blocks import BLOCK_BYTES, MappedBlocks, block_sample, checked_blocks
+from somscope.maps.blocks import BLOCK_BYTES, MappedBlocks, block_sample, checked_blocks, in_blocks
 from somscope.maps.choices import ALGORITHMS, check_parameters
 from somscope.maps.decay import Decay
 from somscope.maps.distances import all_distances, nearest_units
@@ -34,6 +35,11 @@ _INPUT = ("n_features_in_", "feature_names_in_")  # set as the items are read, b
 _OPTIONAL = ("labels_", "inertia_", "unit_clusters_", "device_")  # what not every training leaves
 
 Floats = NDArray[np.float64]
+
+
+def _is_large(x: Any) -> bool:
+    """Whether items are read from a file in blocks."""
+    return mapping_of(x) is not None and x.ndim == 2 and x.nbytes > BLOCK_BYTES
 
 
 def _has_running_mean(som: SOM) -> bool:
@@ -154,8 +160,7 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         Raises InputError for what cannot be mapped, and says where it lies.
         """
         self._check_choices()
-        large = isinstance(X, np.memmap) and X.nbytes > BLOCK_BYTES
-        if large and self.algorithm == "batch" and sample_weight is None:
+        if _is_large(X) and self.algorithm == "batch" and sample_weight is None:
             self._fit_blocks(MappedBlocks(X))
             return self
         with self._unless_it_fails():
@@ -237,12 +242,17 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         return fitting.labels(self.best_units(X, k=1)[0][:, 0], getattr(self, "unit_clusters_", None))
 
     def best_units(self, X: Any, k: int = 2) -> tuple[NDArray[np.int64], Floats]:
-        """The k nearest units (n, k) of each item, nearest first, and their distances (n, k)."""
+        """The k nearest units (n, k) of each item, nearest first, and their distances (n, k).
+
+        A large memory-mapped array is read in blocks.
+        """
         check_is_fitted(self, "prototypes_")
-        X = self._validated(X, reset=False)
         n_units = len(self.prototypes_)
         if not 1 <= k <= n_units:
             raise InputError(f"k={k}: a map of {n_units} units has 1 to {n_units} best units")
+        if _is_large(X):
+            return in_blocks(X, lambda block: self.best_units(block, k))
+        X = self._validated(X, reset=False)
         if k > 2:
             self._items(X, None)  # refuses what has no distance
             return nearest_units(X, self.prototypes_, self.metric, self._feature_weights(), k)
