@@ -70,7 +70,10 @@ class Sequential:
                     self.w[j] = 1 / (1 + np.exp((self.d[j] - mean) / (rule.smoothness * (high - low))))
                 else:
                     self.w[j] = np.ones(len(x))
-                if rule.repel == "centre":
+                far = np.sqrt(((old - centre) ** 2).sum())
+                if rule.repel == "distance":
+                    push = max(1 - 2 * far, 0) * (old - centre) / (far or 1.0)
+                elif rule.repel == "dimension":
                     push = np.sign(old - centre) * np.maximum(1 - 2 * abs(old - centre), 0)
                 else:
                     push = -np.maximum(1 - 2 * (centre - old), 0)
@@ -95,8 +98,9 @@ class Sequential:
         {},
         {"repel_rate": 0.0, "neighbour_decay": "scale", "gamma": 0.7},
         {"repel": "literal", "repel_rate": 0.5},
+        {"repel": "dimension", "repel_rate": 0.5},
         {"neighbours": "all", "combine": "sum", "life_decay": 0.01},
-        {"distance": "mean-relevance", "restored": "winning", "epsilon": 1e-3},
+        {"distance": "mean-relevance", "restored": "winning", "epsilon": 1e-3, "life_decay": 0.1},
         {"threshold": 0.9999, "life_decay": 0.3},
         {"compared": "group", "restored": "winning"},
     ],
@@ -224,7 +228,7 @@ def test_the_literal_reading_of_the_repulsion_drives_units_to_zero_and_ours_from
     """The reason why eq. 4 is not taken as printed."""
     x = torch.tensor([[0.6, 0.5], [0.4, 0.5]], dtype=torch.float64)
     reached = {}
-    for repel in ("centre", "literal"):
+    for repel in ("distance", "dimension", "literal"):
         layer = two_units(repel=repel, threshold=0.3, gamma=50.0)
         layer.rule = replace(layer.rule, repel_rate=1.0)
         for _ in range(200):
@@ -232,8 +236,9 @@ def test_the_literal_reading_of_the_repulsion_drives_units_to_zero_and_ours_from
         assert layer.n_units == 2
         reached[repel] = layer.centres[:2].sort(dim=0).values
     # On the first axis items lie 0.1 from the mean of the units: c - m = 0.1 + 1 - 2 (c - m) there.
-    np.testing.assert_allclose(reached["centre"][:, 0], [0.5 - 1.1 / 3, 0.5 + 1.1 / 3], atol=1e-6)
-    np.testing.assert_allclose(reached["centre"][:, 1], 0.5, atol=1e-6)
+    for ours in ("distance", "dimension"):
+        np.testing.assert_allclose(reached[ours][:, 0], [0.5 - 1.1 / 3, 0.5 + 1.1 / 3], atol=1e-6)
+        np.testing.assert_allclose(reached[ours][:, 1], 0.5, atol=1e-6)
     assert (reached["literal"] < torch.tensor([0.4, 0.5]) - 0.2).any(dim=0).all()
     assert reached["literal"].mean() < 0.2
 
@@ -359,7 +364,7 @@ def test_a_map_that_dies_out_keeps_a_unit_and_says_so(caplog: pytest.LogCaptureF
         ({"threshold": 1.0}, "threshold=1.0"),
         ({"learning_rate": 0.0}, "learning_rate=0.0"),
         ({"repel_rate": 1.5}, "repel_rate=1.5"),
-        ({"repel": "center"}, "did you mean 'centre'"),
+        ({"repel": "distanc"}, "did you mean 'distance'"),
         ({"neighbour_decay": "x"}, "allowed: rate, scale"),
         ({"life_unit": "epoch"}, "allowed: batch, sample"),
         ({"gamma": float("nan")}, "gamma=nan"),

@@ -8,6 +8,7 @@ one small product. With radius 0 this is Lloyd's k-means.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -15,12 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from somscope.errors import InputError
+from somscope.interrupt import Interrupt, catch_interrupt
 from somscope.maps.blocks import BlockItems
 from somscope.maps.items import DenseItems, Items
 from somscope.maps.lattice import Lattice
 from somscope.maps.organise import Organising, organise
+from somscope.maps.shared import summed
 from somscope.maps.smoothing import updated
 from somscope.maps.threads import one_blas_thread
+from somscope.processes import n_processes
 from somscope.progress import track
 
 __all__ = ["COLUMNS", "Schedule", "Sweep", "Trained", "batch_step", "sweep", "train_batch"]
@@ -34,14 +38,26 @@ Floats = NDArray[np.float64]
 class Sweep:
     """One look at all items: the sums and weights of each unit, and how far the items lie from their units.
 
-    sums: (K, d); totals: (K, 1) or (K, d); error: weighted mean distance to the best unit; units: (n,), or None
-    where the items are only seen block by block.
+    sums: (K, d); totals: (K, 1) or (K, d); error: weighted mean distance to the best unit; weight: of the items;
+    units: (n,), or None where the items are only seen block by block.
     """
 
     sums: Floats
     totals: Floats
     error: float
+    weight: float
     units: NDArray[np.int32] | None
+
+    def over_processes(self) -> Sweep:
+        """The look at the items of all processes, from that of each at its own."""
+        if n_processes() == 1:
+            return self
+        # Where one of them has gaps, the weights of all are by feature.
+        wide = np.broadcast_to(self.totals, self.sums.shape)
+        sums, totals, (error, weight) = summed(
+            self.sums, wide, np.array([self.error * self.weight, self.weight])
+        )
+        return Sweep(sums, totals, float(error / weight), float(weight), self.units)
 
 
 @dataclass(frozen=True)
@@ -90,12 +106,21 @@ def sweep(items: Items | BlockItems, prototypes: NDArray[np.floating]) -> Sweep:
             raise InputError(
                 "the blocks hold no items (an iterator can be read only once: give a list or a sequence)"
             )
-        return Sweep(sums, totals, error / seen, None)
+        return Sweep(sums, totals, error / seen, float(seen), None)
     units, distances = items.nearest(prototypes)
     sums, totals = items.totals(units, n_units)
     weights = getattr(items, "sample_weight", None)
     error = float(np.average(distances[:, 0], weights=weights))
-    return Sweep(sums, totals, error, units[:, 0])
+    weight = float(items.n_items if weights is None else weights.sum())
+    return Sweep(sums, totals, error, weight, units[:, 0])
+
+
+def _everywhere(seen: Sweep, moved: float, interrupt: Interrupt | None) -> tuple[float, bool]:
+    """The share of moved items over all processes, and whether Ctrl-C was pressed in any of them."""
+    asked = interrupt is not None and interrupt.requested
+    n_items = 1 if seen.units is None else len(seen.units)
+    ((moves, items, stops),) = summed(np.array([moved * n_items, n_items, float(asked)]))
+    return float(moves / items), bool(stops)
 
 
 def batch_step(
@@ -136,19 +161,32 @@ def train_batch(
     dtype: np.dtype,
     progress: bool | None = None,
 ) -> Trained:
-    """Train a map on all items, pass by pass. Ctrl-C ends it with what was learned so far."""
+    """Train a map on all items, pass by pass. Ctrl-C ends it with what was learned so far.
+
+    Under several processes each has items of its own, and a pass is over those of all; Ctrl-C in one of them ends the
+    training of all after the pass that it is in.
+    """
     trained = Trained(start.astype(dtype).astype(np.float64))
     radii = np.concatenate([schedule.radii, np.full(schedule.extra, schedule.radii[-1])])
     before: NDArray[np.int32] | None = None
     error = np.inf
     began = perf_counter()
+    several = n_processes() > 1
+    waiting = (
+        catch_interrupt("ending after this pass, keeping what was learned") if several else nullcontext()
+    )
     try:
-        with one_blas_thread():  # once, not in every step
+        with one_blas_thread(), waiting as interrupt:  # one thread once, not in every step
             if schedule.organising is not None:
                 organise(trained.prototypes, schedule.organising, lattice, neighbourhood, metric, dtype)
             for i, radius in enumerate(track(radii, "training the map", enabled=progress)):
                 seen = sweep(items, trained.prototypes.astype(dtype))
                 moved = 1.0 if before is None or seen.units is None else float(np.mean(before != seen.units))
+                if several:
+                    moved, asked = _everywhere(seen, moved, interrupt)
+                    seen = seen.over_processes()
+                    if asked:
+                        raise KeyboardInterrupt
                 same_radius = i > 0 and radii[i - 1] == radius
                 if same_radius and moved == 0.0:
                     trained.stop_reason = "no item changed its unit"

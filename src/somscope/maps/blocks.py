@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
+from copy import copy
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -15,30 +18,73 @@ from somscope.mapped import release
 from somscope.maps.basis import Basis
 from somscope.maps.inputs import as_items, as_matrix, refuse_unusable
 from somscope.maps.items import DenseItems
-from somscope.maps.sample import Variety, smallest_keys
+from somscope.maps.sample import Variety, sample_rows, smallest_keys
 from somscope.maps.search import Recall
+from somscope.maps.shared import own_rows
 
-__all__ = ["BLOCK_BYTES", "BlockItems", "MappedBlocks", "block_sample", "checked_blocks", "in_blocks"]
+__all__ = [
+    "BLOCK_BYTES",
+    "BlockItems",
+    "EveryFew",
+    "MappedBlocks",
+    "RowBlocks",
+    "block_sample",
+    "checked_blocks",
+    "in_blocks",
+]
 
 BLOCK_BYTES = 32 * 2**20  # of a block in float32; larger ones are not faster
 
 Block = NDArray[np.floating]
 
 
-class MappedBlocks:
-    """A memory-mapped array (n, d) as blocks of 32 MB, copied into memory one at a time."""
+class RowBlocks(ABC):
+    """Items (n, d) that are read in blocks of rows, whichever rows are asked for.
+
+    n_items: n. rows: of a block. own: the rows that are read, by default all.
+    """
+
+    def __init__(self, n_items: int, rows: int) -> None:
+        self.n_items, self.rows, self.own = n_items, rows, slice(0, n_items)
+
+    @abstractmethod
+    def read(self, rows: slice | NDArray[np.integer]) -> Block:
+        """A copy of some rows in memory."""
+
+    def __iter__(self) -> Iterator[Block]:
+        for start in range(self.own.start, self.own.stop, self.rows):
+            yield self.read(slice(start, min(start + self.rows, self.own.stop)))
+
+    def part(self) -> RowBlocks:
+        """The blocks of the rows of this process, see `shared.own_rows`."""
+        part = copy(self)
+        part.own = own_rows(self.n_items)
+        return part
+
+
+class MappedBlocks(RowBlocks):
+    """A memory-mapped array (n, d) in blocks of 32 MB, copied into memory one at a time."""
 
     def __init__(self, x: NDArray[Any]) -> None:
         if x.ndim != 2:
             raise InputError(f"the memory-mapped array has shape {x.shape}; needed: (items, features)")
+        super().__init__(len(x), max(1, BLOCK_BYTES // max(1, x.shape[1] * max(4, x.dtype.itemsize))))
         self.x = x
-        self.rows = max(1, BLOCK_BYTES // max(1, x.shape[1] * max(4, x.dtype.itemsize)))
 
-    def __iter__(self) -> Iterator[Block]:
-        for start in range(0, len(self.x), self.rows):
-            block = np.array(self.x[start : start + self.rows])
-            release(self.x)
-            yield block
+    def read(self, rows: slice | NDArray[np.integer]) -> Block:
+        block = np.array(self.x[rows])
+        release(self.x)
+        return block
+
+
+class EveryFew:
+    """One of every `step` blocks, from number `first` on; can be read again as they can."""
+
+    def __init__(self, blocks: Iterable[Any], first: int, step: int) -> None:
+        self.blocks, self.first, self.step = blocks, first, step
+
+    def __iter__(self) -> Iterator[Any]:
+        return islice(self.blocks, self.first, None, self.step)
 
 
 def checked_blocks(blocks: Iterable[Any]) -> Iterator[tuple[str, Block]]:
@@ -47,8 +93,9 @@ def checked_blocks(blocks: Iterable[Any]) -> Iterator[tuple[str, Block]]:
     Raises InputError for sparse blocks, for what is no table of numbers, and for another number of features.
     """
     n_features = None
-    size = f" (of {blocks.rows} rows)" if isinstance(blocks, MappedBlocks) else ""
-    for number, block in enumerate(blocks):
+    size = f" (of {blocks.rows} rows)" if isinstance(blocks, RowBlocks) else ""
+    first = blocks.own.start // blocks.rows if isinstance(blocks, RowBlocks) else 0
+    for number, block in enumerate(blocks, first):
         name = f"block {number}{size}"
         if sparse.issparse(block):
             raise InputError(
@@ -69,15 +116,19 @@ def checked_blocks(blocks: Iterable[Any]) -> Iterator[tuple[str, Block]]:
 
 
 def in_blocks(
-    x: NDArray[Any], nearest: Callable[[Block], tuple[NDArray[np.int64], NDArray[np.float64]]]
+    blocks: RowBlocks, nearest: Callable[[Block], tuple[NDArray[np.int64], NDArray[np.float64]]]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """`nearest` of the rows of a memory-mapped array (n, d), block by block: units (n, k) and distances (n, k)."""
+    """What `nearest` finds for all rows, block by block: units (n, k) and distances (n, k)."""
+    n_items = blocks.n_items
     units: NDArray[np.int64] | None = None
     start = 0
-    for block in MappedBlocks(x):
+    for block in blocks:
         found, far = nearest(block)
         if units is None:
-            units, distances = np.empty((len(x), found.shape[1]), np.int64), np.empty((len(x), far.shape[1]))
+            units, distances = (
+                np.empty((n_items, found.shape[1]), np.int64),
+                np.empty((n_items, far.shape[1])),
+            )
         rows = slice(start, start := start + len(block))
         units[rows], distances[rows] = found, far
     if units is None:
@@ -121,11 +172,25 @@ class BlockItems:
 
 
 def block_sample(blocks: Iterable[Any]) -> tuple[Block, int]:
-    """The items that `sample_rows` names in all blocks together, and the number of items; one reading of them all.
+    """The items that `sample_rows` names in all blocks together, and the number of items; one reading of them all,
+    unless they are `RowBlocks`, of which only as much is read as is needed.
 
     Raises InputError where there are no items, none that make a map, or some that no map can take, and says where.
     """
     seen = Variety()
+    if isinstance(blocks, RowBlocks):
+        for _, rows in checked_blocks(blocks):
+            seen.add(rows)
+            if seen.enough:
+                break
+        if not seen.n_items:
+            raise InputError("the blocks hold no items: there is nothing to map")
+        chosen = blocks.read(sample_rows(blocks.n_items, seen.refuse()))
+        _, sample = next(checked_blocks([chosen]))
+        if not np.isfinite(sample).all():  # it has gaps, or what no map can take: then say where
+            for name, rows in checked_blocks(blocks):
+                refuse_unusable(rows, name)
+        return sample, blocks.n_items
     sample, numbers = np.empty((0, 0)), np.arange(0)  # the sampled items, and their places among all
     for name, rows in checked_blocks(blocks):
         refuse_unusable(rows, name)

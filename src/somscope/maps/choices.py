@@ -15,6 +15,7 @@ from somscope.maps.initialise import Plane
 from somscope.maps.items import METRICS
 from somscope.maps.lattice import SHAPES, Lattice
 from somscope.maps.neighbourhood import NEIGHBOURHOODS
+from somscope.maps.shared import agreed_seed
 
 __all__ = [
     "ALGORITHMS",
@@ -66,7 +67,7 @@ def check_parameters(parameters: dict[str, Any]) -> None:
 
 
 def generator_for(random_state: Any) -> np.random.Generator:
-    """The generator that a map draws from."""
+    """The generator that a map draws from, the same in all processes."""
     try:
         source = check_random_state(random_state)
     except ValueError:
@@ -74,7 +75,7 @@ def generator_for(random_state: Any) -> np.random.Generator:
             f"random_state={random_state!r}; allowed: None, a whole number from 0 to 2**32 - 1, or a "
             "numpy.random.RandomState"
         ) from None
-    return np.random.default_rng(source.randint(2**31 - 1))
+    return np.random.default_rng(agreed_seed(source.randint(2**31 - 1)))
 
 
 def first_and_last(name: str, value: Any) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from sklearn.preprocessing import normalize
 from somscope.errors import InputError
 from somscope.interrupt import catch_interrupt
 from somscope.maps.batch import Schedule, Trained, sweep, train_batch
-from somscope.maps.blocks import BlockItems
+from somscope.maps.blocks import BlockItems, EveryFew, RowBlocks
 from somscope.maps.choices import (
     first_and_last,
     generator_for,
@@ -37,7 +37,9 @@ from somscope.maps.online import train_online
 from somscope.maps.organise import plan_organising
 from somscope.maps.refine import refined
 from somscope.maps.sample import refuse_overflow, refuse_unmappable, sample_rows
+from somscope.maps.shared import gathered, own_rows, summed
 from somscope.maps.units import check_clusters, cluster_units, u_matrix
+from somscope.processes import n_processes, process_rank
 
 if TYPE_CHECKING:
     from somscope.maps.som import SOM
@@ -65,7 +67,8 @@ def fit_items(som: SOM, x: Any, weight: Floats | None) -> Learned:
     everything = x
     if weight is not None and not weight.all():
         x, weight = x[weight > 0], weight[weight > 0]
-    items = som._items(x, weight)
+    own = _own_items(som, x.shape[0])
+    items = som._items(x[own], None if weight is None else weight[own])
     rows = sample_rows(x.shape[0], refuse_unmappable(x))
     n_items = x.shape[0] if weight is None or (weight % 1 != 0).any() else int(weight.sum())
     generator = generator_for(som.random_state)
@@ -74,47 +77,72 @@ def fit_items(som: SOM, x: Any, weight: Floats | None) -> Learned:
     placed = on_device(items, device)
     if isinstance(placed, DenseItems) and placed.bounded:
         placed.basis = placed.find_basis(start.lattice.n_units)
-    trained = _train(som, start, placed, placed, x.dtype, generator)
+    pool = (
+        placed if n_processes() == 1 else som._items(x, weight)
+    )  # small batches of it, the same in all processes
+    trained = _train(som, start, placed, pool, x.dtype, generator)
     prototypes = trained.prototypes.astype(x.dtype)
     with catch_interrupt(_PLACING) as interrupt:
-        units, distances = placed.nearest(prototypes)
-        learned = _learned(som, start, trained, prototypes, device, units[:, 0], weight)
+        found, distances = placed.nearest(prototypes)
+        units = gathered(found[:, 0], x.shape[0])
+        learned = _learned(som, start, trained, prototypes, device, _counted(units, weight, len(prototypes)))
         if everything is not x:  # items of weight 0 have a unit, too
-            units, _ = som._items(everything, None).nearest(prototypes)
+            units = som._items(everything, None).nearest(prototypes)[0][:, 0]
     if interrupt.requested:
         learned["stop_reason_"] = "interrupted"
-    inertia = float(np.average(distances[:, 0], weights=weight))
-    return {**learned, "inertia_": inertia, "labels_": labels(units[:, 0], learned.get("unit_clusters_"))}
+    own_weight = np.ones(len(found)) if weight is None else weight[own]
+    (total,) = summed(np.array([own_weight @ distances[:, 0], own_weight.sum()]))
+    inertia = float(total[0] / total[1])
+    return {**learned, "inertia_": inertia, "labels_": labels(units, learned.get("unit_clusters_"))}
 
 
 def fit_blocks(som: SOM, blocks: Iterable[Any], sample: NDArray[np.floating], n_items: int) -> Learned:
-    """Train on blocks of items that can be read again, with a sample of them; the labels are those of all."""
+    """Train on blocks of items that can be read again, with a sample of them; there are labels for blocks of rows."""
     if som.device == "cuda":
         raise InputError(
             "device='cuda' takes one array that fits into its memory; blocks need 'cpu' or 'auto'"
         )
-    items = BlockItems(blocks, som.metric, som._feature_weights(), sample.dtype)
+    _own_items(som, n_items)
+    items = BlockItems(_own_blocks(blocks), som.metric, som._feature_weights(), sample.dtype)
     pool = som._items(sample, None)
     generator = generator_for(som.random_state)
     start = _place(som, sample, None, n_items, generator)
     trained = _train(som, start, items, pool, sample.dtype, generator)
     prototypes = trained.prototypes.astype(sample.dtype)
     parts: list[NDArray[np.int32]] = []
-    total = 0.0
+    far = 0.0
     with catch_interrupt(_PLACING) as interrupt:
         for block in items.dense(len(prototypes)):
             found, distances = block.nearest(prototypes)
             parts.append(found[:, 0].copy())
-            total += float(distances.sum())
+            far += float(distances.sum())
         units = np.concatenate(parts)
-        learned = _learned(som, start, trained, prototypes, "cpu", units, None)
+        total, counts = summed(np.array([far, len(units)]), np.bincount(units, minlength=len(prototypes)))
+        learned = _learned(
+            som, start, trained, prototypes, "cpu", {"hits_": counts, "_held": counts.astype(np.float64)}
+        )
     if interrupt.requested:
         learned["stop_reason_"] = "interrupted"
-    return {
-        **learned,
-        "inertia_": total / len(units),
-        "labels_": labels(units, learned.get("unit_clusters_")),
-    }
+    learned["inertia_"] = float(total[0] / total[1])
+    if isinstance(blocks, RowBlocks):
+        learned["labels_"] = labels(gathered(units, n_items), learned.get("unit_clusters_"))
+    return learned
+
+
+def _own_items(som: SOM, n_items: int) -> slice:
+    """The rows of this process. Raises InputError where several cannot share the training."""
+    if n_processes() > 1 and som.algorithm == "online":
+        raise InputError("algorithm='online' is trained by one process: start it without torchrun")
+    if n_items < n_processes():
+        raise InputError(f"{n_items} items for {n_processes()} processes; each needs at least one")
+    return own_rows(n_items)
+
+
+def _own_blocks(blocks: Iterable[Any]) -> Iterable[Any]:
+    """The blocks of this process: of its rows, or every so many as there are processes."""
+    if n_processes() == 1:
+        return blocks
+    return blocks.part() if isinstance(blocks, RowBlocks) else EveryFew(blocks, process_rank(), n_processes())
 
 
 def refine(som: SOM, x: Any, weight: Floats | None) -> Learned:
@@ -144,7 +172,9 @@ def given(som: SOM, prototypes: NDArray[np.floating], lattice: Lattice) -> Learn
     radius, _ = radii_for("auto", lattice)
     start = _Start(prototypes.astype(np.float64), lattice, radius, {})
     trained = Trained(start.prototypes, stop_reason="given prototypes")
-    learned = _learned(som, start, trained, prototypes, "cpu", np.zeros(0, np.int32), None)
+    learned = _learned(
+        som, start, trained, prototypes, "cpu", _counted(np.zeros(0, np.int32), None, len(prototypes))
+    )
     return {name: value for name, value in learned.items() if name != "device_"}
 
 
@@ -249,11 +279,9 @@ def _learned(
     trained: Trained,
     prototypes: NDArray[np.floating],
     device: str,
-    units: NDArray[np.integer],
-    weight: Floats | None,
+    counted: Learned,
 ) -> Learned:
-    """What a training leaves; units (n,), weight (n,): of the items that it was trained on."""
-    counted = _counted(units, weight, len(prototypes))
+    """What a training leaves; counted: of the items that it was trained on, see `_counted`."""
     return {
         "prototypes_": prototypes,
         "lattice_": start.lattice,

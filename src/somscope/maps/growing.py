@@ -255,11 +255,19 @@ class GrowingMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
                 reset=reset,
                 dtype=[np.float64, np.float32],
                 order="C",
-                ensure_all_finite=True,
+                ensure_all_finite=False,
             )
         except ValueError as error:
             raise InputError(str(error)) from None
-        return np.asarray(checked)
+        x = np.asarray(checked)
+        wrong = ~np.isfinite(x)
+        if wrong.any():
+            row, column = np.argwhere(wrong)[0]
+            raise InputError(
+                f"X contains NaN or infinite values in {wrong.any(axis=1).sum()} of {len(x)} items, the first in row "
+                f"{row}, column {column}: {x[row, column]}; replace or remove them, this map takes no missing values"
+            )
+        return x
 
     def _seen(self, X: Any) -> NDArray[np.floating]:
         """New items as the map sees them."""

@@ -184,7 +184,7 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
             self._fit_iterator(block for _, block in checked_blocks(blocks))
         else:
             self._fit_blocks(blocks)
-        del self.labels_
+        self.__dict__.pop("labels_", None)
         return self
 
     def _fit_iterator(self, blocks: Iterator[NDArray[np.floating]]) -> None:
@@ -251,7 +251,7 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         if not 1 <= k <= n_units:
             raise InputError(f"k={k}: a map of {n_units} units has 1 to {n_units} best units")
         if _is_large(X):
-            return in_blocks(X, lambda block: self.best_units(block, k))
+            return in_blocks(MappedBlocks(X), lambda block: self.best_units(block, k))
         X = self._validated(X, reset=False)
         if k > 2:
             self._items(X, None)  # refuses what has no distance

@@ -74,7 +74,7 @@ class SOMRL(GrowingMap):
         smoothness: float = 0.1,
         n_epochs: int = 30,
         batch_size: int = 256,
-        repel: str = "centre",
+        repel: str = "distance",
         neighbour_decay: str = "rate",
         neighbours: str = "activated",
         combine: str = "mean",

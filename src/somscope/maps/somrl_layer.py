@@ -12,7 +12,7 @@ of `relevance`:
         h_gj = exp(-gamma r), t_j = sum_g h_gj x_g / sum_g h_gj, lr_j = lr max_g h_gj
         d_j += beta lr_j (sum_g h_gj |x_g - c_j| / sum_g h_gj - d_j)                                            (eq. 5)
         w_j = 1 / (1 + exp((d_j - mean d_j) / (s (max d_j - min d_j)))), 1 where all d_ji are equal             (eq. 6)
-        c_j += lr_j ((t_j - c_j) + rho sign(c_j - c_mean) max(1 - 2 |c_j - c_mean|, 0))                     (eq. 3, 4)
+        c_j += lr_j ((t_j - c_j) + rho max(1 - 2 ||c_j - c_mean||, 0) (c_j - c_mean) / ||c_j - c_mean||)    (eq. 3, 4)
     removal: a unit that wins nothing loses `life_decay` of its life, a winner has 1 again, 0 or less is the end
 
 For a batch of one item this is the sequential algorithm; the order of the units makes no difference.
@@ -33,7 +33,7 @@ from somscope.maps.relevance import DISTANCES, EPSILON, activations, connected
 __all__ = ["SOMRLLayer", "SOMRLRule", "Step", "relevances_of"]
 
 CHOICES = {
-    "repel": ("centre", "literal"),
+    "repel": ("distance", "dimension", "literal"),
     "neighbour_decay": ("rate", "scale"),
     "neighbours": ("activated", "all"),
     "combine": ("mean", "sum"),
@@ -51,8 +51,10 @@ class SOMRLRule:
     relevance_rate beta, gamma, smoothness s.
 
     The paper leaves choices open; the first of each is ours, and what its text or a public ancestor's code supports.
-    repel: eq. 4 takes the signed difference, under which all units drift to 0 ("literal"); the text says that units are
-        repelled from their mean c_mean up to a distance of 0.5 in each dimension ("centre").
+    repel: from c_mean, the mean of the units, "after a certain distance" not any longer: up to a "distance" of 0.5,
+        along the line away from it; or, as the "max is applied to each dimension", in each "dimension" by itself, where
+        the push ends in the corners of the unit cube only. Eq. 4 takes the signed difference, under which all units
+        drift to 0 ("literal").
     neighbour_decay: gamma is missing from h(r): exp(-gamma r) ("rate", gamma "controls the decay rate") or
         exp(-r / gamma) ("scale", as in code of LARFDSSOM's authors).
     neighbours: units with an activation from a_t by the group's mean ("activated", section 3.3) or "all" (Algorithm 1).
@@ -77,7 +79,7 @@ class SOMRLRule:
     gamma: float = 1.382
     smoothness: float = 0.426
     epsilon: float = EPSILON
-    repel: str = "centre"
+    repel: str = "distance"
     neighbour_decay: str = "rate"
     neighbours: str = "activated"
     combine: str = "mean"
@@ -280,7 +282,10 @@ class SOMRLLayer(nn.Module):
         self.distances[units] = distances
         self.relevances[units] = relevances_of(distances, rule.smoothness)
         away = centres - centres.mean(0)
-        if rule.repel == "centre":
+        if rule.repel == "distance":
+            far = away.norm(dim=1, keepdim=True)
+            push = away / torch.where(far > 0, far, 1.0) * (1.0 - 2.0 * far).clamp(min=0.0)
+        elif rule.repel == "dimension":
             push = away.sign() * (1.0 - 2.0 * away.abs()).clamp(min=0.0)
         else:
             push = -(1.0 + 2.0 * away).clamp(min=0.0)

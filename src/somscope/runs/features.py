@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +11,8 @@ from scipy.sparse import issparse
 
 from somscope.data.collection import Collection, Features, Skipped
 from somscope.errors import InputError
+from somscope.mapped import release
+from somscope.maps.blocks import RowBlocks, in_blocks
 
 __all__ = [
     "LARGE_BYTES",
@@ -53,16 +54,17 @@ def is_large(collection: Collection) -> bool:
     return not issparse(features) and collection.n_items * collection.n_features * size > LARGE_BYTES
 
 
-class FeatureBlocks:
+class FeatureBlocks(RowBlocks):
     """`feature_matrix` of all items, in blocks of rows of 64 MB; can be read again and again."""
 
     def __init__(self, collection: Collection) -> None:
+        super().__init__(collection.n_items, max(1, _BLOCK_BYTES // (8 * collection.n_features)))
         self.collection = collection
-        self.rows = max(1, _BLOCK_BYTES // (8 * collection.n_features))
 
-    def __iter__(self) -> Iterator[NDArray[Any]]:
-        for start in range(0, self.collection.n_items, self.rows):
-            yield np.array(feature_matrix(self.collection, slice(start, start + self.rows)))
+    def read(self, rows: slice | NDArray[np.integer]) -> NDArray[Any]:
+        block = np.array(feature_matrix(self.collection, rows))
+        release(self.collection.features)
+        return block
 
 
 def is_deep(model: Any) -> bool:
@@ -84,8 +86,7 @@ def best_units(model: Any, collection: Collection) -> tuple[NDArray[np.int64], N
     if not is_large(collection):
         units, distances = model.best_units(feature_matrix(collection), k=k)
         return units, distances
-    parts = [model.best_units(block, k=k) for block in FeatureBlocks(collection)]
-    return np.concatenate([units for units, _ in parts]), np.concatenate([far for _, far in parts])
+    return in_blocks(FeatureBlocks(collection), lambda block: model.best_units(block, k=k))
 
 
 @dataclass(frozen=True)
