@@ -220,7 +220,7 @@ class DCSOMRL(DeepModel):
         relevance_rate: float = 0.067,
         gamma: float = 1.382,
         smoothness: float = 0.426,
-        repel: str = "centre",
+        repel: str = "distance",
         neighbour_decay: str = "rate",
         neighbours: str = "activated",
         combine: str = "mean",
