@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import inspect
 import io
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,12 +33,15 @@ from somscope.report.contact import Card, Group, write_contact_sheet
 from somscope.runs.code_run import INDEX, CodeRun, Encoder, learn_features
 from somscope.runs.jsonfile import write_object
 from somscope.runs.record import collection_record, items_table, jsonable, write_items
+from somscope.runs.room import give_room, keep_room, room_for
 from somscope.runs.run import FORMAT
+from somscope.runs.steps import Steps
 from somscope.runs.writer import new_run
 
 __all__ = ["Hit", "code_collection", "duplicate_groups", "search_image", "write_duplicates", "write_hits"]
 
 _EXAMPLES, _NEIGHBOURS = 6, 8  # of the report
+_CODER_BYTES = 2**25  # of a coder and what stands before it: networks of codes have a few million weights
 _BLOCK = 4096  # items that are encoded between two looks at Ctrl-C
 _MOST_FOR_CORRELATION = 20_000  # items
 _LEAST_BLOCK, _MOST_PAIRS = (
@@ -73,7 +77,8 @@ def code_collection(
 
     features: pixels (features as they are, where the items are no images), gist, kmeans, or a run folder with a
     network. kind: of the index. Labels never reach the coder. Ctrl-C while the items are encoded keeps the coder, and
-    the run holds the codes so far: a warning says how many.
+    the run holds the codes so far: a warning says how many. Room for what was learned is taken on the disk before it is
+    learned; figures and report that cannot be written are left out, which a warning says too.
     Raises InputError for wrong parameters and for items that a coder cannot use, RunError where the folder cannot be
     written.
     """
@@ -93,6 +98,8 @@ def code_collection(
         )
     unlabelled = replace(collection, labels=None, label_names=())
     with new_run(path, overwrite) as folder:
+        described = collection_record(collection)  # reads all data, which can fail
+        keep_room(folder, room_for(collection, _CODER_BYTES + (bits // 8 + 8) * collection.n_items))
         started = time.perf_counter()
         before = learn_features(features, unlabelled, seed)
         encoder = Encoder(before, made(**settings))
@@ -104,6 +111,7 @@ def code_collection(
         if len(codes) < collection.n_items:
             warnings.append(f"interrupted: {len(codes)} of {collection.n_items} items are encoded")
         with no_interrupt():  # what is left takes moments, and the coder must not be lost
+            give_room(folder)
             index = CodeIndex(bits, kind, fingerprint=encoder.fingerprint)
             index.add(codes)
             encoder.coder.save(folder)
@@ -122,7 +130,7 @@ def code_collection(
                 "somscope": __version__,
                 "created": datetime.now(UTC).isoformat(timespec="seconds"),
                 "command": list(command),
-                "collection": collection_record(collection),
+                "collection": described,
                 "model": {"name": model_name, "parameters": encoder.coder.get_params(deep=False)},
                 "codes": {
                     "bits": bits,
@@ -134,39 +142,58 @@ def code_collection(
                 "seconds": seconds,
                 "warnings": warnings,
             }
-            write_object(folder / "config.json", {name: jsonable(value) for name, value in record.items()})
+            record = {name: jsonable(value) for name, value in record.items()}
+            write_object(folder / "config.json", record)
             write_object(folder / "metrics.json", metrics)
-            table = items_table(collection)
-            write_items(folder, table)
-            (folder / "figures").mkdir()
-            figures = {
-                "bit_balance": bit_balance_figure(means),
-                "bit_correlation": bit_correlation_figure(correlation),
-            }
-            cards = []
-            for name, figure in figures.items():
-                save_figure(figure, folder / "figures" / f"{name}.png")
-                cards.append(Card((folder / "figures" / f"{name}.png").read_bytes(), name.replace("_", " ")))
-            groups = [Group("Bits", cards, wide=True), *_examples(CodeRun(folder, record), index, seed)]
-            facts = [
-                ("collection", f"{collection.name}, {collection.n_items:,} items"),
-                (
-                    "codes",
-                    f"{bits} bits by {model_name} on {features}, {encoder.coder.effective_bits_} effective",
-                ),
-                ("index", f"{kind}, {index.codes.nbytes:,} bytes of codes"),
-                (
-                    "bit imbalance",
-                    f"{metrics['bit_imbalance']:.3f} (0: every bit is one for half of the items)",
-                ),
-                (
-                    "bit correlation",
-                    f"{metrics['bit_correlation']:.3f} (mean of |correlation| over pairs of bits)",
-                ),
-                *(("warning", text) for text in warnings),
+            write_items(folder, items_table(collection, shown=False))
+        steps = Steps(folder, "the coder")
+        steps.do("thumbnails", lambda: write_items(folder, items_table(collection)))
+        steps.do(
+            "figures and report", lambda: _illustrate(CodeRun(folder, record), index, means, correlation)
+        )
+        if steps.left_out:
+            record["left_out"] = steps.left_out
+            record["warnings"] = warnings + [
+                f"{part['what']} left out: {part['why']}" for part in steps.left_out
             ]
-            write_contact_sheet(folder / "report.html", f"Codes of {collection.name}", facts, groups)
+            with no_interrupt():
+                shutil.rmtree(folder / "figures", ignore_errors=True)  # where they have filled the disk
+                write_object(folder / "config.json", record)
     return CodeRun.open(path)
+
+
+def _illustrate(
+    run: CodeRun, index: CodeIndex, means: NDArray[np.floating], correlation: NDArray[np.float64]
+) -> None:
+    """Write the figures and the report. means: (K,) of the bits."""
+    config, metrics = run.config, run.metrics()
+    figures = {
+        "bit_balance": bit_balance_figure(means),
+        "bit_correlation": bit_correlation_figure(correlation),
+    }
+    (run.path / "figures").mkdir()
+    cards = []
+    for name, figure in figures.items():
+        file = run.path / "figures" / f"{name}.png"
+        save_figure(figure, file)
+        cards.append(Card(file.read_bytes(), name.replace("_", " ")))
+    groups = [Group("Bits", cards, wide=True), *_examples(run, index, config["seed"])]
+    facts = [
+        ("collection", f"{config['collection']['name']}, {config['collection']['n_items']:,} items"),
+        (
+            "codes",
+            f"{index.bits} bits by {config['model']['name']} on {config['codes']['features']['given']}, "
+            f"{metrics['effective_bits']} effective",
+        ),
+        ("index", f"{index.kind}, {index.codes.nbytes:,} bytes of codes"),
+        ("bit imbalance", f"{metrics['bit_imbalance']:.3f} (0: every bit is one for half of the items)"),
+        (
+            "bit correlation",
+            f"{metrics['bit_correlation']:.3f} (mean of |correlation| over pairs of bits)",
+        ),
+        *(("warning", text) for text in config["warnings"]),
+    ]
+    write_contact_sheet(run.path / "report.html", f"Codes of {config['collection']['name']}", facts, groups)
 
 
 def _encoded(coder: Coder, items: Any) -> NDArray[np.uint8]:

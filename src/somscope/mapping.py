@@ -19,6 +19,7 @@ from somscope import figures
 from somscope.atomic import no_interrupt, whole_file
 from somscope.data.collection import Collection
 from somscope.errors import InputError, check_choice, closest
+from somscope.maps.defaults import choose_units, parse_grid
 from somscope.maps.graph import GraphLattice
 from somscope.maps.storage import split_parameters
 from somscope.models.table import model_class
@@ -38,14 +39,17 @@ from somscope.runs import (
     config_record,
     density,
     feature_matrix,
+    give_room,
     history_table,
     is_deep,
     is_large,
     items_table,
+    keep_room,
     mappable,
     may_replace,
     measure_run,
     new_run,
+    room_for,
     units_table,
     vocabulary_table,
     write_items,
@@ -95,7 +99,8 @@ def map_collection(
     Ctrl-C during the training keeps the map learned so far; `run.config["stop_reason"]` is then "interrupted". What
     comes after the training (measures, figures, report) cannot lose it: a step that fails or is interrupted is left
     out, and `run.config["left_out"]` says what and why. Labels reach measures, figures and report, never the training.
-    Raises RunError if the folder cannot be written, InputError for wrong parameters.
+    Room for the map and its small record is taken on the disk before the training.
+    Raises RunError if the folder cannot be written or has not that room, InputError for wrong parameters.
     """
     check_choice("scale", scale, SCALES)
     made = model_class(model_name)
@@ -116,10 +121,12 @@ def map_collection(
         described = collection_record(collection)  # all that reads the whole data comes before the training
         uneven = uneven_columns(collection) if is_deep(made) and is_scaled(collection, scale) else None
         checkpoints = begin_checkpoints(path, overwrite, resume) if _has_checkpoints(made) else None
+        keep_room(folder, room_for(collection, _map_bytes(collection, settings)))
         model, seconds = _trained(
             _model(made, settings, checkpoints, resume), collection, checkpoints, folder
         )
         with no_interrupt():
+            give_room(folder)
             model.save(folder)
         asked = model.get_params(deep=False)
         steps = Steps(folder)
@@ -155,6 +162,14 @@ def map_collection(
         shutil.rmtree(checkpoints, ignore_errors=True)
     wait_for_all()
     return run
+
+
+def _map_bytes(collection: Collection, settings: Mapping[str, Any]) -> int:
+    """Bytes of the prototypes of a map, and of as many relevances and deviations. The weights of a network, of which
+    there are checkpoints, are not counted."""
+    units, _ = choose_units(collection.n_items)
+    rows, columns = parse_grid(settings.get("grid", "auto")) or (1, 1)
+    return 3 * 8 * int(max(units, rows * columns)) * collection.n_features
 
 
 def _trained(model: Any, collection: Collection, checkpoints: Path | None, folder: Path) -> tuple[Any, float]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from somscope.cli.console import OUT, say_note
-from somscope.cli.group import EXIT_INTERRUPTED, command_line
+from somscope.cli.group import EXIT_INCOMPLETE, EXIT_INTERRUPTED, command_line
 from somscope.cli.options import default_run
 from somscope.errors import InputError, RunError, check_choice
 from somscope.models.table import CODERS
@@ -95,6 +95,8 @@ def codes_command(
     OUT.print(
         f"{len(run.index):,} codes of {bits} bits ({metrics['effective_bits']} effective), {bits // 8} bytes each"
     )
+    if run.config.get("left_out"):
+        raise typer.Exit(EXIT_INCOMPLETE)
     OUT.print(f"report: {run.path / 'report.html'}", soft_wrap=True, markup=False)
     if len(run.index) < collection.n_items:
         raise typer.Exit(EXIT_INTERRUPTED)

@@ -18,6 +18,7 @@ from somscope.runs.record import (
     write_items,
     write_record,
 )
+from somscope.runs.room import give_room, keep_room, room_for
 from somscope.runs.run import FORMAT, Run
 from somscope.runs.steps import Steps
 from somscope.runs.words import vocabulary_table
@@ -42,10 +43,12 @@ __all__ = [
     "conform",
     "density",
     "feature_matrix",
+    "give_room",
     "history_table",
     "is_deep",
     "is_large",
     "items_table",
+    "keep_room",
     "mappable",
     "may_replace",
     "measure_run",
@@ -53,6 +56,7 @@ __all__ = [
     "new_run",
     "open_like",
     "percentiles",
+    "room_for",
     "units_table",
     "vocabulary_table",
     "write_items",

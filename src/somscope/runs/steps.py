@@ -19,8 +19,9 @@ _log = logging.getLogger(__name__)
 class Steps:
     """Runs steps that may be left out, and keeps what was, why, and whether by "error", "interrupted" or "size"."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kept: str = "the map") -> None:
         self.folder = folder  # where the run is being written; its temporary name means nothing to a reader
+        self.kept = kept  # what the messages say is not lost
         self.left_out: list[dict[str, str]] = []
 
     def do(self, what: str, work: Callable[[], T]) -> T | None:
@@ -28,7 +29,7 @@ class Steps:
         try:
             return work()
         except KeyboardInterrupt:
-            _log.warning("interrupted: %s left out; the map is kept", what)
+            _log.warning("interrupted: %s left out; %s is kept", what, self.kept)
             self.leave_out(what, "interrupted by Ctrl-C", "interrupted")
         except Exception as error:
             self.failed(what, error)
@@ -38,7 +39,7 @@ class Steps:
         """Record that something could not be done; the log gets the traceback of an error that nobody foresaw."""
         foreseen = isinstance(error, (SomscopeError, MemoryError, OSError))
         why = _told(error).replace(f"{self.folder}{os.sep}", "")
-        _log.warning("%s left out: %s; the map is kept", what, why, exc_info=not foreseen)
+        _log.warning("%s left out: %s; %s is kept", what, why, self.kept, exc_info=not foreseen)
         self.leave_out(what, why, "error")
 
     def leave_out(self, what: str, why: str, cause: str = "size") -> None:
