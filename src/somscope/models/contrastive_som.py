@@ -132,7 +132,7 @@ class ContrastiveSOM(DeepMap):
         sharpness: float = 0.1,
         keep: float = 0.3,
         radius: tuple[float, float] = (0.9, 0.45),
-        final_radius: float | None = 0.5,
+        final_radius: float | None = 0.45,
         lattice: str = "rectangular",
         toroidal: bool = False,
         learning_rate: float = 1e-3,
