@@ -335,7 +335,7 @@ def test_5_searching(make_run: Callable[..., Path], open_look, tmp_path: Path) -
     look.page.fill("input[type=search]", names[3].upper())
     look.page.keyboard.press("Enter")
     wanted = int((look.items["label"] == 3).sum())
-    look.page.wait_for_selector(f"text={wanted} items found")
+    look.page.wait_for_selector(f"text={wanted} items found and selected")
     assert look.chosen == wanted
     data = Run.open(make_run()).items()["thumbnail"][42].as_py()
     image = tmp_path / "image.png"
@@ -530,7 +530,7 @@ def test_2_4_5_metadata_are_layers_histograms_and_can_be_searched(open_look, des
     look.page.fill("input[type=search]", "place=north year_made>1900")
     look.page.keyboard.press("Enter")
     wanted = [i for i in range(0, 200, 3) if 1800 + i > 1900]
-    look.page.wait_for_selector(f"text={len(wanted)} items found")
+    look.page.wait_for_selector(f"text={len(wanted)} items found and selected")
     look.page.click("#labels summary:has-text('place')")
     row = look.page.inner_text("#labels details:has-text('place') tbody tr >> nth=0")
     assert "north" in row

@@ -84,12 +84,14 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_an_audit_shows_what_each_unit_holds(serve: Serve, audited: Path) -> None:
     client = serve(audited)
-    record = client.ask("api/run").json
+    assert client.ask("api/run").json["maps"] == [
+        "Real images on the joint map", "Generated images on the joint map", "Real and generated images together"
+    ]  # fmt: skip
+    record = client.ask("with/2/api/run").json
     assert record["title"] == "Real and generated images together"
-    assert record["maps"] == []  # sets that are not paired have no maps of their own
     assert not record["measured"]
-    items, _ = client.ask("api/items").columns
-    layers, meta = client.ask("api/layers").columns
+    items, _ = client.ask("with/2/api/items").columns
+    layers, meta = client.ask("with/2/api/layers").columns
     space = json.loads((audited / "audit.json").read_text())["spaces"][0]
     first = meta["layers"][0]
     assert first["key"] == "composition"
@@ -104,7 +106,7 @@ def test_an_audit_shows_what_each_unit_holds(serve: Serve, audited: Path) -> Non
         assert real + made == 0 or np.sign(value) == np.sign(made - real)
     assert not {"u-matrix", "quantization-error"} & {layer["key"] for layer in meta["layers"]}
     side, columns = record["sheets"]["side"], record["sheets"]["columns"]
-    with Image.open(io.BytesIO(client.ask("api/sheet/prototypes").body)) as picture:
+    with Image.open(io.BytesIO(client.ask("with/2/api/sheet/prototypes").body)) as picture:
         sheet = np.asarray(picture.convert("L"), float)
     for unit in np.flatnonzero(np.bincount(items["unit"], minlength=len(space["real"]))):
         rows = np.array(texts(items, "id"))[items["unit"] == unit]
@@ -114,6 +116,39 @@ def test_an_audit_shows_what_each_unit_holds(serve: Serve, audited: Path) -> Non
     for path in ("api/place", "api/decode"):
         assert client.ask(path, "POST", b"{}").status in (400, 422)
     assert client.send("api/decode", {"weights": {"0": 1}}).status == 400
+
+
+def test_halves_of_a_joint_map_are_linked_by_where_their_images_lie(serve: Serve, audited: Path) -> None:
+    client = serve(audited)
+    space = json.loads((audited / "audit.json").read_text())["spaces"][0]
+    joint, _ = client.ask("with/2/api/items").columns
+    unit_of = dict(zip(joint["pair"].tolist(), joint["unit"].tolist(), strict=True))
+    places = []
+    for path, kind in (("", "real"), ("with/1/", "generated")):
+        half, _ = client.ask(f"{path}api/items").columns
+        assert np.bincount(half["unit"], minlength=len(space[kind])).tolist() == space[kind]
+        assert [unit_of[pair] for pair in half["pair"].tolist()] == half["unit"].tolist()  # the same images
+        assert half["place"].tolist() == half["unit"].tolist()
+        assert client.ask(f"{path}api/layers").columns[1]["layers"][0]["key"] == "composition"
+        places.append(half)
+    assert not set(places[0]["pair"].tolist()) & set(places[1]["pair"].tolist())
+
+
+def test_each_map_of_an_audit_has_notes_of_its_own(serve: Serve, tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 255, (30, 8, 8, 3)).astype(np.uint8)
+    audit(images, images[::-1], images, n_seeds=2, permutations=19).save(tmp_path / "a")
+    client = serve(tmp_path / "a")
+    titles = client.ask("api/run").json["maps"]
+    source, half = titles.index("Source images on 5x5"), titles.index("Real images on the joint map")
+    units = [len(client.ask(f"{path}api/units").columns[0]["x"]) for path in ("", f"with/{source}/")]
+    assert units[0] < units[1]
+    client.send("api/notes/0", {"name": "joint"}, "PUT")
+    client.send(f"with/{source}/api/notes/{units[1] - 1}", {"name": "last"}, "PUT")
+    again = serve(tmp_path / "a")  # a unit that the joint map does not have is none of its own
+    assert again.ask("api/run").json["notes"] == {"0": {"name": "joint", "note": ""}}
+    assert again.ask(f"with/{half}/api/run").json["notes"] == {"0": {"name": "joint", "note": ""}}
+    last = {str(units[1] - 1): {"name": "last", "note": ""}}
+    assert again.ask(f"with/{source}/api/run").json["notes"] == last
 
 
 def test_images_of_a_pair_have_one_number(serve: Serve, tmp_path: Path) -> None:
@@ -164,7 +199,8 @@ def test_codes_are_searched_by_radius(serve: Serve, coded: Path) -> None:
     assert placed["away"].tolist() == found["away"].tolist()
     assert meta["unit"] == client.ask("api/items").columns[0]["unit"][7]
     like = client.ask("api/item/7/like").json
-    assert like["distances"][0] == pytest.approx(np.sqrt(np.sort(found["away"])[1]))
+    assert like["distances"] == sorted(found["away"].tolist())[1 : len(like["distances"]) + 1]
+    assert "bits" in record["distance_unit"]
     assert len(like["reasons"][0]["differ"]) == np.sort(found["away"])[1]
     layers, described = client.ask("api/layers").columns
     planes = [one for one in described["layers"] if one.get("group") == "bits"]

@@ -1,5 +1,5 @@
 // Draws a scene on a Canvas 2D context. It knows nothing of the application around it.
-import { FILL, pictureSide, shownAs, slotsPerSide, TILE, type Painted, type Scene, type View } from "./scene";
+import { FILL, pictureSide, slotsPerSide, TILE, type Painted, type Scene, type View } from "./scene";
 
 const ROOT3 = Math.sqrt(3);
 
@@ -16,7 +16,7 @@ export function paint(
   const toY = (y: number) => (y - view.y) * scale + height / 2;
   const ink = painted.dark ? "#e8e8e8" : "#1c1c1c";
   pen.clearRect(0, 0, width, height);
-  const mode = shownAs(painted.mode, scale, scene);
+  const { mode } = painted;
   const side = pictureSide(scene.hexagonal) * scale;
   const sheet = scene.sheets.get(mode) ?? null;
   const hatch = hatching(pen, painted.dark);
@@ -58,7 +58,7 @@ export function paint(
         bar(pen, x, y, side, painted.share[unit]);
       }
       if (painted.framed?.[unit]) frame(pen, x, y, scale, scene.hexagonal, ink);
-      const shown = mode === "medoids" && scale >= 60 ? scene.hits[unit].toLocaleString("en") : "";
+      const shown = mode === "medoids" && scale >= 60 && scene.hits[unit] ? scene.hits[unit].toLocaleString("en") : "";
       label(pen, x, y, scale, painted.names.get(unit) ?? "", shown, painted.words?.[unit] ?? [], mode, fill ?? "", ink);
     }
   }
@@ -68,7 +68,7 @@ export function paint(
     const [from, to] = scene.edges;
     for (let i = 0; i < from.length; i++) graph.push([from[i], to[i], 0]);
   }
-  connect(pen, scene, toX, toY, scale, graph, painted.dark ? "#9aa0aa" : "#777777");
+  connect(pen, scene, toX, toY, scale, graph, "#5b6470");
   if (painted.lines) {
     const all: Array<[number, number, number]> = [];
     for (let i = 0; i + 2 < painted.lines.length; i += 3) {
@@ -112,7 +112,7 @@ function discs(
   scale: number,
 ): void {
   const most = arrived.reduce((high, n) => Math.max(high, n), 1);
-  const largest = 0.42 * scale;
+  const largest = 0.3 * scale;
   for (let unit = 0; unit < arrived.length; unit++) {
     if (!arrived[unit]) continue;
     const radius = Math.max(2, largest * Math.sqrt(arrived[unit] / most));
@@ -321,16 +321,18 @@ function connect(
   colour: string,
 ): void {
   const most = lines.reduce((high, line) => Math.max(high, line[2]), 0);
-  pen.strokeStyle = colour;
   pen.lineCap = "round";
   for (const [a, b, weight] of lines) {
     const bx = scene.x[a] + shorter(scene.x[b] - scene.x[a], scene.period?.[0]);
     const by = scene.y[a] + shorter(scene.y[b] - scene.y[a], scene.period?.[1]);
-    pen.lineWidth = most ? Math.max(1, 0.12 * scale * (weight / most)) : Math.max(1, scale * 0.02);
+    const thick = most ? Math.max(1, 0.12 * scale * (weight / most)) : Math.max(1.5, scale * 0.04);
     pen.beginPath();
     pen.moveTo(toX(scene.x[a]), toY(scene.y[a]));
     pen.lineTo(toX(bx), toY(by));
-    pen.stroke();
+    for (const [width, ink] of [[thick + 2, "#ffffffb0"], [thick, colour]] as const) {
+      [pen.lineWidth, pen.strokeStyle] = [width, ink]; // with a pale edge, to be seen on dark pictures
+      pen.stroke();
+    }
   }
 }
 

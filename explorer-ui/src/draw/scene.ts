@@ -115,11 +115,12 @@ export function itemAt(scene: Scene, unit: number, x: number, y: number): number
   return there ? scene.order[scene.starts[unit] + rank] : -1;
 }
 
-/** What the cells show at this scale: the closer, the more of the members. */
-export function shownAs(mode: Mode, scale: number, scene: Scene): Mode {
+/** What the cells show at this scale, where `whole` shows the whole map: the closer, the more of the members. */
+export function shownAs(mode: Mode, scale: number, whole: number, scene: Scene): Mode {
   const cell = scale * pictureSide(scene.hexagonal);
-  if (mode === "prototypes" && cell > 260 && scene.tile) return "mosaic";
-  if (mode === "prototypes" && cell > 130 && scene.sheets.has("medoids")) return "medoids";
-  if (mode === "medoids" && cell > 260 && scene.tile) return "mosaic";
+  const closer = scale / whole; // large cells of a small map are not a closer look
+  if (mode !== "prototypes" && mode !== "medoids") return mode;
+  if (cell > 260 && closer > 2 && scene.tile) return "mosaic";
+  if (cell > 130 && closer > 1.3 && scene.sheets.has("medoids")) return "medoids";
   return mode;
 }

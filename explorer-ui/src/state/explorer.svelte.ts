@@ -1,5 +1,5 @@
 // The state of the page: what was loaded, what is shown, what is chosen; it reads and writes the address.
-import { bounds, placeItems, slotsPerSide, TILE, wholeView, type Mode, type Painted, type Scene, type View } from "../draw/scene";
+import { bounds, placeItems, shownAs, slotsPerSide, TILE, wholeView, type Mode, type Painted, type Scene, type View } from "../draw/scene";
 import { type Columns } from "./columns";
 import { combine, count, inside, read, write, type Mask } from "./selection";
 import * as server from "./server";
@@ -72,7 +72,7 @@ export class Explorer {
   relevances: Float32Array | null = null; // (K * L) learned, from 0 to 1
   weights: Float32Array = $state.raw(new Float32Array()); // (L,) of the dials
   origin: number = $state(-1); // the unit from which the weighted distances are
-  onChoice: (() => void) | null = null;
+  onChoice: ((empty?: number) => void) | null = null; // empty: a unit without items that was chosen
   extra: Record<string, string> = {}; // what else the address holds
   loaded = 0; // tiles
   complete: Promise<void> = Promise.resolve(); // until the items are there, too
@@ -108,8 +108,13 @@ export class Explorer {
       return Math.sqrt(sum);
     });
   });
+  /** What the cells show: with a closer look more of what a unit holds. */
+  drawn: Mode = $derived.by(() => {
+    void this.loads; // pictures that were not there
+    return shownAs(this.mode, this.view.scale, wholeView(this.scene, ...this.size).scale, this.scene);
+  });
   painted: Painted = $derived({
-    mode: this.mode,
+    mode: this.drawn,
     fills: this.fills,
     inks: this.inks,
     lines: this.layerColumns.has(`${this.layer}.lines`) ? this.layerColumns.floats(`${this.layer}.lines`) : null,
@@ -166,7 +171,8 @@ export class Explorer {
       tile: one.run.thumbnails ? (unit, size, row, column) => one.tile(unit, size, row, column) : null,
     };
     const has = (mode: Mode) => mode === "dots" || mode === "layer" || sheets.names.includes(mode);
-    one.mode = MODES.find(({ mode }) => has(mode) && mode !== "dots")!.mode;
+    // Means of pictures say little: where there are no prototypes, an item stands for each unit.
+    one.mode = !one.run.measured && has("medoids") ? "medoids" : MODES.find(({ mode }) => has(mode) && mode !== "dots")!.mode;
     one.layer = one.layers[0]?.key ?? "";
     one.neighbours = one.adjacency(units);
     if (!side) one.readAddress();
@@ -198,6 +204,10 @@ export class Explorer {
   modes = () =>
     MODES.filter(({ mode }) =>
       mode === "layer" ? true : mode === "dots" ? this.run.n_items > 0 : this.run.sheets.names.includes(mode),
+    ).map((one) =>
+      one.mode === "prototypes" && !this.run.measured
+        ? { ...one, title: "Means", text: "The mean picture of each unit's images. Zoom in to see them." }
+        : one,
     );
 
   neighbours: number[][] = [];
@@ -325,10 +335,10 @@ export class Explorer {
 
   // Choosing ------------------------------------------------------------------------------------------------------
 
-  choose(found: Mask, how: "replace" | "add" | "toggle" = "replace"): void {
+  choose(found: Mask, how: "replace" | "add" | "toggle" = "replace", empty = -1): void {
     this.undos = [...this.undos.slice(1 - UNDOS), this.mask];
     this.mask = combine(this.mask, found, how);
-    this.chose();
+    this.chose(empty);
   }
 
   /** Take over a choice that was made on the map beside this one. */
@@ -339,9 +349,9 @@ export class Explorer {
     this.writeAddress();
   }
 
-  private chose(): void {
+  private chose(empty = -1): void {
     this.received = false;
-    this.onChoice?.();
+    this.onChoice?.(empty);
     this.writeAddress();
   }
 
@@ -369,7 +379,7 @@ export class Explorer {
 
   pick(unit: number, how: "replace" | "toggle" = "replace"): void {
     this.activate(unit);
-    if (unit >= 0) this.choose(this.itemsAt([unit]), how);
+    if (unit >= 0) this.choose(this.itemsAt([unit]), how, this.scene.hits[unit] ? -1 : unit);
   }
 
   activate(unit: number): void {
@@ -381,7 +391,7 @@ export class Explorer {
   within(polygon: number[], how: "replace" | "add"): void {
     const { x, y, itemX, itemY } = this.scene;
     const units = Array.from(x.keys());
-    if (this.mode !== "mosaic" && this.mode !== "dots") {
+    if (this.drawn !== "mosaic" && this.drawn !== "dots") {
       this.choose(this.itemsAt(units.filter((unit) => inside(x[unit], y[unit], polygon))), how);
       return;
     }
@@ -610,6 +620,9 @@ export function pale(colour: string, share: number): string {
   };
   return `#${mix(1)}${mix(3)}${mix(5)}`;
 }
+
+/** "1 item", "2,000 items". */
+export const counted = (n: number, thing = "item"): string => `${n.toLocaleString("en")} ${thing}${n === 1 ? "" : "s"}`;
 
 export const number = (value: number): string =>
   Number.isInteger(value) && Math.abs(value) < 1e9 ? value.toLocaleString("en") : Number(value.toPrecision(3)).toString();

@@ -1,6 +1,5 @@
 // What leaves the page: tables and pictures, made here, downloaded by the browser.
 import { paint } from "../draw/paint";
-import { shownAs } from "../draw/scene";
 import { svgOf } from "../draw/svg";
 import type { Explorer } from "./explorer.svelte";
 import { isCopy } from "./server";
@@ -91,7 +90,7 @@ export function exportPng(explorer: Explorer): void {
 /** What is on the screen: cells, names and marks as shapes, the pictures as they are; of items a picture of them all. */
 export function exportSvg(explorer: Explorer): void {
   const { scene, view, painted, size } = explorer;
-  const mode = shownAs(painted.mode, view.scale, scene);
+  const { mode } = painted;
   const items = mode === "mosaic" || mode === "dots";
   const sheet = scene.sheets.get(mode);
   const canvas = document.createElement("canvas");

@@ -1,23 +1,30 @@
-// Two maps over items that have numbers in common: a choice on one is a choice on the other.
+// Two maps over items that have numbers in common, their own or those of their places: a choice on one is one on the other.
 import type { Explorer } from "./explorer.svelte";
 import type { Mask } from "./selection";
 
 export class Link {
   private readonly pairs: [Int32Array, Int32Array];
+  /** Whether no item is on both maps, but their units are the same. */
+  readonly byPlace: boolean;
   private readonly most: number;
 
   constructor(
     readonly left: Explorer,
     readonly right: Explorer,
   ) {
-    this.pairs = [left.items.ints("pair"), right.items.ints("pair")];
+    const own = new Set(left.items.ints("pair"));
+    const common = right.items.ints("pair").some((pair) => own.has(pair));
+    const [one, other] = [left.items.ints("place"), right.items.ints("place")];
+    this.byPlace = !common && one.length > 0 && other.length > 0 && left.scene.x.length === right.scene.x.length;
+    this.pairs = this.byPlace ? [one, other] : [left.items.ints("pair"), right.items.ints("pair")];
     this.most = this.pairs.reduce((most, pairs) => pairs.reduce((high, pair) => Math.max(high, pair), most), -1) + 1;
   }
 
-  /** The partners on the other map of what is chosen on one. */
-  carry(from: Explorer): Mask {
+  /** The partners on the other map of what is chosen on one, or what lies there at a unit that is empty here. */
+  carry(from: Explorer, empty = -1): Mask {
     const [own, other] = from === this.left ? this.pairs : [this.pairs[1], this.pairs[0]];
     const chosen = new Uint8Array(this.most);
+    if (this.byPlace && empty >= 0) chosen[own[0] - from.unit[0] + empty] = 1;
     own.forEach((pair, item) => from.mask[item] && (chosen[pair] = 1));
     return Uint8Array.from(other, (pair) => chosen[pair]);
   }

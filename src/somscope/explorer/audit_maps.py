@@ -14,6 +14,7 @@ from PIL import Image
 from somscope.audit.record import AuditRecord
 from somscope.errors import RunError
 from somscope.explorer.laid_out import LaidOut, Means
+from somscope.explorer.notes import Notes
 from somscope.explorer.shown import Shown
 from somscope.maps.lattice import Lattice
 from somscope.measures.composition import VERDICTS
@@ -22,60 +23,81 @@ __all__ = ["audit_maps"]
 
 _SETS = {"source": "Source images", "target": "Real images", "generated": "Generated images"}
 _REACH = 3.0  # log2: eight times as many
+_FAR = 10_000  # between the places of two spaces: more than a joint map has units
 
 Rows = NDArray[np.int64]
+Items = Sequence[tuple[str, int]]
 
 
 def audit_maps(folder: str | Path) -> list[Shown]:
-    """The maps of the audit in a folder: for each space the joint one first, then those of the sets, largest first.
+    """The maps of the audit in a folder. For each space: the joint one, those of the sets, largest first, and the two
+    halves of the joint one, real and generated images each for themselves; without pairs the halves come first.
 
-    Images of a pair have one number in `pairs`. Raises RunError for a folder that holds no audit, or one without maps.
+    Images of a pair have one number in `pairs`; without pairs the halves have `places` in common. Raises RunError for a
+    folder that holds no audit, or one without maps.
     """
     folder = Path(folder).expanduser()
     record = AuditRecord.load(folder)
     if not record.spaces:
         raise RunError(f"{folder} has no maps: it was made with --protocol published, which keeps none")
+    found: list[Shown] = []
     try:
-        return [one for space in record.spaces for one in _of_space(folder, record, space)]
+        for at, space in enumerate(record.spaces):
+            found += _of_space(folder, record, space, at)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise RunError(f"{folder} is not a whole audit: {error!r}") from error
+    return found
 
 
-def _of_space(folder: Path, record: AuditRecord, space: dict[str, Any]) -> list[Shown]:
+def _of_space(folder: Path, record: AuditRecord, space: dict[str, Any], at: int) -> list[Shown]:
+    """The maps of one space, the number `at` of the audit's."""
     n, m = record.settings["n"]["target"], record.settings["n"]["generated"]
     paired, several = record.settings["paired"], len(record.spaces) > 1
     inside = f", {space['space']}" if several else ""
-    pair_of = {
+    numbers = {
         "source": np.arange(n),
         "target": np.arange(n),
         "generated": np.arange(m) + (0 if paired else n),
     }
-    every = [("target", row) for row in range(n)] + [("generated", row) for row in range(m)]
-    pairs = np.concatenate([pair_of["target"], pair_of["generated"]])
-    joint = _shown(
-        folder,
-        record,
-        f"Real and generated images together{inside}",
-        Lattice(*space["grid"]),
-        every,
-        np.array(space["units"]),
-        pairs,
-        ("real", "generated"),
+
+    def shown(
+        title: str,
+        lattice: Lattice,
+        items: Items,
+        units: Any,
+        notes: str | Notes,
+        labels: tuple[str, ...] = (),
+    ) -> Shown:
+        if isinstance(notes, str):
+            notes = Notes(folder, lattice.n_units, str(record.settings["created"]), notes)
+        pairs = np.array([numbers[part][row] for part, row in items])
+        return _shown(folder, record, title + inside, lattice, items, np.array(units), pairs, labels, notes)
+
+    lattice, units = Lattice(*space["grid"]), np.array(space["units"])
+    real, made = [("target", row) for row in range(n)], [("generated", row) for row in range(m)]
+    both = ("real", "generated")
+    joint = shown(
+        "Real and generated images together", lattice, real + made, units, f"{at}-joint" if at else "", both
     )
-    joint.first_layers = _composition(space)
-    found = [joint]
+    halves = [
+        shown("Real images on the joint map", lattice, real, units[:n], joint.notes),
+        shown("Generated images on the joint map", lattice, made, units[n:], joint.notes),
+    ]
+    for one in (joint, *halves):
+        one.first_layers = _composition(space)
+    if not paired:  # images that have no partner are linked by where they lie
+        for one in halves:
+            one.places = one.summary.units + at * _FAR
+    own = []
     for grid, sets in sorted(space["maps"].items(), key=lambda entry: -int(entry[0].split("x")[0])):
         rows, columns = map(int, grid.split("x"))
         for part, title in _SETS.items():
-            if part not in sets:
-                continue
-            chosen = space["rows"] if len(space["rows"]) == len(sets[part]) else range(len(sets[part]))
-            items = [(part, int(row)) for row in chosen]
-            numbers = pair_of[part][[row for _, row in items]]
-            lattice = Lattice(rows, columns)
-            title = f"{title} on {grid}{inside}"
-            found.append(_shown(folder, record, title, lattice, items, np.array(sets[part]), numbers, ()))
-    return found
+            if part in sets:
+                chosen = space["rows"] if len(space["rows"]) == len(sets[part]) else range(len(sets[part]))
+                items = [(part, int(row)) for row in chosen]
+                key = f"{at}-{part}-{grid}"
+                own.append(shown(f"{title} on {grid}", Lattice(rows, columns), items, sets[part], key))
+    return [joint, *own, *halves] if paired else [*halves, joint, *own]
 
 
 def _shown(
@@ -83,10 +105,11 @@ def _shown(
     record: AuditRecord,
     title: str,
     lattice: Lattice,
-    items: Sequence[tuple[str, int]],
+    items: Items,
     units: Rows,
     pairs: Rows,
     labels: tuple[str, ...],
+    notes: Notes,
 ) -> Shown:
     """One map. items: (part, row) of each; units: (n,) where they lie; labels: of target and generated, or none."""
     import pyarrow as pa
@@ -104,14 +127,16 @@ def _shown(
     n, shape = len(items), record.thumbnails["target"].shape[1:]
     held = np.bincount(units[: len(pictures)], minlength=lattice.n_units)
     means = Means(_means(pictures, units[: len(pictures)], held, shape), held == 0)
-    unknown = pa.array(np.zeros(n, np.float32))  # `measured` says so
+    far = np.full(n, np.float32(np.inf))  # only for the order: `measured` says that distances are unknown
+    for at, picture in enumerate(pictures):
+        far[at] = np.linalg.norm(picture.ravel() / 255.0 - means.prototypes_[units[at]])
     table = pa.table(
         {
             "id": pa.array(names, pa.string()),
             "unit": pa.array(units.astype(np.int32)),
-            "distance": unknown,
+            "distance": pa.array(far),
             "second_unit": pa.array(np.full(n, -1, np.int32)),
-            "percentile": unknown,
+            "percentile": pa.array(np.zeros(n, np.float32)),
             "label": pa.array(texts, pa.string()),
         }
     )
@@ -133,9 +158,8 @@ def _shown(
         "model": {"name": "audit", "parameters": {}},
         "chosen": {},
     }
-    shown = Shown(LaidOut(folder, config, lattice, table, things, means), title=title, measured=False)
-    shown.pairs = pairs
-    return shown
+    laid = LaidOut(folder, config, lattice, table, things, means)
+    return Shown(laid, title=title, measured=False, pairs=pairs, noted=notes)
 
 
 def _means(
@@ -169,9 +193,9 @@ def _composition(space: dict[str, Any]) -> list[dict[str, Any]]:
             "low": -_REACH,
             "high": _REACH,
             "unit": "log2 of the share of generated over that of real images",
-            "text": f"Orange units hold more real images: what the generator drops. Violet ones hold more generated: "
-            f"what it invents. A thick frame stands out after control of false discoveries (q at most 0.05: "
-            f"{sum(out)} of {len(out)} units); dots say that there are too few images to tell ({sum(few)}).",
+            "text": f"Orange units hold more real images, which the generator drops; violet ones more generated images, "
+            f"which it invents. Thick frames stand out (false discovery rate q at most 0.05: {sum(out)} of {len(out)} "
+            f"units); dots: too few images to tell ({sum(few)}).",
             "diverging": True,
             "hatched": few,
             "framed": out,

@@ -19,12 +19,14 @@ class Notes:
     """The notes of a run; every change is on the disk before it is acknowledged.
 
     run: the folder of the run. n_units: of its map. created: when it was made: notes of another run that lay in the
-    same folder are set aside, with their date in the file's name. Raises RunError for a file that is not one of notes.
+    same folder are set aside, with their date in the file's name. part: which map of several, "" for the first: each
+    has a file of its own. Raises RunError for a file that is not one of notes.
     """
 
-    def __init__(self, run: Path, n_units: int, created: str) -> None:
+    def __init__(self, run: Path, n_units: int, created: str, part: str = "") -> None:
         run = run.resolve()
-        self.file, self.n_units, self.created = run.with_name(f"{run.name}.notes.json"), n_units, created
+        own = f"{run.name}.{part}" if part else run.name
+        self.file, self.n_units, self.created = run.with_name(f"{own}.notes.json"), n_units, created
         self._lock = threading.Lock()
         self._units = self._read() if self.file.is_file() else {}
 

@@ -181,6 +181,7 @@ class Search:
     def _nearest(
         self, row: NDArray[np.float32], itself: int | None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The nearest items and their distances: Euclidean, of codes the number of bits that differ."""
         rows = self._all()
         if rows is None:
             return np.zeros(0, np.int64), np.zeros(0, np.float32)
@@ -190,7 +191,7 @@ class Search:
         count = min(_NEIGHBOURS, len(squared) - (itself is not None))
         best = np.argpartition(squared, count - 1)[:count] if count < len(squared) else np.arange(count)
         best = best[np.lexsort((best, squared[best]))]
-        return best, np.sqrt(squared[best])
+        return best, squared[best] if self.shown.packed is not None else np.sqrt(squared[best])
 
     def _reasons(self, one: NDArray[np.float32], other: NDArray[np.float32]) -> dict[str, list[str]]:
         """Names of the dimensions in which two items agree and differ most, measured in the spread over the map."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,8 +90,9 @@ class Shown:
 
     title: of the map, where it is one of several. measured: whether the distances of items to their units are known.
     packed, n_bits: (n, n_bits / 8) binary codes of the items, where they have some. images: where the folder of the
-    images is now. pairs: (n,) numbers that items have in common with those of other maps beside it.
-    first_layers: shown before the others.
+    images is now. pairs: (n,) numbers that items have in common with those of other maps beside it; places: (n,) such
+    numbers of where they lie, for maps whose items have nothing in common but their lattice. first_layers: shown before
+    the others. noted: names and notes of the units, those beside the run unless others are given.
 
     Raises RunError if the folder is not a run, or its tables and its model do not fit each other. Missing pictures and
     a training that was not finished are not errors: `problems` says so in words.
@@ -104,10 +105,12 @@ class Shown:
     packed: NDArray[np.uint8] | None = None
     n_bits: int = 0
     pairs: NDArray[np.int64] | None = None
+    places: NDArray[np.int64] | None = None
     first_layers: list[dict[str, Any]] = field(default_factory=list)
     images: Path | None = None
+    noted: InitVar[Notes | None] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, noted: Notes | None) -> None:
         run = self.run
         self.title = self.title or run.path.resolve().name
         self.model: Any = run.model()
@@ -131,7 +134,7 @@ class Shown:
         if self.originals.problem is not None:
             self.problems.append(self.originals.problem)
         self.metadata = metadata_columns(things) if len(self.summary.ids) else []
-        self.notes = Notes(run.path, run.lattice.n_units, str(run.config["created"]))
+        self.notes = noted or Notes(run.path, run.lattice.n_units, str(run.config["created"]))
         for what, why in left_out(run.config).items():
             self.problems.append(f"This run has no {what}: {why}.")
         if unfinished(run.config):
@@ -265,7 +268,7 @@ class Shown:
                 "period": list(lattice.period),
                 "words": describe(lattice),
             },
-            "distance_unit": self.distance.items,
+            "distance_unit": self.distance.items if self.packed is None else "Euclidean, between bits",
             "label_names": list(self.summary.class_names),
             "label_colours": list(CLASS_COLOURS),
             "ramp": [to_hex(colour) for colour in ramp],
@@ -305,6 +308,8 @@ class Shown:
             columns |= text_columns("text", self.texts)
         if self.pairs is not None:
             columns["pair"] = self.pairs
+        if self.places is not None:
+            columns["place"] = self.places
         described = [{"key": one.key, "title": one.title, "names": list(one.names)} for one in self.metadata]
         columns |= {one.key: one.values for one in self.metadata}
         return pack_columns(columns, {"metadata": described})
