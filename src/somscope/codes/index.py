@@ -165,7 +165,7 @@ class CodeIndex:
         return InRange(limits, found[order], distances[order])
 
     def save(self, path: str | Path) -> Path:
-        """Write one file, which appears whole or not at all."""
+        """Write one file, which appears whole or not at all. Raises RunError where it cannot be written."""
         built = self._structure.as_bytes() if self._structure.built else None
         described = {
             "bits": self.bits,

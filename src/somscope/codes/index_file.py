@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from somscope import __version__
 from somscope.atomic import whole_file
-from somscope.errors import DataError
+from somscope.errors import DataError, RunError
 
 __all__ = ["read_index", "write_index"]
 
@@ -30,7 +30,11 @@ def write_index(
     codes: NDArray[np.uint8],
     structure: NDArray[np.uint8] | None,
 ) -> Path:
-    """Write what the index is, its ids (n,), codes (n, w) and what was built over them."""
+    """Write what the index is, its ids (n,), codes (n, w) and what was built over them.
+
+    Raises RunError where it cannot be written, such as on a full disk; the file is then as it was.
+    """
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     given: dict[str, NDArray[Any]] = {"ids": ids, "codes": codes}
@@ -38,9 +42,12 @@ def write_index(
         given["structure"] = structure
     arrays = {name: np.ascontiguousarray(array) for name, array in given.items()}
     head = {**described, "format": _FORMAT, "somscope": __version__, "sha256": _digest(described, arrays)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as unfinished:
-        save_file(arrays, unfinished, metadata={"kind": _KIND, "index": json.dumps(head)})
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as unfinished:
+            save_file(arrays, unfinished, metadata={"kind": _KIND, "index": json.dumps(head)})
+    except (OSError, SafetensorError) as error:  # which tells of a full disk in words of its own
+        raise RunError(f"{path} was not written: {error}") from error
     return path
 
 

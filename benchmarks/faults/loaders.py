@@ -1,0 +1,360 @@
+"""Everything that somscope reads from a disk: how a valid one is made, which of its files to break, how it is read."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from somscope.audit import from_arrays
+from somscope.audit.record import AuditRecord
+from somscope.auditing import audit_images
+from somscope.codes import ITQ, CodeIndex
+from somscope.codes.index_file import read_index, write_index
+from somscope.coding import code_collection
+from somscope.data.aligned import read_aligned
+from somscope.data.open import open_collection
+from somscope.mapping import map_collection
+from somscope.maps.som import SOM
+from somscope.maps.somrl import SOMRL
+from somscope.models.desom import DESOM
+from somscope.runs.code_run import CodeRun
+from somscope.runs.run import Run
+from somscope.training.checkpoint import checkpoints_in, read_checkpoint
+
+__all__ = ["LOADERS", "Loader", "Part"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file to break. unwrap: its content as it is to be broken; wrap: the file that holds such content; sign: mends
+    the check sums that would otherwise refuse it before it is looked at."""
+
+    name: str
+    unwrap: Callable[[bytes], bytes] = bytes
+    wrap: Callable[[bytes], bytes] = bytes
+    sign: Callable[[Path], None] | None = None
+
+
+@dataclass(frozen=True)
+class Loader:
+    """make: writes valid files into a folder. parts: which to break. load: reads all of it."""
+
+    make: Callable[[Path], object]
+    parts: Sequence[Part]
+    load: Callable[[Path], object]
+
+
+def _x() -> Any:
+    return np.random.default_rng(0).random((40, 4))
+
+
+def _file(name: str, make: Callable[[Path], object], *parts: Part, **options: Any) -> Loader:
+    """A loader of one file that `open_collection` reads."""
+
+    def load(folder: Path) -> None:
+        collection = open_collection(folder / name, **options)
+        np.asarray(collection.features[:3] if not hasattr(collection.features, "tocsr") else 0)
+
+    return Loader(lambda folder: make(folder / name), parts or (Part(name),), load)
+
+
+def _npz(members: dict[str, Any]) -> Callable[[Path], object]:
+    return lambda path: np.savez_compressed(path, **members)
+
+
+def _member(name: str) -> Part:
+    """One array inside of data.npz."""
+
+    def unwrap(content: bytes) -> bytes:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return archive.read(f"{name}.npy")
+
+    def wrap(content: bytes) -> bytes:
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(f"{name}.npy", content)
+        return buffer.getvalue()
+
+    return Part("data.npz", unwrap, wrap)
+
+
+def _sparse(path: Path) -> None:
+    from scipy import sparse
+
+    sparse.save_npz(path, sparse.random(30, 20, 0.2, "csr", random_state=0))
+
+
+def _idx(path: Path) -> None:
+    from somscope.data.idx import write_idx
+
+    write_idx(path, np.random.default_rng(0).integers(0, 256, (30, 5, 4), dtype=np.uint8))
+
+
+def _table(path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import csv, parquet
+
+    x = _x()
+    table = pa.table(
+        {"a": x[:, 0], "b": x[:, 1], "label": ["x", "y"] * 20, "text": ["some words", "none of them"] * 20}
+    )
+    if path.suffix == ".parquet":
+        parquet.write_table(table, path)
+    elif path.suffix == ".csv":
+        csv.write_csv(table, path)
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in table.to_pylist()))
+
+
+def _pictures(folder: Path, kind: str) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        pixels = rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(
+            folder / f"{name}.{kind}", exif=_EXIF if kind in ("jpg", "png", "webp") else b""
+        )
+
+
+_EXIF = Image.Exif()
+_EXIF[0x0112] = 6
+
+
+def _images(kind: str) -> Loader:
+    """Two images, of which one gets broken: it is skipped, or read."""
+
+    def make(folder: Path) -> None:
+        rng = np.random.default_rng(0)
+        for name in "ab":
+            picture = Image.fromarray(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8))
+            extra = {"exif": _EXIF} if kind in ("jpg", "png", "webp") else {}
+            picture.save(folder / f"{name}.{kind}", **extra)
+
+    def load(folder: Path) -> None:
+        collection = open_collection(folder)
+        assert len(collection) + len(collection.skipped) == 2
+
+    return Loader(make, [Part(f"a.{kind}")], load)
+
+
+def _metadata(kind: str) -> Loader:
+    def make(folder: Path) -> None:
+        import pyarrow as pa
+        from pyarrow import csv, parquet
+
+        _pictures(folder, "png")
+        table = pa.table({"file_name": ["a.png", "b.png"], "label": ["x", "y"], "width": [1, 2]})
+        writers = {"csv": csv.write_csv, "parquet": parquet.write_table}
+        writers[kind](table, folder / f"metadata.{kind}")
+
+    return Loader(make, [Part(f"metadata.{kind}")], open_collection)
+
+
+def _pairs(folder: Path) -> None:
+    read_aligned(folder)
+
+
+def _labels(name: str) -> Loader:
+    def make(folder: Path) -> None:
+        np.save(folder / "x.npy", _x())
+        labels = np.arange(40) % 3
+        if name.endswith(".npy"):
+            np.save(folder / name, labels)
+        else:
+            (folder / name).write_text("\n".join(map(str, labels)))
+
+    return Loader(make, [Part(name)], lambda folder: open_collection(folder / "x.npy", labels=folder / name))
+
+
+def _sign_model(folder: Path) -> None:
+    """Make model.json say the check sum of model.safetensors, as one who edits a model would."""
+    try:
+        described = json.loads((folder / "model.json").read_text())
+        described["sha256"] = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+        (folder / "model.json").write_text(json.dumps(described))
+    except (ValueError, TypeError, RecursionError):
+        return
+
+
+def _model(made: type[Any], make: Callable[[], Any]) -> Loader:
+    def load(folder: Path) -> None:
+        read = made.load(folder)
+        (read.predict if hasattr(read, "predict") else read.encode)(_x()[:, : read.n_features_in_])
+
+    parts = [Part(name, sign=_sign_model) for name in ("model.json", "model.safetensors")]
+    return Loader(lambda folder: make().save(folder), parts, load)
+
+
+def _som() -> SOM:
+    return SOM((3, 3), n_passes=2, random_state=0).fit(_x())
+
+
+def _somrl() -> SOMRL:
+    return SOMRL(max_units=6, n_epochs=2, random_state=0).fit(_x())
+
+
+def _desom() -> DESOM:
+    return DESOM((2, 2), 2, hidden=(3,), n_steps=3, finish_steps=1, precision="fp32", random_state=0).fit(
+        _x()
+    )
+
+
+def _itq() -> ITQ:
+    return ITQ(8, random_state=0).fit(_x().repeat(2, axis=1) + np.random.default_rng(1).random((40, 8)))
+
+
+def _index(kind: str, memory_map: bool = False) -> Loader:
+    """sign: the check sum is made anew, so that FAISS gets what was broken."""
+
+    def make(folder: Path) -> None:
+        index = CodeIndex(16, kind)
+        index.add(np.random.default_rng(0).integers(0, 256, (100, 2), dtype=np.uint8))
+        index.search(index.codes[:1], 3)
+        index.save(folder / "codes.index")
+
+    def sign(folder: Path) -> None:
+        path = folder / "codes.index"
+        try:
+            described, ids, codes, built = read_index(path, memory_map=True)
+            write_index(
+                path, described, np.array(ids), np.array(codes), None if built is None else np.array(built)
+            )
+        except Exception:
+            return
+
+    def load(folder: Path) -> None:
+        index = CodeIndex.load(folder / "codes.index", memory_map=memory_map)
+        index.search(np.zeros((1, index.bits // 8), np.uint8), min(2, len(index)))
+
+    return Loader(make, [Part("codes.index", sign=sign)], load)
+
+
+def _read_run(folder: Path) -> None:
+    run = Run.open(folder / "run")
+    run.assignments(), run.items(), run.history(), run.units(), run.vocabulary(), run.model()
+
+
+_RUN = (
+    "config.json",
+    "metrics.json",
+    "assignments.parquet",
+    "items.parquet",
+    "history.parquet",
+    "units.parquet",
+)
+
+
+def _make_run(folder: Path) -> None:
+    x = np.random.default_rng(0).integers(0, 256, (30, 6, 6), dtype=np.uint8)
+    map_collection(open_collection(x), folder / "run", parameters={"grid": (3, 3), "n_passes": 1})
+
+
+def _make_codes(folder: Path) -> None:
+    x = np.random.default_rng(0).integers(0, 256, (30, 6, 6), dtype=np.uint8)
+    code_collection(open_collection(x), folder / "run", bits=8)
+
+
+def _read_codes(folder: Path) -> None:
+    run = CodeRun.open(folder / "run")
+    run.encoder, run.index, run.items(), run.metrics()
+
+
+def _train(folder: Path, **options: Any) -> None:
+    settings = {"hidden": (3,), "n_steps": 3, "finish_steps": 1, "precision": "fp32", "random_state": 0}
+    DESOM((2, 2), 2, **settings, checkpoints=folder, **options).fit(_x())
+
+
+def _make_checkpoints(folder: Path) -> None:
+    _train(folder)
+    checkpoints_in(folder)[-1].rename(folder / "step-000000009")
+
+
+def _read_checkpoint(folder: Path) -> None:
+    checkpoint = read_checkpoint(folder / "step-000000009")
+    checkpoint.tensors(list(checkpoint.shapes))
+
+
+def _sign_checkpoint(folder: Path) -> None:
+    path = folder / "step-000000009"
+    try:
+        facts = json.loads((path / "state.json").read_text())["facts"]
+        facts["tensors_sha256"] = hashlib.sha256((path / "state.safetensors").read_bytes()).hexdigest()
+        text = json.dumps(facts)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        (path / "state.json").write_text(f'{{"sha256": "{digest}", "facts": {text}}}')
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return
+
+
+def _make_audit(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    real, made = (rng.integers(0, 256, (12, 16, 16, 3), dtype=np.uint8) for _ in range(2))
+    audit_images(from_arrays(None, real, made, paired=False), n_seeds=2, permutations=19).save(
+        folder / "audit"
+    )
+
+
+_GZIPPED = Part("data.idx.gz", gzip.decompress, gzip.compress)
+
+LOADERS: dict[str, Loader] = {
+    "npy": _file("data.npy", lambda path: np.save(path, _x())),
+    "npz": _file("data.npz", _npz({"X": _x(), "y": np.arange(40)}), Part("data.npz"), _member("X")),
+    "sparse npz": _file("data.npz", _sparse),
+    "IDX": _file("data.idx", _idx),
+    "IDX, gzipped": _file(
+        "data.idx.gz", _idx, Part("data.idx.gz"), Part("data.idx.gz", gzip.decompress, gzip.compress)
+    ),
+    "CSV": _file("data.csv", _table),
+    "JSON lines": _file("data.jsonl", _table),
+    "Parquet": _file("data.parquet", _table),
+    "texts": _file("data.txt", lambda path: path.write_text("some words here\nand some there\n" * 9)),
+    "texts in Parquet": _file("data.parquet", _table, text_column="text"),
+    "labels, npy": _labels("labels.npy"),
+    "labels, text": _labels("labels.txt"),
+    **{f"images, {kind}": _images(kind) for kind in ("png", "jpg", "gif", "webp", "bmp", "tiff")},
+    "image pairs": Loader(lambda folder: _pictures(folder, "png"), [Part("a.png")], _pairs),
+    "metadata.csv": _metadata("csv"),
+    "metadata.parquet": _metadata("parquet"),
+    "model, SOM": _model(SOM, _som),
+    "model, SOMRL": _model(SOMRL, _somrl),
+    "model, DESOM": _model(DESOM, _desom),
+    "model, ITQ": _model(ITQ, _itq),
+    **{f"index, {kind}": _index(kind) for kind in ("exact", "ivf", "hnsw", "multi-hash")},
+    "index, on the disk": _index("exact", memory_map=True),
+    "run": Loader(_make_run, [Part(f"run/{name}") for name in _RUN], _read_run),
+    "run of codes": Loader(
+        _make_codes,
+        [Part(f"run/{name}") for name in ("config.json", "metrics.json", "items.parquet")],
+        _read_codes,
+    ),
+    "checkpoint": Loader(
+        _make_checkpoints,
+        [
+            Part(f"step-000000009/{name}", sign=_sign_checkpoint)
+            for name in ("state.json", "state.safetensors")
+        ],
+        _read_checkpoint,
+    ),
+    "checkpoint, resumed": Loader(
+        _make_checkpoints,
+        [
+            Part(f"step-000000009/{name}", sign=_sign_checkpoint)
+            for name in ("state.json", "state.safetensors")
+        ],
+        lambda folder: _train(folder, resume=True),
+    ),
+    "audit": Loader(
+        _make_audit,
+        [Part("audit/audit.json"), Part("audit/thumbnails.npz")],
+        lambda folder: AuditRecord.load(folder / "audit"),
+    ),
+}
