@@ -193,7 +193,7 @@ def _composition(space: dict[str, Any]) -> list[dict[str, Any]]:
             "low": -_REACH,
             "high": _REACH,
             "unit": "log2 of the share of generated over that of real images",
-            "text": f"Orange units hold more real images, which the generator drops; violet ones more generated images, "
+            "text": "Orange units hold more real images, which the generator drops; violet ones more generated ones, "
             f"which it invents. Thick frames stand out (false discovery rate q at most 0.05: {sum(out)} of {len(out)} "
             f"units); dots: too few images to tell ({sum(few)}).",
             "diverging": True,
