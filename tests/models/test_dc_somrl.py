@@ -150,8 +150,10 @@ def test_it_finds_groups_and_its_codes_come_to_their_units(fitted, blobs):
     assert adjusted_rand_score(labels, fitted.labels_) > 0.85
     assert 6 <= fitted.n_units_ <= 12
     assert fitted.history_["reconstruction"][-1] < 0.2 * fitted.history_["reconstruction"][0]
-    free = DCSOMRL(**{**QUICK, "alpha": 0.0}).fit(items)
-    assert fitted.inertia_ < free.inertia_
+    noisy = items + np.random.default_rng(3).normal(0, 0.15, items.shape).astype(np.float32)
+    free, drawn = (DCSOMRL(**{**QUICK, "alpha": alpha}).fit(noisy) for alpha in (0.0, 0.5))
+    assert drawn.n_units_ < free.n_units_  # and nearer to the fewer units there are
+    assert drawn.inertia_ < free.inertia_
     near = np.abs(items - fitted.decoded_prototypes_[fitted.labels_]).mean()
     assert near < 0.5 * np.abs(items - items.mean(0)).mean()
 
@@ -252,7 +254,8 @@ def test_the_exported_model_is_the_model(fitted, blobs, tmp_path):
     codes, units, distances = session.run(None, {"items": blobs[0]})
     np.testing.assert_allclose(codes, fitted.encode(blobs[0]), atol=1e-5)
     np.testing.assert_array_equal(units, fitted.labels_)
-    np.testing.assert_allclose(distances, fitted.best_units(blobs[0], 1)[1][:, 0], atol=1e-4)
+    # sqrt(1 / ac - 1) of an activation in float32, whose last digit is 6e-8, is off by up to 4e-4 near 0.
+    np.testing.assert_allclose(distances, fitted.best_units(blobs[0], 1)[1][:, 0], atol=5e-4)
 
 
 def test_images_are_standardised(pictures):
@@ -289,7 +292,7 @@ def test_a_full_map_and_one_that_dies_out_say_so(blobs):
     [
         ({"alpha": -1}, "alpha=-1"),
         ({"threshold": 2.0}, "threshold=2.0"),
-        ({"repel": "mean"}, "allowed: centre, literal"),
+        ({"repel": "mean"}, "allowed: distance, dimension, literal"),
         ({"detach_centres": 1}, "detach_centres=1"),
         ({"standardise": "min-max"}, "standardise='min-max'"),
         ({"standardise": (0.0, 0.0)}, r"standardise=\(0.0, 0.0\)"),

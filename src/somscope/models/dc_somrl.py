@@ -37,8 +37,8 @@ from somscope.training import Batch, Engine, Phase, adam
 
 __all__ = ["DCSOMRL", "DCSOMRLModule", "DCSOMRLTask"]
 
-ATTRACTED = ("activated", "all")
-RECONSTRUCTIONS = ("sum", "mean")
+ATTRACTED = ("all", "activated")
+RECONSTRUCTIONS = ("mean", "sum")
 _ROWS = 4096  # items whose values are added up together
 
 
@@ -60,7 +60,7 @@ class DCSOMRLModule(DeepModule):
         shift: float = 0.0,
         scale: float = 1.0,
         attracted: str = "all",
-        reconstruction: str = "sum",
+        reconstruction: str = "mean",
     ) -> None:
         super().__init__(*layer.centres.shape)
         self.net, self.layer = net, layer
@@ -173,10 +173,10 @@ class DCSOMRL(DeepModel):
         text: the insertion comes first, "at the end of this process" c_z is used); "activated", those of items that
         activate a unit from the threshold before the step (public code). New items lie farther from the units than the
         threshold; without a pull on them they stay there, and the map cannot settle.
-    reconstruction: of an item the "sum" of its squared differences over the features, as printed, or their "mean".
-        Of standardised images the sum is some hundreds and D_w below 1, so that alpha hardly matters, and the map is
-        one of an autoencoder's codes. With the mean it matters; but then the published repulsion, whose units the codes
-        follow, drives all codes into corners of the unit cube: use it with repel_rate=0.
+    reconstruction: of an item the "mean" of its squared differences over the features, or their "sum", as printed. Of
+        standardised images the sum is some hundreds and D_w below 1, so that alpha hardly matters: codes keep apart by
+        more than the published thresholds allow, and nearly all items stay unassigned. With the mean they come together
+        around the units.
     detach_centres: True keeps the centres constant in D_w; False lets its gradient through their update, too, which
         reaches the encoder as well and nothing else. It needs a single process.
     pretrain_epochs: of the autoencoder alone, before; the paper states none. Codes of a new network lie so close
@@ -191,7 +191,8 @@ class DCSOMRL(DeepModel):
     Attributes
     ----------
     relevances_ (K, L) in [0, 1]; connections_ (K, K) bool, units that activate each other; n_units_ K; those of every
-    deep model, see `deep_model.DeepModel`; history_["units"]. Units that hold no training item in the end are removed.
+    deep model, see `deep_model.DeepModel`; history_["units"]. Removed in the end: units that were never updated,
+    most of them made by the last batch, and units that hold no training item.
     Distances are root mean square differences, weighted by relevance (`maps.relevance`).
 
     >>> model = DCSOMRL().fit(images)
@@ -230,7 +231,7 @@ class DCSOMRL(DeepModel):
         restored: str = "winning",
         epsilon: float = EPSILON,
         attracted: str = "all",
-        reconstruction: str = "sum",
+        reconstruction: str = "mean",
         detach_centres: bool = True,
         pretrain_epochs: int = 0,
         n_epochs: int = 30,
@@ -344,6 +345,10 @@ class DCSOMRL(DeepModel):
         if not module.layer.alive.any():  # interrupted before the first step
             module.layer.step(next(iter(self._codes(items))))
         self.warnings_ += module.layer.complaints()
+        relevances = module.layer.relevances[module.layer.alive]
+        taught = (relevances.amin(1) < relevances.amax(1)).nonzero().squeeze(1)
+        if len(taught):
+            module.layer.keep(taught)
         module.settle()
         self.n_units_ = module.layer.n_units
         held = np.unique(self._nearest(items, 1)[0])

@@ -12,6 +12,8 @@ __all__ = ["SOMRL_ABLATION", "SOMRL_TABLE"]
 _DATA = ("mnist", "fashion-mnist")
 
 # Table 2, best values; what is not here (22 dimensions, 200 places, batches of 256, 30 epochs) is the model's default.
+# A unit loses life with "every time [it does] not win a competition", of which each item is one: with that reading the
+# map ends with about as many units as the paper says.
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "mnist": {
         "alpha": 0.1145,
@@ -23,6 +25,7 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
         "gamma": 1.382,
         "smoothness": 0.426,
         "standardise": (0.1307, 0.3081),
+        "life_unit": "sample",
     },
     "fashion-mnist": {
         "alpha": 0.024,
@@ -34,6 +37,7 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
         "gamma": 4.916,
         "smoothness": 0.658,
         "standardise": (0.5, 0.5),
+        "life_unit": "sample",
     },
 }
 
@@ -78,15 +82,17 @@ def _table(data: str) -> list[Entry]:
     ]
 
 
+_SHORT = {"n_epochs": 4}
+
 _READINGS: Mapping[str, Mapping[str, Any]] = {
     "published settings": {},
+    "repel dimension": {"repel": "dimension"},
     "repel literal": {"repel": "literal"},
     "no repel": {"repel_rate": 0.0},
     "neighbour decay scale": {"neighbour_decay": "scale"},
     "epsilon 1e-3": {"epsilon": 1e-3},
-    "of the public code": {"attracted": "activated", "restored": "activated"},
-    "mean squared error": {"reconstruction": "mean"},
-    "mean squared error, no repel": {"reconstruction": "mean", "repel_rate": 0.0},
+    "life by batch": {"life_unit": "batch"},
+    "sum of squares": {"reconstruction": "sum"},
 }
 
 SOMRL_TABLE = Study(
@@ -111,14 +117,15 @@ SOMRL_TABLE = Study(
 
 SOMRL_ABLATION = Study(
     name="somrl-ablation",
-    title="DC-SOMRL under other readings of its paper, on MNIST and Fashion-MNIST",
+    title="DC-SOMRL under other readings of its paper, on MNIST, after four epochs",
     entries=tuple(
-        Entry(data, "dc-somrl", variant, "held-out", {**SETTINGS[data], **changes})
-        for data in _DATA
+        Entry("mnist", "dc-somrl", variant, "held-out", {**SETTINGS["mnist"], **_SHORT, **changes})
         for variant, changes in _READINGS.items()
     ),
-    n_seeds=3,
+    n_seeds=1,
     notes=(
-        "Each row changes one thing in the first; what it means is said in `maps.somrl_layer.SOMRLRule`.",
+        "Four of the thirty epochs, one seed: the numbers tell readings apart, and are not those of a whole training.",
+        "Each row changes one thing in the first, which has the published settings; what it means is said in "
+        "`maps.somrl_layer.SOMRLRule` and `models.dc_somrl.DCSOMRL`.",
     ),
 )
