@@ -21,9 +21,10 @@ from somscope.data.collection import Collection
 from somscope.errors import InputError, check_choice, closest
 from somscope.maps.defaults import choose_units, parse_grid
 from somscope.maps.graph import GraphLattice
+from somscope.maps.som import SOM
 from somscope.maps.storage import split_parameters
 from somscope.models.table import model_class
-from somscope.processes import n_processes, process_rank, wait_for_all
+from somscope.processes import n_processes, process_rank, wait_for_all, was_restarted
 from somscope.report import write_report
 from somscope.runs import (
     FeatureBlocks,
@@ -92,7 +93,7 @@ def map_collection(
         take features as they are.
     overwrite: replace the run that is there. command: the command line, to be recorded.
     resume: go on with a training that did not come to its end, from its checkpoints. A deep map has them in the folder
-        `path`.checkpoints until its run is whole.
+        `path`.checkpoints until its run is whole. Where torchrun has restarted the processes this is done unasked.
 
     Features of more than 1 GiB are read in blocks for every pass, by the batch algorithm on the CPU.
 
@@ -110,14 +111,16 @@ def map_collection(
     _check_processes(model_name, made)
     if resume and not _has_checkpoints(made):
         raise InputError(f"{model_name} writes no checkpoints, so that no training of it can be resumed")
+    resume = resume or (was_restarted() and _has_checkpoints(made))
     scaled = _is_scaled(made, model_name, collection, scale)
-    if process_rank() > 0:  # trains its part of each batch; the first process does all the rest
-        _model(made, settings, checkpoint_folder(path), resume).fit(collection)
+    if scaled:
+        settings = with_weights(settings, standard_weights(collection))
+    if process_rank() > 0:  # trains on its part of the items; the first process does all the rest
+        checkpoints = checkpoint_folder(path) if _has_checkpoints(made) else None
+        _fit(_model(made, settings, checkpoints, resume), collection)
         wait_for_all()
         return Run.open(path)
     with new_run(path, may_replace(path, overwrite, resume)) as folder:
-        if scaled:
-            settings = with_weights(settings, standard_weights(collection))
         described = collection_record(collection)  # all that reads the whole data comes before the training
         uneven = uneven_columns(collection) if is_deep(made) and is_scaled(collection, scale) else None
         checkpoints = begin_checkpoints(path, overwrite, resume) if _has_checkpoints(made) else None
@@ -316,7 +319,7 @@ def _check_parameters(
 
 
 def _check_processes(model_name: str, made: type[Any]) -> None:
-    if n_processes() > 1 and not _has_checkpoints(made):
+    if n_processes() > 1 and made is not SOM and not _has_checkpoints(made):
         raise InputError(f"{model_name} is trained by one process: start it without torchrun")
 
 

@@ -6,14 +6,13 @@ or chosen is the same in all. The result is that of one process, up to the round
 
 from __future__ import annotations
 
-import atexit
 from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from somscope.processes import n_processes, process_rank
+from somscope.processes import PATIENCE, join_processes, n_processes, process_rank
 
 __all__ = ["agreed_seed", "gathered", "own_rows", "summed"]
 
@@ -58,7 +57,5 @@ def _group() -> Any:
     """The processes, as gloo knows them: it takes arrays in memory, also where the networks talk through NCCL."""
     from torch import distributed
 
-    if not distributed.is_initialized():
-        distributed.init_process_group("gloo")
-        atexit.register(distributed.destroy_process_group)
-    return distributed.new_group(backend="gloo")
+    join_processes("gloo")
+    return distributed.new_group(backend="gloo", timeout=PATIENCE)

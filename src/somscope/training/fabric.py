@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from somscope.errors import InputError
-from somscope.processes import n_processes
+from somscope.processes import join_processes, n_processes
 
 __all__ = ["Runtime", "agreed"]
 
@@ -45,6 +45,8 @@ class Runtime:
                 TorchElasticEnvironment() if several else LightningEnvironment(),
             ],
         )
+        if several:  # before Fabric does, see there
+            join_processes("nccl" if kind == "cuda" else "gloo")
         self._fabric.launch()
         self.device: torch.device = self._fabric.device
         self.rank: int = self._fabric.global_rank
