@@ -87,7 +87,8 @@ def test_columns_are_taken_by_name(table_run: Path, tmp_path: Path) -> None:
 
 def test_texts_are_weighed_with_the_words_of_the_run(tmp_path: Path) -> None:
     make_texts(tmp_path / "lines.txt")
-    assert invoke("map", tmp_path / "lines.txt", "-o", tmp_path / "run", "--grid", "2x3").exit_code == 0
+    arguments = ("map", tmp_path / "lines.txt", "--model", "som", "-o", tmp_path / "run", "--grid", "2x3")
+    assert invoke(*arguments).exit_code == 0
     run = Run.open(tmp_path / "run")
     own = open_collection(tmp_path / "lines.txt")
     again = feature_matrix(conform(run, own))

@@ -95,7 +95,7 @@ def test_columns_in_different_units_count_alike(tmp_path: Path, table_run: Path)
 
 def test_text(tmp_path: Path) -> None:
     make_texts(tmp_path / "lines.txt")
-    result = invoke("map", tmp_path / "lines.txt", "-o", tmp_path / "run", "--grid", "2x3")
+    result = invoke("map", tmp_path / "lines.txt", "--model", "som", "-o", tmp_path / "run", "--grid", "2x3")
     assert result.exit_code == 0, result.output
     run = Run.open(tmp_path / "run")
     assert run.items()["text"].to_pylist()[0] == "cat purrs softly"
@@ -118,7 +118,7 @@ def test_array_of_vectors_without_names_is_not_scaled(tmp_path: Path) -> None:
 def test_summary_names_what_matters(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos")
     (photos / "dark" / "broken.png").write_bytes(b"this is text")
-    result = invoke("map", photos, "-o", tmp_path / "run")
+    result = invoke("map", photos, "--model", "som", "-o", tmp_path / "run")
     assert result.exit_code == 0, result.output
     assert "24 images, 16x20 pixels, colour, 2 labels, 1 skipped" in result.output
     assert "broken.png" in result.output

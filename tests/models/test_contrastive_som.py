@@ -19,10 +19,12 @@ QUICK = {
     "grid": (3, 4),
     "latent_dim": 8,
     "hidden": (32,),
+    "network": "small",  # fewer than 500 images are not learned from unless it is asked for
     "device": "cpu",
     "verbose": False,
     "random_state": 0,
 }
+ROWS = {**QUICK, "network": "dense"}
 STEPS = {"n_steps": 250, "joint_steps": 50, "decoder_steps": 200, "batch_size": 64, "learning_rate": 0.003}
 
 
@@ -221,7 +223,7 @@ def test_last_passes_bring_the_prototypes_to_the_items(drawn):
 
 
 def test_only_trainings_with_the_same_settings_are_taken_over(blobs, tmp_path):
-    how = {**QUICK, "n_steps": 4}
+    how = {**ROWS, "n_steps": 4}
     ContrastiveSOM(**how).fit(blobs[0]).save(tmp_path / "passed")
     with pytest.raises(InputError, match="has had its last passes"):
         ContrastiveSOM(**how, start=tmp_path / "passed").fit(blobs[0])
@@ -253,28 +255,86 @@ def test_what_is_chosen_follows_the_items(drawn, blobs):
     steps = {"n_steps": 1, "joint_steps": 1, "decoder_steps": 1}
     images = drawn[0][:60]
     colours = np.random.default_rng(0).integers(0, 256, (60, 34, 8, 3), dtype=np.uint8)
+    many = np.random.default_rng(0).integers(0, 256, (500, 6, 6, 3), dtype=np.uint8)
     words = np.where(np.random.default_rng(0).random((60, 30)) < 0.1, 1.0, 0.0).astype(np.float32)
-    for items, options, augmentation, network in (
-        (images, {}, "digits", "small"),
-        (images, {"augmentation": "photos"}, "photos", "medium"),
-        (images, {"augmentation": "vectors"}, "vectors", "small"),  # images without prior knowledge
-        (images, {"augmentation": "vectors", "network": "dense"}, "vectors", "dense"),
-        (colours, {}, "photos", "medium"),
-        (blobs[0], {}, "vectors", "dense"),
-        (words, {}, "text", "dense"),
+    for items, options, network, why in (
+        (images, {"augmentation": "digits"}, "small", set()),
+        (images, {"augmentation": "photos"}, "medium", set()),
+        (images, {"augmentation": "vectors"}, "small", set()),  # images without prior knowledge
+        (images, {"augmentation": "vectors", "network": "dense"}, "dense", set()),
+        (images, {"network": "small"}, "small", {"augmentation"}),
+        (images, {}, "gradients", {"network"}),
+        (colours, {}, "gradients", {"network"}),
+        (many[:499], {}, "gradients", {"network"}),
+        (many, {}, "medium", {"augmentation"}),
+        (many, {"network": "gradients"}, "gradients", set()),
+        (blobs[0], {}, "dense", {"augmentation"}),
+        (words, {}, "lsa", {"network"}),
+        (words, {"network": "dense"}, "dense", {"augmentation"}),
     ):
-        model = ContrastiveSOM(**{**QUICK, **steps, "grid": (2, 2), **options}).fit(items)
-        assert (model.augmentation_, model.network_) == (augmentation, network)
-        assert ("augmentation" in model.chosen_) == (not options)
+        how = {**QUICK, **steps, "grid": (2, 2), "network": "auto", **options}
+        model = ContrastiveSOM(**how).fit(items)
+        assert model.network_ == network
+        assert model.augmentation_ == options.get("augmentation", model.augmentation_)
+        assert set(model.chosen_) == why
         assert np.isfinite(model.decoded_prototypes_).all()
         assert model.decoded_prototypes_.shape == (4, items[0].size)
+        assert (model.n_iter_ == 1) == (network in ("gradients", "lsa"))
+
+
+def test_gradients_of_a_few_images_tell_more_than_pixels(drawn, tmp_path):
+    images, kinds = drawn[0][:150], drawn[1][:150]
+    others, theirs = signs(300, seed=1)
+    how = {**QUICK, "network": "auto", "latent_dim": 32}
+    model = ContrastiveSOM(**how, n_clusters=4, decoder_steps=100).fit(images)
+    assert model.network_ == "gradients"
+    pixels = SOM(grid=(3, 4), device="cpu", random_state=0, verbose=False).fit(images.reshape(150, -1) / 255)
+    raw = purity(theirs, pixels.predict(others.reshape(300, -1) / 255))
+    assert purity(theirs, model.best_units(others, k=1)[0][:, 0]) > raw + 0.1
+    codes = model.encode(images)
+    np.testing.assert_allclose(np.linalg.norm(codes, axis=1), 1.0, rtol=1e-4)
+    again = ContrastiveSOM.load(model.save(tmp_path))
+    np.testing.assert_array_equal(again.predict(others), model.predict(others))
+    repeated = ContrastiveSOM(**how, n_clusters=4, decoder_steps=100).fit(images)
+    np.testing.assert_array_equal(repeated.encode(images), codes)
+    assert purity(kinds, model.labels_) > 0.5
+
+
+def test_texts_are_mapped_in_their_latent_semantics():
+    """Three topics, of whose 60 words each text holds four: two texts of a topic may have no word in common."""
+    rng = np.random.default_rng(0)
+    topics = np.repeat([0, 1, 2], 80)
+    words = np.zeros((240, 180), np.float32)
+    for row, topic in enumerate(topics):
+        words[row, 60 * topic + rng.choice(60, 4, replace=False)] = 1.0
+        words[row, rng.choice(180, 1)] = 1.0
+    words /= np.linalg.norm(words, axis=1, keepdims=True)
+    how = {**QUICK, "network": "auto", "grid": (2, 3), "latent_dim": 3, "decoder_steps": 20}
+    model = ContrastiveSOM(**how).fit(words)
+    assert model.network_ == "lsa"
+    assert purity(topics, model.labels_) > 0.9
+    wanted = words @ np.linalg.svd(words)[2][:3].T
+    wanted /= np.linalg.norm(wanted, axis=1, keepdims=True)
+    codes = model.encode(words)
+    np.testing.assert_allclose(codes @ codes.T, wanted @ wanted.T, atol=0.1)
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_images_of_one_colour_each_are_mapped_by_it(value):
+    images = np.full((40, 9, 9, 3), value, np.uint8)
+    images[..., 0] = np.arange(40)[:, None, None] * 6
+    model = ContrastiveSOM(**{**QUICK, "network": "auto", "grid": 4, "decoder_steps": 1}).fit(images)
+    units = model.best_units(images, k=1)[0][:, 0]
+    steps = np.diff(units)
+    assert (steps >= 0).all() or (steps <= 0).all()
+    assert len(set(units)) == 4
 
 
 def test_columns_count_alike_whatever_their_unit(blobs):
     items = blobs[0]
     units = np.logspace(-3, 3, items.shape[1]).astype(np.float32)
     steps = {"n_steps": 40, "joint_steps": 10, "decoder_steps": 40}
-    model, same = (ContrastiveSOM(**QUICK, **steps).fit(x) for x in (items, items * units))
+    model, same = (ContrastiveSOM(**ROWS, **steps).fit(x) for x in (items, items * units))
     assert purity(blobs[1], model.labels_) > 0.9
     assert np.mean(model.labels_ == same.labels_) > 0.95
     np.testing.assert_allclose(same.decoded_prototypes_.mean(0) / units, items.mean(0), atol=0.2)
@@ -299,6 +359,11 @@ def test_columns_count_alike_whatever_their_unit(blobs):
 def test_choices_that_are_refused(drawn, options, message):
     with pytest.raises(InputError, match=message):
         ContrastiveSOM(**{**QUICK, **options}).fit(drawn[0][:50])
+
+
+def test_images_are_no_rows_of_words(drawn):
+    with pytest.raises(InputError, match="network='lsa' is for rows of numbers"):
+        ContrastiveSOM(**{**QUICK, "network": "lsa"}).fit(drawn[0][:50])
 
 
 def test_rows_have_no_views_of_images(blobs):

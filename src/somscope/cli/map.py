@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from somscope.cli.console import say_note
 from somscope.cli.options import check_grid, model_parameters, parse_radius
 from somscope.cli.training import (
     Columns,
@@ -28,6 +30,10 @@ from somscope.cli.training import (
 )
 from somscope.errors import check_choice
 from somscope.models.table import GROWING, MAPS
+from somscope.processes import process_rank
+
+if TYPE_CHECKING:
+    from somscope.data import Collection
 
 __all__ = ["map_command"]
 
@@ -45,11 +51,14 @@ def map_command(
         bool, typer.Option("--resume", help="Go on with a training of a deep map that was not finished.")
     ] = False,
     model: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help=f"What is trained: {', '.join(MAPS | GROWING)}.", metavar="NAME", rich_help_panel=_MAP
+            help=f"What is trained: {', '.join(MAPS | GROWING)}. By default contrastive-som for images and texts, som "
+            "for tables and vectors, and wherever an option of som alone is given.",
+            metavar="NAME",
+            rich_help_panel=_MAP,
         ),
-    ] = "som",
+    ] = None,
     grid: Annotated[
         str | None,
         typer.Option(
@@ -111,7 +120,11 @@ def map_command(
     ] = "auto",
     clusters: Annotated[
         int | None,
-        typer.Option(min=1, help="Also join the units into so many clusters.", rich_help_panel=_SOM),
+        typer.Option(
+            min=1,
+            help="Also join the units into so many clusters, of som and contrastive-som.",
+            rich_help_panel=_MAP,
+        ),
     ] = None,
     threshold: Annotated[
         float | None,
@@ -128,7 +141,8 @@ def map_command(
     steps: Annotated[
         int | None,
         typer.Option(
-            help="Steps of training, of sgd-som, ae-som and the desoms, which add a fifth for their finish.",
+            help="Steps of training, of sgd-som, ae-som, the desoms, which add a fifth for their finish, and "
+            "contrastive-som, whose map and decoder add seven tenths.",
             rich_help_panel=_DEEP,
         ),
     ] = None,
@@ -164,46 +178,49 @@ def map_command(
 ) -> None:
     """Lay a collection out on a map, and write a report that shows it.
 
-    Without options the size of the map, the radius and the number of passes are chosen from the data. Ctrl-C during
-    the training keeps the map learned so far; the training of a deep map can then be gone on with.
+    Without options the model is chosen from the data: a contrastive map learns what images show, which takes minutes;
+    --model som compares pixels, in seconds. Ctrl-C during the training keeps the map learned so far; the training of a
+    deep map can then be gone on with.
 
     Examples:
 
     `somscope map photos/ -o runs/photos`
 
-    `somscope map fashion-mnist --grid 20x20 --lattice hexagonal`
+    `somscope map fashion-mnist --model som --grid 20x20 --lattice hexagonal`
 
     `somscope map table.csv --columns a,b,c --label-column kind`
 
     `somscope map fashion-mnist --model desom --grid 8x8 -o runs/fashion`
     """
-    check_choice("--model", model, MAPS | GROWING)
-    parameters = model_parameters(
-        model,
-        grid=None if grid is None else check_grid(grid),
-        lattice=lattice,
-        toroidal=toroidal,
-        radius=None if radius is None else parse_radius(radius),
-        algorithm=algorithm,
-        device=device,
-        passes=passes,
-        metric=metric,
-        clusters=clusters,
-        threshold=threshold,
-        latent_dim=latent_dim,
-        gamma=gamma,
-        steps=steps,
-        epochs=epochs,
-        pretrain=pretrain,
-        precision=precision,
-        watch=None if watch is None else _watched(watch),
-    )
+    options: dict[str, Any] = {
+        "grid": None if grid is None else check_grid(grid),
+        "lattice": lattice,
+        "toroidal": toroidal,
+        "radius": None if radius is None else parse_radius(radius),
+        "algorithm": algorithm,
+        "device": device,
+        "passes": passes,
+        "metric": metric,
+        "clusters": clusters,
+        "threshold": threshold,
+        "latent_dim": latent_dim,
+        "gamma": gamma,
+        "steps": steps,
+        "epochs": epochs,
+        "pretrain": pretrain,
+        "precision": precision,
+        "watch": None if watch is None else _watched(watch),
+    }
+    if model is None and _of_som_alone(options, scale):
+        model = "som"
+    if model is not None:
+        check_choice("--model", model, MAPS | GROWING)
+        named = model, model_parameters(model, **options)
     train_run(
         context,
         data,
         out,
-        model,
-        parameters,
+        lambda collection: _default(collection, options, seed, resume) if model is None else named,
         seed=seed,
         overwrite=overwrite,
         resume=resume,
@@ -219,6 +236,29 @@ def map_command(
         key=key,
         max_words=max_words,
     )
+
+
+def _of_som_alone(options: Mapping[str, Any], scale: str) -> bool:
+    """Whether something was asked for that no other map has."""
+    wanted = [options[name] for name in ("passes", "metric", "algorithm")]
+    both_ends = None if isinstance(options["radius"], float) else options["radius"]
+    return scale != "auto" or any(value is not None for value in (*wanted, both_ends))
+
+
+def _default(
+    collection: Collection, options: Mapping[str, Any], seed: int, resume: bool
+) -> tuple[str, dict[str, Any]]:
+    """The map that suits the collection, and its parameters; one line says what it is, unless it is the plain map."""
+    from somscope.choosing import default_map, likely_duration
+
+    chosen = default_map(collection)
+    parameters = {**chosen.parameters, **model_parameters(chosen.model, **options)}
+    if process_rank() == 0 and not resume:
+        if chosen.why is not None:
+            say_note(chosen.why)
+        elif chosen.model != "som":
+            say_note(likely_duration(collection, {**parameters, "random_state": seed}))
+    return chosen.model, parameters
 
 
 def _watched(data: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ __all__ = ["check_grid", "default_run", "model_parameters", "parse_columns", "pa
 
 # Options that set a parameter of another name; of several that one which the model has.
 _SETS = {
-    "radius": ("radius", "final_radius"),
+    "radius": ("final_radius", "radius"),
     "algorithm": ("algorithm", "method"),
     "passes": ("n_passes",),
     "clusters": ("n_clusters",),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from somscope.cli.group import command_line
 from somscope.cli.options import default_run, parse_columns
-from somscope.processes import process_rank
+from somscope.processes import process_rank, was_restarted
+
+if TYPE_CHECKING:
+    from somscope.data import Collection
 
 __all__ = [
     "Columns",
@@ -97,8 +101,7 @@ def train_run(
     context: typer.Context,
     data: str,
     out: Path | None,
-    model: str,
-    parameters: dict[str, Any],
+    choose: Callable[[Collection], tuple[str, dict[str, Any]]],
     *,
     seed: int,
     overwrite: bool,
@@ -108,16 +111,18 @@ def train_run(
     scale: str = "auto",
     **reading: Any,
 ) -> None:
-    """Read the data, train `model` and write the run; then show its summary, or how to go on after Ctrl-C.
+    """Read the data, train a model and write the run; then show its summary, or how to go on after Ctrl-C.
 
-    parameters: of the model, without the seed. reading: more options of `open_collection`, None for those not given.
+    choose: the collection -> the model and its parameters, without the seed. reading: more options of
+    `open_collection`, None for those not given.
     """
     target = default_run(data) if out is None else out
 
     from somscope.runs import check_checkpoints, check_target, may_replace
 
-    check_target(target, may_replace(target, overwrite, resume))
-    check_checkpoints(target, overwrite, resume)
+    going_on = resume or was_restarted()
+    check_target(target, may_replace(target, overwrite, going_on))
+    check_checkpoints(target, overwrite, going_on)
 
     from somscope.cli.summary import end, interrupted
     from somscope.data import open_collection
@@ -128,6 +133,7 @@ def train_run(
     collection = open_collection(
         data, **{name: value for name, value in options.items() if value is not None}
     )
+    model, parameters = choose(collection)
     try:
         run = map_collection(
             collection,

@@ -10,12 +10,13 @@ smoothed by the neighbourhood H_r of the map, whose radius r falls. Then a decod
 which teaches them nothing. The combination is ours; no paper has it.
 
 Rows of numbers have no views that are known to leave them what they are. For them L_1 is the squared error of the item
-that a denoising autoencoder makes of a row in which random values were replaced (SCARF) or, of text, left out.
+that a denoising autoencoder makes of a row in which random values were replaced (SCARF) or left out. Of texts, and of
+fewer than 500 images, nothing is learned by gradient descent: see `nets.fixed`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -41,12 +42,16 @@ from somscope.models.deep_map import DeepMap
 from somscope.models.deep_model import Floats
 from somscope.models.inputs import as_training_items
 from somscope.nets.contrastive import NETWORKS, CodeDecoder, DenseEncoder, ImageEncoder, projector
+from somscope.nets.conv import to_planes
+from somscope.nets.fixed import FIXED, ProjectionEncoder
 from somscope.nets.initialise import check_sizes
 from somscope.training import Phase
 
 __all__ = ["ContrastiveSOM"]
 
 _SMALL_SIDE = 32  # pixels, up to which the small encoder is enough for strokes and objects
+_FEW = 500  # images, below which there is too little to learn from
+_SAMPLE = 10_000  # items that the directions of a fixed encoder are taken from
 _LAST_PASSES = 10
 _RECENT = 4096  # items among which neighbours are looked for: a few batches, so that their codes are not old
 _START_RADIUS = 0.35  # last radius of the batch SOM that the joint training starts on, in lattice steps
@@ -79,8 +84,10 @@ class ContrastiveSOM(DeepMap):
     augmentation: what views are made by, of `data.augment.AUGMENTATIONS`: "digits", "objects" or "photos" for images,
         "vectors" or "text" for all items (nothing is then taken for granted about them, and the encoder learns by
         denoising); "auto" chooses by the items, and chosen_ says why.
-    network: the encoder: "small", "medium", "resnet10" or "resnet18" for images, "dense"; "auto": dense for rows, small
-        for strokes and objects up to 32 pixels, medium for all other images. The two others are for a GPU.
+    network: the encoder: "small", "medium", "resnet10" or "resnet18" for images, "dense"; or one that does not learn,
+        so that the map is a batch SOM on known features: "gradients" of images, "lsa" of rows. "auto": small for
+        strokes and objects up to 32 pixels, medium for all other images, but gradients for fewer than 500 of them if
+        augmentation is "auto", too; lsa for texts, dense for other rows. The ResNets are for a GPU.
     hidden: sizes of the dense encoder's hidden layers and, mirrored, of the decoder's.
     n_steps, joint_steps, decoder_steps: of the encoder alone, of encoder and map (None: two fifths of n_steps; 0: the
         map is a batch SOM on the codes), of the decoder (None: three tenths). batch_size: of all.
@@ -176,7 +183,7 @@ class ContrastiveSOM(DeepMap):
     def _check_choices(self) -> None:
         check_common(self.get_params(deep=False))
         check_choice("augmentation", self.augmentation, ("auto", *AUGMENTATIONS))
-        check_choice("network", self.network, ("auto", *NETWORKS))
+        check_choice("network", self.network, ("auto", *NETWORKS, *FIXED))
         check_sizes("hidden", self.hidden)
         for name in ("latent_dim", "n_steps"):
             check_whole(name, getattr(self, name), 1)
@@ -211,18 +218,42 @@ class ContrastiveSOM(DeepMap):
             raise InputError(
                 f"augmentation={self.augmentation!r} is for images: (n, H, W, C) uint8, or a collection of images"
             )
-        self.network_ = self.network
-        if self.network == "auto":
-            small = shape is not None and max(shape[:2]) <= _SMALL_SIDE and self.augmentation_ != "photos"
-            self.network_ = "dense" if shape is None else "small" if small else "medium"
-        if self.network_ != "dense" and shape is None:
-            raise InputError(f"network={self.network!r} is for images; allowed for rows of numbers: dense")
+        self.network_ = self.network if self.network != "auto" else self._network(len(items))
+        if shape is None and self.network_ not in ("dense", "lsa"):
+            raise InputError(
+                f"network={self.network!r} is for images; allowed for rows of numbers: dense, lsa"
+            )
+        if shape is not None and self.network_ == "lsa":
+            raise InputError(
+                "network='lsa' is for rows of numbers; allowed for images: " + ", ".join(NETWORKS)
+            )
+        if self.network_ in FIXED:
+            self.chosen_.pop("augmentation", None)  # nothing is made of views
         return items
+
+    def _network(self, n_items: int) -> str:
+        """The encoder for what the items are; chosen_ says where it does not learn."""
+        shape = self.image_shape_
+        if shape is None and self.augmentation_ == "text":
+            self.chosen_["network"] = (
+                "lsa: on texts, directions of most variance did better than what was learned"
+            )
+            return "lsa"
+        if shape is not None and n_items < _FEW and self.augmentation == "auto":
+            self.chosen_["network"] = (
+                f"gradients: {n_items} images are too few to learn from (below {_FEW}); a batch SOM lies on "
+                "histograms of their gradients, with colours"
+            )
+            return "gradients"
+        small = shape is not None and max(shape[:2]) <= _SMALL_SIDE and self.augmentation_ != "photos"
+        return "dense" if shape is None else "small" if small else "medium"
 
     def _module(self, generator: torch.Generator | None) -> ContrastiveModule:
         shape, d, hidden = self.image_shape_, self.n_features_in_, tuple(self.hidden)
         encoder: nn.Module
-        if self.network_ == "dense":
+        if self.network_ in FIXED:
+            encoder = ProjectionEncoder(d, self.latent_dim, channels=None if shape is None else shape[2])
+        elif self.network_ == "dense":
             encoder = DenseEncoder(d, hidden, self.latent_dim, generator)
         else:
             assert shape is not None
@@ -268,6 +299,10 @@ class ContrastiveSOM(DeepMap):
             seed=seed,
             near=self.neighbours > 0,
         )
+        decoder = Phase("decoder", DecoderTask(module, n_decoder, rate), n_steps=n_decoder, batch_size=size)
+        if isinstance(module.encoder, ProjectionEncoder):
+            module.encoder.learn(self._seen(module, items), seed)
+            return [Phase("joint", joint, n_steps=0, batch_size=size), decoder]
         near: dict[str, float] = {"neighbours": self.neighbours}
         return [
             Phase(
@@ -280,16 +315,21 @@ class ContrastiveSOM(DeepMap):
                 batch_size=size,
             ),
             Phase("joint", joint, n_steps=n_joint, batch_size=size),
-            Phase(
-                "decoder",
-                DecoderTask(module, n_decoder, rate),
-                n_steps=n_decoder,
-                batch_size=size,
-            ),
+            decoder,
         ]
+
+    def _seen(self, module: ContrastiveModule, items: NDArray[Any]) -> Iterator[torch.Tensor]:
+        """Items as the encoder sees them, evenly spread over all of them, block by block."""
+        rows = np.unique(np.linspace(0, len(items) - 1, min(_SAMPLE, len(items))).astype(np.int64))
+        for start in range(0, len(rows), module.block):
+            block = torch.from_numpy(items[rows[start : start + module.block]])
+            x = module.measured(block.float() / 255.0 if block.dtype == torch.uint8 else block)
+            yield x if self.image_shape_ is None else to_planes(x, self.image_shape_)
 
     @property
     def _n_joint(self) -> int:
+        if self.network_ in FIXED:
+            return 0
         return -(-2 * self.n_steps // 5) if self.joint_steps is None else self.joint_steps
 
     @property

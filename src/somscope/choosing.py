@@ -1,0 +1,75 @@
+"""Which map suits a collection for which none was named, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from somscope.data.collection import Collection
+from somscope.runs import is_large
+
+__all__ = ["DefaultMap", "default_map", "likely_duration"]
+
+_FEW = 500  # items, below which the map has as many units as suit their number
+_MOST_TEXT = 2**30  # bytes of dense word counts, which a network needs
+
+
+@dataclass(frozen=True)
+class DefaultMap:
+    """model: a name of `models.table.MAPS`. parameters: of it, where they are not its own defaults. why: one line for
+    the user, or None where the plain map is chosen."""
+
+    model: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    why: str | None = None
+
+
+def default_map(collection: Collection) -> DefaultMap:
+    """contrastive-som for images and for texts, som for tables and vectors.
+
+    Images: what they show is not where their pixels lie. Texts: the map lies among directions of latent semantic
+    analysis. Vectors: their columns are what the reader knows, gaps in them are no obstacle, and on the tables that
+    were tried denoising was no better; see docs/commands/map.md for the numbers.
+    """
+    n = collection.n_items
+    if collection.kind == "text":
+        if 4 * n * collection.n_features > _MOST_TEXT or is_large(collection):
+            return DefaultMap("som")
+        return DefaultMap(
+            "contrastive-som",
+            {"grid": "auto"},
+            f"{n:,} texts: contrastive-som, on latent semantic analysis; --model som compares their words",
+        )
+    if collection.kind != "images":
+        return DefaultMap("som")
+    if n < _FEW:
+        return DefaultMap(
+            "contrastive-som",
+            {"grid": "auto"},
+            f"{n:,} images, too few to learn from: contrastive-som takes histograms of their gradients and a batch "
+            "SOM; --model som compares pixels",
+        )
+    return DefaultMap("contrastive-som")
+
+
+def likely_duration(collection: Collection, parameters: Mapping[str, Any]) -> str:
+    """The line for images that an encoder is trained on: how long it will take here, and what is faster."""
+    from somscope.models.contrastive_som import ContrastiveSOM
+    from somscope.models.duration import expected_seconds
+
+    known = {name: value for name, value in parameters.items() if name not in ("training", "verbose")}
+    seconds = expected_seconds(ContrastiveSOM(**known), collection)
+    return (
+        f"{collection.n_items:,} images: contrastive-som, which takes about {_rounded(seconds)} here; "
+        "--model som makes a plain map of their pixels, much faster"
+    )
+
+
+def _rounded(seconds: float) -> str:
+    """Two digits at most: an estimate of how long a training takes is no better."""
+    if seconds < 90:
+        return f"{max(10, round(seconds, -1)):.0f} seconds"
+    if seconds <= 90 * 60:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.1f} hours"

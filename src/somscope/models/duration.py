@@ -1,0 +1,43 @@
+"""How long a ContrastiveSOM is likely to take on this machine: its longest part, steps of the encoder, is tried."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+
+from somscope.data.collection import Collection
+from somscope.models.contrastive_som import ContrastiveSOM
+
+__all__ = ["expected_seconds"]
+
+_TRIED = 3  # steps, the first of which is slower than all others
+_PLACED = 3  # times that all items are encoded: for the first prototypes, the last passes and the assignments
+_BACK = 3  # forward and backward, in passes forward
+
+
+def expected_seconds(model: ContrastiveSOM, collection: Collection) -> float:
+    """Seconds of training, from the time of a step on some of the items; 0 where the encoder does not learn.
+
+    Steps of the decoder, small beside the others, are left out. Raises InputError for what cannot be trained on.
+    """
+    ended: list[float] = []
+
+    def note(_: Any) -> dict[str, float]:
+        ended.append(perf_counter())
+        return {}
+
+    n = collection.n_items
+    some = np.unique(np.linspace(0, n - 1, min(n, max(1024, 2 * model.batch_size))).astype(np.int64))
+    short = {"n_steps": _TRIED, "joint_steps": 0, "decoder_steps": 0}
+    run = {"training": {"hook": note, "log_steps": 1}, "checkpoints": None, "resume": False, "verbose": False}
+    tried: ContrastiveSOM = clone(model)
+    tried.set_params(**short, **run, n_clusters=None, start=None, random_state=0).fit(collection.take(some))
+    if len(ended) < _TRIED:
+        return 0.0
+    step = float(np.diff(ended[:_TRIED]).min())
+    joint = -(-2 * model.n_steps // 5) if model.joint_steps is None else model.joint_steps
+    placing = _PLACED * n / (_BACK * 2 * min(n, model.batch_size))  # of two views a step
+    return step * (model.n_steps + joint + placing)

@@ -1,0 +1,152 @@
+"""Which map is made where no model is named, what is said about it, and how long it is said to take."""
+
+from __future__ import annotations
+
+import re
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cli.samples import invoke, make_photos, make_table, make_texts
+from somscope import ContrastiveSOM
+from somscope.choosing import default_map, likely_duration
+from somscope.data import Collection
+from somscope.models import duration
+from somscope.runs import Run
+
+SHORT = ("--steps", 3, "--latent-dim", 4)
+
+
+def words(output: str) -> str:
+    return " ".join(output.split())
+
+
+def test_images_that_can_be_learned_from_get_a_contrastive_map(tmp_path: Path) -> None:
+    np.save(tmp_path / "images.npy", np.random.default_rng(0).integers(0, 256, (500, 6, 6, 3), np.uint8))
+    arguments = (
+        "map",
+        tmp_path / "images.npy",
+        "-o",
+        tmp_path / "run",
+        *SHORT,
+        "--clusters",
+        2,
+        "--radius",
+        0.6,
+    )
+    result = invoke(*arguments)
+    assert result.exit_code == 0, result.output
+    said = words(result.output)
+    assert re.search(
+        r"500 images: contrastive-som, which takes about \d+ (seconds|minutes) here; --model som", said
+    )
+    run = Run.open(tmp_path / "run")
+    assert run.config["model"]["name"] == "contrastive-som"
+    assert run.config["model"]["parameters"]["final_radius"] == 0.6
+    assert run.model().network_ == "medium"
+    assert run.lattice.n_units == 64
+
+
+def test_few_images_are_mapped_by_their_gradients(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos")
+    result = invoke("map", photos, "-o", tmp_path / "run", *SHORT)
+    assert result.exit_code == 0, result.output
+    assert "24 images, too few to learn from: contrastive-som takes histograms" in words(result.output)
+    run = Run.open(tmp_path / "run")
+    assert run.model().network_ == "gradients"
+    assert run.lattice.n_units < 24
+    assert run.metrics["purity"] > 0.9
+    assert (tmp_path / "run" / "figures" / "prototypes.png").is_file()
+
+
+def test_two_images_are_a_map_of_two_units(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", 2)
+    result = invoke("map", photos, "-o", tmp_path / "run", *SHORT)
+    assert result.exit_code == 0, result.output
+    assert sorted(Run.open(tmp_path / "run").assignments()["unit"].to_pylist()) == [0, 1]
+
+
+def test_texts_are_mapped_in_their_latent_semantics(tmp_path: Path) -> None:
+    make_texts(tmp_path / "lines.txt")
+    result = invoke("map", tmp_path / "lines.txt", "-o", tmp_path / "run", *SHORT)
+    assert result.exit_code == 0, result.output
+    assert "texts: contrastive-som, on latent semantic analysis" in words(result.output)
+    assert Run.open(tmp_path / "run").model().network_ == "lsa"
+
+
+def test_tables_get_the_plain_map(tmp_path: Path) -> None:
+    table = make_table(tmp_path / "table.csv")
+    result = invoke("map", table, "--columns", "a,b", "-o", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    assert Run.open(tmp_path / "run").config["model"]["name"] == "som"
+    assert "contrastive" not in result.output
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--passes", 2),
+        ("--metric", "cosine"),
+        ("--scale", "none"),
+        ("--algorithm", "online"),
+        ("--radius", "2:0.5"),
+    ],
+)
+def test_options_of_som_alone_ask_for_it(tmp_path: Path, options: tuple[object, ...]) -> None:
+    photos = make_photos(tmp_path / "photos", 6)
+    result = invoke("map", photos, "--grid", "1x2", "-o", tmp_path / "run", *options)
+    assert result.exit_code == 0, result.output
+    assert Run.open(tmp_path / "run").config["model"]["name"] == "som"
+    assert "contrastive" not in result.output
+
+
+def test_options_that_no_default_has_are_refused(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", 6)
+    for options, message in (
+        (("--gamma", 1), "--gamma does not apply to --model contrastive-som; allowed: --grid"),
+        (("--passes", 2, "--steps", 3), "--steps does not apply to --model som"),
+    ):
+        result = invoke("map", photos, "-o", tmp_path / "run", *options)
+        assert result.exit_code == 2
+        assert message in words(result.output.replace("│", " "))
+
+
+def test_large_texts_are_not_made_dense() -> None:
+    from scipy import sparse
+
+    def texts(n: int, n_words: int) -> Collection:
+        return Collection(
+            name="news", kind="text", features=sparse.csr_matrix((n, n_words), dtype=np.float32)
+        )
+
+    assert default_map(texts(20_000, 10_000)).model == "contrastive-som"
+    assert default_map(texts(30_000, 10_000)).model == "som"
+
+
+def test_the_expected_time_is_that_of_all_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = count(0.0, 2.0)  # each step takes two
+    monkeypatch.setattr(duration, "perf_counter", lambda: next(seconds))
+    images = np.random.default_rng(0).integers(0, 256, (600, 12, 12, 3), np.uint8)
+    collection = Collection(name="noise", kind="images", features=images)
+    model = ContrastiveSOM((2, 2), 4, n_steps=10, batch_size=100, device="cpu", random_state=0, verbose=False)
+    before = model.get_params()
+    # 10 of the encoder, 4 of both, and 600 images are encoded three times: each costs a third of one of 200 views.
+    assert duration.expected_seconds(model, collection) == pytest.approx(2 * (10 + 4 + 3))
+    assert model.get_params() == before
+    assert not hasattr(model, "module_")
+    model.set_params(n_steps=20, joint_steps=0)
+    assert duration.expected_seconds(model, collection) == pytest.approx(2 * (20 + 3))
+    assert duration.expected_seconds(model.set_params(network="gradients"), collection) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(3, "10 seconds"), (44, "40 seconds"), (100, "2 minutes"), (5399, "90 minutes"), (9000, "2.5 hours")],
+)
+def test_durations_are_round(seconds: float, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duration, "expected_seconds", lambda *_: seconds)
+    images = np.random.default_rng(0).integers(0, 256, (600, 2, 2, 3), np.uint8)
+    line = likely_duration(Collection(name="noise", kind="images", features=images), {})
+    assert f"takes about {said} here" in line
