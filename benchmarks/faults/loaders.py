@@ -54,8 +54,8 @@ class Loader:
     load: Callable[[Path], object]
 
 
-def _x() -> Any:
-    return np.random.default_rng(0).random((40, 4))
+def _x(width: int = 4) -> Any:
+    return np.random.default_rng(0).random((40, width))
 
 
 def _file(name: str, make: Callable[[Path], object], *parts: Part, **options: Any) -> Loader:
@@ -188,7 +188,7 @@ def _sign_model(folder: Path) -> None:
 def _model(made: type[Any], make: Callable[[], Any]) -> Loader:
     def load(folder: Path) -> None:
         read = made.load(folder)
-        (read.predict if hasattr(read, "predict") else read.encode)(_x()[:, : read.n_features_in_])
+        (read.predict if hasattr(read, "predict") else read.encode)(_x(min(read.n_features_in_, 64)))
 
     parts = [Part(name, sign=_sign_model) for name in ("model.json", "model.safetensors")]
     return Loader(lambda folder: make().save(folder), parts, load)
@@ -209,7 +209,7 @@ def _desom() -> DESOM:
 
 
 def _itq() -> ITQ:
-    return ITQ(8, random_state=0).fit(_x().repeat(2, axis=1) + np.random.default_rng(1).random((40, 8)))
+    return ITQ(8, random_state=0).fit(np.random.default_rng(1).random((40, 8)))
 
 
 def _index(kind: str, memory_map: bool = False) -> Loader:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, fields
 from importlib import import_module
 from pathlib import Path
@@ -14,7 +13,8 @@ from numpy.typing import NDArray
 from somscope.audit.conclusions import Conclusion
 from somscope.audit.health import Finding
 from somscope.audit.numbers import Number
-from somscope.errors import RunError
+from somscope.data.array_files import npz_arrays
+from somscope.errors import DataError, RunError
 from somscope.runs.jsonfile import read_object, write_object
 from somscope.runs.writer import new_file
 
@@ -22,6 +22,7 @@ __all__ = ["FILES", "AuditRecord"]
 
 FILES = ("audit.json", "thumbnails.npz")
 _FORMAT = 2
+_MOST_BYTES = 2**30  # of all thumbnails; ten thousand of 64x64 take 120 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,13 +88,12 @@ class AuditRecord:
         if plain.pop("format", None) != _FORMAT:
             raise RunError(f"{folder / FILES[0]} is not an audit of this version of somscope")
         try:
-            with np.load(folder / FILES[1], allow_pickle=False) as stored:
-                plain["thumbnails"] = {part: stored[part] for part in stored.files}
+            plain["thumbnails"] = npz_arrays(folder / FILES[1], _MOST_BYTES)
             plain["findings"] = [
                 Finding(**{**row, "examples": tuple(row["examples"])}) for row in plain["findings"]
             ]
             plain["conclusions"] = [Conclusion(**row) for row in plain["conclusions"]]
             plain["numbers"] = [Number(**row) for row in plain["numbers"]]
             return cls(**plain)
-        except (OSError, KeyError, TypeError, ValueError, EOFError, json.JSONDecodeError) as error:
+        except (DataError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise RunError(f"{folder} is not a whole audit: {error}") from error

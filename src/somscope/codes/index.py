@@ -189,7 +189,7 @@ class CodeIndex:
         described, ids, codes, built = read_index(path, memory_map)
         try:
             index = cls._restored(described, ids, codes, built)
-        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, MemoryError) as error:
             raise DataError(f"{path} is not a whole index of codes: {error}") from None
         index._check_coder(fingerprint)
         return index

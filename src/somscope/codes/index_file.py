@@ -20,6 +20,7 @@ __all__ = ["read_index", "write_index"]
 _FORMAT = 1
 _KIND = "somscope code index"
 _DTYPES = {"ids": "I64", "codes": "U8", "structure": "U8"}
+_BROKEN = (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError, MemoryError)
 _LARGEST_HEADER = 2**20  # bytes
 
 
@@ -78,7 +79,7 @@ def read_index(
             arrays = {name: np.array(array) for name, array in arrays.items()}
     except FileNotFoundError:
         raise DataError(f"{path} does not exist") from None
-    except (OSError, ValueError, KeyError, AttributeError, TypeError, SafetensorError) as error:
+    except (*_BROKEN, SafetensorError) as error:
         raise DataError(f"{path} is no readable index of codes: {error}") from None
     described = {name: value for name, value in head.items() if name not in ("format", "somscope", "sha256")}
     if not memory_map and head.get("sha256") != _digest(described, arrays):

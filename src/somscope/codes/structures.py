@@ -137,8 +137,18 @@ class _Faiss(Structure):
     def _of_kind(self, index: Any) -> bool:
         """Whether a loaded index is one of this kind."""
 
+    @abstractmethod
+    def _is_sound(self, index: Any) -> bool:
+        """Whether all places that a loaded index points to are in it: FAISS does not look before it reads them."""
+
     def _tune(self, index: Any) -> None:
         """Set what a search needs."""
+
+    def _is_flat(self, index: Any, n: int) -> bool:
+        """Whether an index within another holds n codes as they are."""
+        faiss = _faiss()
+        flat = faiss.downcast_IndexBinary(index)
+        return isinstance(flat, faiss.IndexBinaryFlat) and (flat.d, flat.ntotal) == (self.bits, n)
 
     @property
     def built(self) -> bool:
@@ -179,6 +189,8 @@ class _Faiss(Structure):
         index = faiss.deserialize_index_binary(np.array(built))
         if not self._of_kind(index) or index.d != self.bits or index.ntotal != n:
             raise ValueError(f"a structure of {index.ntotal} codes of {index.d} bits, or of another kind")
+        if not self._is_sound(index):
+            raise ValueError("a structure with places outside of itself")
         self._tune(index)
         self._built = index
 
@@ -200,6 +212,16 @@ class _IVF(_Faiss):
         faiss = _faiss()
         return isinstance(index, faiss.IndexBinaryIVF)
 
+    def _is_sound(self, index: Any) -> bool:
+        faiss = _faiss()
+        lists = index.invlists
+        if lists.nlist != index.nlist or lists.code_size != self.bits // 8:
+            return False
+        sizes = [lists.list_size(i) for i in range(lists.nlist)]
+        ids = [faiss.rev_swig_ptr(lists.get_ids(i), size) for i, size in enumerate(sizes) if size]
+        inside = all(((part >= 0) & (part < index.ntotal)).all() for part in ids)
+        return bool(inside and sum(sizes) == index.ntotal and self._is_flat(index.quantizer, index.nlist))
+
     def _tune(self, index: Any) -> None:
         index.nprobe = min(self.options["probes"], index.nlist)
 
@@ -215,6 +237,31 @@ class _HNSW(_Faiss):
     def _of_kind(self, index: Any) -> bool:
         faiss = _faiss()
         return isinstance(index, faiss.IndexBinaryHNSW)
+
+    def _is_sound(self, index: Any) -> bool:
+        faiss = _faiss()
+        n, graph = index.ntotal, index.hnsw
+        levels, starts, links, places = (
+            faiss.vector_to_array(part).astype(np.int64)
+            for part in (graph.levels, graph.offsets, graph.neighbors, graph.cum_nneighbor_per_level)
+        )
+        entry, top = graph.entry_point, graph.max_level
+        if not self._is_flat(index.storage, n) or (len(levels), len(starts)) != (n, n + 1):
+            return False
+        if not n:
+            return bool(entry == -1)
+        if levels.min() < 1 or levels.max() >= len(places) or places[0] != 0 or (np.diff(places) < 0).any():
+            return False
+        if starts[0] != 0 or starts[-1] != len(links) or (np.diff(starts) != places[levels]).any():
+            return False
+        if not 0 <= entry < n or top != levels[entry] - 1 or links.min() < -1 or links.max() >= n:
+            return False
+        for level in range(1, int(levels.max())):  # a link of a level leads to a code that has the level
+            of_level = starts[:-1][levels > level, None] + np.arange(places[level], places[level + 1])
+            reached = links[of_level]
+            if (levels[reached[reached >= 0]] <= level).any():
+                return False
+        return True
 
     def _tune(self, index: Any) -> None:
         index.hnsw.efSearch = self.options["beam"]
@@ -241,8 +288,17 @@ class _MultiHash(_Faiss):
         faiss = _faiss()
         return isinstance(index, faiss.IndexBinaryMultiHash)
 
+    def _is_sound(self, index: Any) -> bool:
+        return True
+
     def _tune(self, index: Any) -> None:
         index.nflip = self.options["flips"]
+
+    def as_bytes(self) -> NDArray[np.uint8] | None:
+        return None  # its tables, which cannot be looked through, are made again at the first search
+
+    def from_bytes(self, built: NDArray[np.uint8], n: int) -> None:
+        """Tables in files of earlier versions are left unread."""
 
 
 KINDS: dict[str, type[Structure]] = {"exact": Exact, "ivf": _IVF, "hnsw": _HNSW, "multi-hash": _MultiHash}

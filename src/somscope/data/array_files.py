@@ -20,10 +20,11 @@ from somscope.data.idx import idx_labels_path, read_idx
 from somscope.data.limits import MAX_ARRAY_BYTES
 from somscope.errors import DataError, InputError
 
-__all__ = ["read_idx_file", "read_npy_file", "read_npz_file"]
+__all__ = ["npy_array", "npz_arrays", "read_idx_file", "read_npy_file", "read_npz_file"]
 
 _FEATURE_KEYS = ("X", "x", "data", "features", "images")
 _HEADERS = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
+_BROKEN = (OSError, ValueError, EOFError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 _LABEL_KEYS = ("y", "Y", "labels", "label", "target")
 
 
@@ -51,15 +52,37 @@ def read_npy_file(path: str | Path, *, label_names: Sequence[str] = ()) -> Colle
     Raises DataError for a file that is no .npy, is truncated, or holds Python objects.
     """
     path = Path(path)
+    array = npy_array(path)
+    return collection_from_array(array, name=path.stem, label_names=label_names, source={"reader": "npy"})
+
+
+def npy_array(path: Path) -> NDArray[Any]:
+    """The array in a .npy file, which stays on the disk. Raises DataError as `read_npy_file` does."""
     try:
         with path.open("rb") as file:
             declared, held = _check_header(path, file, ""), path.stat().st_size
         if declared > held:
             raise DataError(f"{path} is truncated: it declares {declared:,} bytes and holds {held:,}")
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path} cannot be read as npy: {error}") from error
-    return collection_from_array(array, name=path.stem, label_names=label_names, source={"reader": "npy"})
+    return array
+
+
+def npz_arrays(path: Path, max_bytes: int = MAX_ARRAY_BYTES) -> dict[str, NDArray[Any]]:
+    """All arrays of an archive by name. Raises DataError for a broken one, Python objects, and arrays that declare more
+    than `max_bytes` together."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            keys = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+            held = sum(entry.file_size for entry in archive.infolist())
+            if held > max_bytes:
+                raise DataError(f"{path} declares {held:,} bytes; the limit is {max_bytes:,}")
+            return {key: _read_member(path, archive, key) for key in keys}
+    except MemoryError as error:
+        raise DataError(f"{path} does not fit into memory") from error
+    except _BROKEN as error:
+        raise DataError(f"{path} cannot be read as npz: {error}") from error
 
 
 def read_npz_file(
@@ -96,15 +119,7 @@ def read_npz_file(
         raise
     except MemoryError as error:
         raise DataError(f"{path} does not fit into memory") from error
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        RuntimeError,
-        zlib.error,
-        lzma.LZMAError,
-        zipfile.BadZipFile,
-    ) as error:
+    except _BROKEN as error:
         raise DataError(f"{path} cannot be read as npz: {error}") from error
     return collection_from_array(
         features,

@@ -51,6 +51,8 @@ def read_table(path: Path, *, words: Iterable[str | None] = (), label: str | Non
             f"{path} cannot be read as {suffix.lstrip('.')}: it is not UTF-8 text "
             f"({error.reason} at byte {error.start})"
         ) from error
+    except MemoryError as error:
+        raise DataError(f"{path} does not fit into memory") from error
     except (pa.ArrowException, csv.Error, OSError) as error:
         raise DataError(f"{path} cannot be read as {suffix.lstrip('.')}: {error}") from error
 

@@ -160,7 +160,15 @@ class CodeRun:
     def _read(self, read: Callable[[], Value]) -> Value:
         try:
             return read()
-        except (KeyError, TypeError, ValueError, OSError) as error:
+        except (
+            KeyError,
+            TypeError,
+            ValueError,
+            OSError,
+            AttributeError,
+            MemoryError,
+            NotImplementedError,
+        ) as error:
             if isinstance(error, InputError):
                 raise
             raise RunError(f"{self.path} is not a whole run of codes: {error}") from None

@@ -20,6 +20,7 @@ __all__ = ["FORMAT", "Run", "is_clustering", "left_out", "unfinished"]
 
 # The version of the layout of a run folder; raised when an older somscope could not read a newer run.
 FORMAT = 1
+_MOST_UNITS = 10_000_000
 
 _FILES = (
     "config.json",
@@ -84,6 +85,10 @@ class Run:
             lattice = lattice_of(config["lattice"])
         except (InputError, TypeError, KeyError) as error:
             raise RunError(f"{config_file}: {error}") from error
+        if lattice.n_units > _MOST_UNITS:
+            raise RunError(
+                f"{config_file} declares {lattice.n_units:,} units; allowed: up to {_MOST_UNITS:,}"
+            )
         return cls(path, config, _read_metrics(path / "metrics.json"), lattice)
 
     @property
@@ -159,7 +164,7 @@ class Run:
         file = self.path / name
         try:
             table = pq.read_table(file, partitioning=None)
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, MemoryError, pa.ArrowException) as error:
             raise RunError(f"{file} cannot be read: {error}") from error
         absent = [column for column in columns if column not in table.column_names]
         if absent:

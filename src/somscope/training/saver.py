@@ -113,6 +113,11 @@ class Saver:
             _log.warning("%s holds no checkpoint: the training begins at its start", self.folder)
             return None
         checkpoint = read_checkpoint(found[-1])
+        with _understood(checkpoint):
+            self._check(checkpoint)
+        return checkpoint
+
+    def _check(self, checkpoint: Checkpoint) -> None:
         changed = differences(checkpoint.facts["settings"], self._settings)
         if changed:
             raise RunError(f"{checkpoint.path} is of a training with other settings: {'; '.join(changed)}")
@@ -128,28 +133,34 @@ class Saver:
                 torch.get_num_threads(),
                 threads,
             )
-        return checkpoint
 
     def restore(self, checkpoint: Checkpoint, engine: Engine, history: History) -> Position:
         """Weights, history, random states and position; the optimizers follow when the phase has begun."""
-        facts = checkpoint.facts
-        restore_learned(self._phases, checkpoint)
-        restore_history(history, facts["history"])
-        engine.warnings = list(facts["warnings"])
-        prefix = f"random.{self._runtime.rank}."
-        states = checkpoint.tensors([name for name in checkpoint.shapes if name.startswith(prefix)])
-        set_random_states(engine.generator, {n.removeprefix(prefix): state for n, state in states.items()})
+        with _understood(checkpoint):
+            facts = checkpoint.facts
+            position = Position(**facts["position"])
+            restore_learned(self._phases, checkpoint)
+            restore_history(history, facts["history"])
+            engine.warnings = list(facts["warnings"])
+            prefix = f"random.{self._runtime.rank}."
+            states = checkpoint.tensors([name for name in checkpoint.shapes if name.startswith(prefix)])
+            set_random_states(
+                engine.generator, {n.removeprefix(prefix): state for n, state in states.items()}
+            )
         self._runtime.barrier()  # nobody writes, and so removes, before everybody has read
-        self._tried, self._saved = facts["position"]["done"], True
-        return Position(**facts["position"])
+        self._tried, self._saved = position.done, True
+        return position
 
     def restore_optimizers(self, checkpoint: Checkpoint, engine: Engine) -> None:
         """Once the phase's optimizers are made. Raises RunError if they were made differently."""
-        now = optimizer_settings(engine.optimizers, engine.rates)
-        changed = differences(checkpoint.facts["optimizer_settings"], now)
-        if changed:
-            raise RunError(f"{checkpoint.path} is of a training with other optimizers: {'; '.join(changed)}")
-        restore_optimizers(engine.optimizers, checkpoint)
+        with _understood(checkpoint):
+            now = optimizer_settings(engine.optimizers, engine.rates)
+            changed = differences(checkpoint.facts["optimizer_settings"], now)
+            if changed:
+                raise RunError(
+                    f"{checkpoint.path} is of a training with other optimizers: {'; '.join(changed)}"
+                )
+            restore_optimizers(engine.optimizers, checkpoint)
 
     def due(self, done: int, minutes: bool) -> bool:
         """Is it time for a checkpoint? minutes: ask the clock, too, that of rank 0."""
@@ -207,13 +218,26 @@ class Saver:
             engine.warn(f"history.parquet was not written: {error.strerror or error}")
 
 
+@contextmanager
+def _understood(checkpoint: Checkpoint) -> Iterator[None]:
+    """Turn what a checkpoint's facts raise that are not those of a training into a RunError."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+        raise RunError(f"{checkpoint.path} is not a whole checkpoint of a training: {error!r}") from error
+
+
 def stored_seed(folder: Path) -> int | None:
     """The seed of the training whose checkpoints a folder holds, or None if it holds none.
 
     Raises RunError for a newest checkpoint that is damaged.
     """
     found = checkpoints_in(folder)
-    return int(read_checkpoint(found[-1]).facts["settings"]["seed"]) if found else None
+    if not found:
+        return None
+    checkpoint = read_checkpoint(found[-1])
+    with _understood(checkpoint):
+        return int(checkpoint.facts["settings"]["seed"])
 
 
 def _settings(
