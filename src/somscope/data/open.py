@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from somscope.data.array_files import read_idx_file, read_npy_file, read_npz_file
+from somscope.data.array_files import npy_array, read_idx_file, read_npy_file, read_npz_file
 from somscope.data.arrays import collection_from_array
 from somscope.data.collection import Collection
 from somscope.data.folder import list_files, read_image_folder
 from somscope.data.idx import is_idx, read_idx
 from somscope.data.images import IMAGE_SUFFIXES
 from somscope.data.labels import encode_labels
+from somscope.data.limits import MAX_TEXT_BYTES
 from somscope.data.named import NAMED, get_named, is_named
 from somscope.data.objects import collection_from_object
 from somscope.data.sampling import choose
@@ -221,9 +222,11 @@ def _with_labels(
 def _read_labels(path: Path) -> Iterable[Any]:
     if is_idx(path):
         return read_idx(path)
+    if path.suffix.lower() == ".npy":
+        return np.asarray(npy_array(path))
     try:
-        if path.suffix.lower() == ".npy":
-            return np.asarray(np.load(path, allow_pickle=False))
+        if path.stat().st_size > MAX_TEXT_BYTES:
+            raise DataError(f"{path} is larger than the limit of {MAX_TEXT_BYTES:,} bytes for one text file")
         return path.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
     except (OSError, ValueError) as error:
         raise DataError(f"labels in {path} cannot be read: {error}") from error
