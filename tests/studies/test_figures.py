@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
+from somscope.studies.beyond import BEYOND
 from somscope.studies.declare import Study
 from somscope.studies.desom_gamma import DESOM_GAMMA
 from somscope.studies.desom_radius import DESOM_RADIUS
-from somscope.studies.figures import FIGURES, gamma_figure, radius_figure
+from somscope.studies.figures import FIGURES, beyond_figure, gamma_figure, radius_figure
 from somscope.studies.learners import learner_parameters
 
 
@@ -69,9 +70,40 @@ def test_radius_has_a_panel_per_data_set_and_names_the_radii() -> None:
         }
 
 
-@pytest.mark.parametrize("study", [DESOM_GAMMA, DESOM_RADIUS], ids=lambda study: study.name)
+def test_beyond_has_a_curve_over_the_last_passes_and_a_point_for_each_other_map() -> None:
+    made = content(BEYOND)
+    for row in made["rows"]:  # a clustering has no topographic error
+        if row["model"] == "k-means":
+            del row["measures"]["topographic_error_8"]
+    figure = beyond_figure(made)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        "mnist",
+        "fashion-mnist",
+        "reuters-21578",
+        "cifar10",
+    ]
+    for panel, data in enumerate(("mnist", "fashion-mnist", "reuters-21578")):
+        found = curves(figure, panel)
+        others = {"minisom", "ae-som", "desom", "som-vae", "dpsom"}
+        assert set(found) == {"contrastive-som, over the radius of its last passes", *others}
+        assert all(len(found[name]) == 1 for name in others)
+        rows = {
+            row["variant"]: row
+            for row in made["rows"]
+            if (row["data"], row["model"]) == (data, "contrastive-som")
+        }
+        order = ("last passes 0.35", "last passes 0.42", "default", "last passes 0.5", "last passes 0.6")
+        wanted = [rows[name]["measures"] for name in (*order, "last passes 0.8", "no last passes")]
+        assert found["contrastive-som, over the radius of its last passes"] == [
+            (m["topographic_error_8"]["mean"], m["purity"]["mean"]) for m in wanted
+        ]
+        labels = [text.get_text() for text in figure.axes[panel].texts]
+        assert labels == ["0.35", "0.42", "0.45", "0.5", "0.6", "0.8", "none"]
+
+
+@pytest.mark.parametrize("study", [DESOM_GAMMA, DESOM_RADIUS, BEYOND], ids=lambda study: study.name)
 def test_a_study_that_is_half_done_can_be_drawn(study: Study, tmp_path: Any) -> None:
-    for missing in range(len(study.entries)):
+    for missing in range(0, len(study.entries), max(1, len(study.entries) // 8)):
         figure = FIGURES[study.name](content(study, missing))
         assert figure.axes
     figure.savefig(tmp_path / "figure.png")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["FIGURES", "gamma_figure", "radius_figure"]
+__all__ = ["FIGURES", "beyond_figure", "gamma_figure", "radius_figure"]
 
 Row = Mapping[str, Any]
 Summary = Mapping[str, float]
 
+_OTHERS = ("#d55e00", "#009e73", "#cc79a7", "#e69f00", "#666666")
 _BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "#666666"  # told apart by colour-blind readers too
 _GAMMA_PANELS = {
     "purity": "purity",
@@ -48,38 +50,76 @@ def gamma_figure(content: Mapping[str, Any]) -> Figure:
 def radius_figure(content: Mapping[str, Any]) -> Figure:
     """Purity over topographic error, one panel per data set: a curve over the final radius, and the published DESOM."""
     data = list(dict.fromkeys(row["data"] for row in content["rows"]))
-    figure = Figure(figsize=(4.6 * len(data), 3.8), layout="constrained", facecolor="white")
-    for axes, name in zip(figure.subplots(1, len(data), squeeze=False)[0], data, strict=True):
+    figure, panels = _side_by_side(len(data))
+    for axes, name in zip(panels, data, strict=True):
         rows = [row for row in content["rows"] if row["data"] == name]
         legacy = [row for row in rows if row["parameters"]["legacy"]]
-        curve = sorted(
-            (row for row in rows if not row["parameters"]["legacy"]),
-            key=lambda row: row["parameters"]["final_radius"],
-        )
-        for part, colour, label, line in (
-            (curve, _BLUE, "DESOM, over its final radius", "solid"),
-            (legacy, _ORANGE, "DESOM as published", "none"),
-        ):
-            errors, purities = (
-                [row["measures"][measure] for row in part] for measure in ("topographic_error_8", "purity")
-            )
-            _curve(axes, errors, purities, colour, label, line)
-        for row in curve:
-            axes.annotate(
-                f"{row['parameters']['final_radius']:g}",
-                (row["measures"]["topographic_error_8"]["mean"], row["measures"]["purity"]["mean"]),
-                xytext=(4, -9),
-                textcoords="offset points",
-                fontsize=7,
-                color=_BLUE,
-            )
-        axes.set_xlim(left=0)
-        axes.set_xlabel("topographic error (8 neighbours)")
-        axes.set_ylabel("purity")
-        axes.set_title(name, fontsize=10, loc="left")
-        axes.legend(fontsize=8, frameon=False)
-        _plain(axes)
+        curve = [row for row in rows if not row["parameters"]["legacy"]]
+        _tradeoff(axes, name, "DESOM, over its final radius", curve, {"DESOM as published": legacy})
     return figure
+
+
+def beyond_figure(content: Mapping[str, Any]) -> Figure:
+    """The same of ContrastiveSOM over the radius of its last passes, beside the other maps of the study."""
+    rows = [row for row in content["rows"] if "topographic_error_8" in row["measures"]]
+    curves = [row for row in rows if row["model"] == "contrastive-som" and _is_on_curve(row["variant"])]
+    data = list(dict.fromkeys(row["data"] for row in curves))
+    figure, panels = _side_by_side(max(1, len(data)))
+    for axes, name in zip(panels, data, strict=False):
+        curve = [row for row in curves if row["data"] == name]
+        models = dict.fromkeys(row["model"] for row in rows if row["model"] != "contrastive-som")
+        others = {model: [r for r in rows if (r["data"], r["model"]) == (name, model)] for model in models}
+        _tradeoff(axes, name, "contrastive-som, over the radius of its last passes", curve, others)
+    return figure
+
+
+def _side_by_side(n: int) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(4.6 * n, 3.8), layout="constrained", facecolor="white")
+    return figure, list(figure.subplots(1, n, squeeze=False)[0])
+
+
+def _tradeoff(
+    axes: Axes, title: str, label: str, rows: Sequence[Row], others: Mapping[str, Sequence[Row]]
+) -> None:
+    """Purity over topographic error: a curve of rows over their final radius (None is the largest), each point with
+    its radius; others: label -> rows, as points.
+    """
+    curve = sorted(rows, key=_final_radius)
+    points = [
+        (label, curve, _BLUE, "solid"),
+        *((n, r, c, "none") for (n, r), c in zip(others.items(), _OTHERS, strict=False)),
+    ]
+    for name, part, colour, line in points:
+        errors, purities = (
+            [row["measures"][measure] for row in part] for measure in ("topographic_error_8", "purity")
+        )
+        _curve(axes, errors, purities, colour, name, line)
+    for row in curve:
+        radius = _final_radius(row)
+        axes.annotate(
+            "none" if radius == math.inf else f"{radius:g}",
+            (row["measures"]["topographic_error_8"]["mean"], row["measures"]["purity"]["mean"]),
+            xytext=(4, -9),
+            textcoords="offset points",
+            fontsize=7,
+            color=_BLUE,
+        )
+    axes.set_xlim(left=0)
+    axes.set_xlabel("topographic error (8 neighbours)")
+    axes.set_ylabel("purity")
+    axes.set_title(title, fontsize=10, loc="left")
+    axes.legend(fontsize=8, frameon=False)
+    _plain(axes)
+
+
+def _is_on_curve(variant: str) -> bool:
+    """Of the variants of `beyond`: those that differ in their last passes alone."""
+    return variant == "default" or "last passes" in variant
+
+
+def _final_radius(row: Row) -> float:
+    radius = row["parameters"]["final_radius"]
+    return math.inf if radius is None else float(radius)
 
 
 def _curve(
@@ -110,4 +150,5 @@ def _plain(axes: Axes) -> None:
 FIGURES: dict[str, Callable[[Mapping[str, Any]], Figure]] = {
     "desom-gamma": gamma_figure,
     "desom-radius": radius_figure,
+    "beyond": beyond_figure,
 }
