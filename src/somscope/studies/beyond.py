@@ -36,7 +36,7 @@ _PARTS: Mapping[str, Mapping[str, Any]] = {
 _OF_TEXT: Mapping[str, Mapping[str, Any]] = {  # whose codes are latent semantic analysis by default
     "default": {},
     "denoising": {"network": "dense"},
-    "denoising, no joint training": {"network": "dense", "joint_steps": 0},
+    "denoising without joint training": {"network": "dense", "joint_steps": 0},
     **{name: part for name, part in _PARTS.items() if "last passes" in name},
 }
 
