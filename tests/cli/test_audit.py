@@ -48,6 +48,7 @@ def test_three_forms(folders: Path) -> None:
         result = invoke(*arguments, "-o", out, *FAST)
         assert result.exit_code == 0, result.output
         assert f"report: {out / 'report.html'}" in result.stdout
+        assert f"look at it: somscope look {out}" in result.stdout
         assert "Can outputs be told from real images?" in result.stdout
         assert "too few for a claim" in result.stderr
         made = AuditResult.load(out)

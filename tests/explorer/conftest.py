@@ -7,11 +7,12 @@ import json
 import socket
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from somscope.data import open_collection
@@ -20,6 +21,9 @@ from somscope.explorer.maps import open_maps
 from somscope.explorer.serve import Server
 from somscope.explorer.shown import Shown
 from somscope.mapping import map_collection
+
+if TYPE_CHECKING:
+    from explorer.in_browser import Look
 
 MakeRun = Callable[..., Path]
 
@@ -128,3 +132,61 @@ def serve() -> Iterator[Callable[..., Client]]:
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium; of each file its own, as Playwright holds the loop of the process while it runs."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    from explorer.in_browser import CHROMIUM, FLAGS
+
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_look(browser: Any, serve: Callable[[Path], Client]) -> Iterator[Callable[..., Look]]:
+    """Serve a run and open it; at the end no error, and no request to anywhere else, must have been seen."""
+    from explorer.in_browser import Look
+
+    seen: list[str] = []
+    contexts = []
+
+    def start(folder: Path, fragment: str = "", beside: Path | None = None, **options: Any) -> Look:
+        client = serve(folder, beside)
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}} | options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda m: seen.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: seen.append(str(error)))
+        own = (client.server.url, "blob:", "data:")
+        page.on("request", lambda r: None if r.url.startswith(own) else seen.append(f"request: {r.url}"))
+        page.goto(client.server.url + fragment)
+        page.wait_for_selector("canvas[data-drawn]")
+        names = len(client.ask("api/run").json["sheets"]["names"])
+        page.wait_for_selector(f"canvas[data-sheets='{names}']")
+        look = Look(page, client, seen)
+        look.settle()
+        return look
+
+    yield start
+    for context in contexts:
+        context.close()
+    assert seen == []
+
+
+@pytest.fixture(scope="session")
+def described(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose items have a number and a class beside the image."""
+    folder = tmp_path_factory.mktemp("described") / "run"
+    collection = open_collection("fashion-mnist:sample", limit=200, seed=0)
+    table = pa.table(
+        {"Year made": list(range(1800, 2000)), "place": [["north", "south", None][i % 3] for i in range(200)]}
+    )
+    settings = {"grid": (3, 4), "n_passes": 3, "random_state": 0, "verbose": False}
+    map_collection(replace(collection, metadata=table), folder, parameters=settings)
+    return folder

@@ -221,6 +221,22 @@ def test_an_unfinished_run_says_so(serve: Serve, make_run: MakeRun, tmp_path: Pa
     assert meta["percentile"] is None
 
 
+def test_an_older_run_is_shown(serve: Serve, make_run: MakeRun, tmp_path: Path) -> None:
+    """With nothing in its config but what a run has always had, and without the table of the units."""
+    folder = shutil.copytree(make_run(), tmp_path / "older")
+    config = json.loads((folder / "config.json").read_text())
+    kept = ("format", "created", "collection", "model", "lattice", "chosen")
+    (folder / "config.json").write_text(
+        json.dumps({key: config[key] for key in kept} | {"somscope": "0.0.1"})
+    )
+    (folder / "units.parquet").unlink()
+    client = serve(folder)
+    record = client.ask("api/run").json
+    assert (record["n_items"], record["problems"]) == (300, [])
+    assert client.ask("api/items").body == serve(make_run()).ask("api/items").body
+    assert {client.ask(f"api/{path}").status for path in ("units", "layers", "sheet/prototypes")} == {200}
+
+
 def test_a_newer_run_and_no_run_are_refused(make_run: MakeRun, tmp_path: Path) -> None:
     folder = shutil.copytree(make_run(), tmp_path / "newer")
     config = json.loads((folder / "config.json").read_text())

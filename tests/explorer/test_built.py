@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
+import subprocess
 from importlib.resources import files
 from pathlib import Path
 
@@ -14,6 +16,16 @@ from somscope.explorer.app import explorer_api
 
 ROOT = Path(__file__).parents[2]
 UI = ROOT / "explorer-ui"
+# What npm says where it finds no registry.
+UNREACHABLE = (
+    "ENOTFOUND",
+    "ECONNREFUSED",
+    "ECONNRESET",
+    "EAI_AGAIN",
+    "ENETUNREACH",
+    "ETIMEDOUT",
+    "ENOTCACHED",
+)
 STATIC = files("somscope.explorer").joinpath("static")
 
 
@@ -26,6 +38,34 @@ def test_the_built_page_is_that_of_the_sources() -> None:
     for name in sorted([*inside, *more]):
         digest.update(f"{name}\0".encode() + (UI / name).read_bytes() + b"\0")
     assert STATIC.joinpath("sources.sha256").read_text().strip() == digest.hexdigest()
+
+
+def npm(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["npm", *words], cwd=folder, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+@pytest.mark.skipif(not UI.is_dir(), reason="the sources of the page are not here")
+@pytest.mark.skipif(
+    shutil.which("npm") is None, reason="npm is not installed: the page cannot be built again"
+)
+def test_a_new_build_gives_the_same_bytes(tmp_path: Path) -> None:
+    """A page that was changed by hand after its build is found, as is a build that depends on where or when it ran."""
+    folder = shutil.copytree(UI, tmp_path / "explorer-ui", ignore=shutil.ignore_patterns("node_modules"))
+    installed = npm(folder, "ci", "--prefer-offline", "--no-audit", "--no-fund")
+    if installed.returncode and any(code in installed.stderr for code in UNREACHABLE):
+        pytest.skip(f"the packages of the build cannot be had here: {installed.stderr[:200]}")
+    assert installed.returncode == 0, installed.stderr
+    static = tmp_path / "src" / "somscope" / "explorer" / "static"
+    static.mkdir(parents=True)
+    for command in ("types", "build"):
+        done = npm(folder, "run", command)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert {entry.name for entry in static.iterdir()} == {entry.name for entry in STATIC.iterdir()}
+    for entry in static.iterdir():
+        assert entry.read_bytes() == STATIC.joinpath(entry.name).read_bytes(), f"{entry.name}: run `make ui`"
+    assert (folder / "src" / "api.d.ts").read_bytes() == (UI / "src" / "api.d.ts").read_bytes()
 
 
 @pytest.mark.skipif(not UI.is_dir(), reason="the sources of the page are not here")

@@ -61,7 +61,9 @@ def test_no_request_brings_it_down(client: Client, label: str) -> None:
     )
     @given(data=st.data())
     def ask(data: st.DataObject) -> None:
-        mode = data.draw(st.sampled_from([POSITIVE, NEGATIVE] if "{" in label or "P" in label[:2] else [POSITIVE]))
+        mode = data.draw(
+            st.sampled_from([POSITIVE, NEGATIVE] if "{" in label or "P" in label[:2] else [POSITIVE])
+        )
         case = data.draw(OPERATIONS[label].as_strategy(generation_mode=mode))
         answer = case.call_and_validate(base_url=client.server.url.rstrip("/"), checks=CHECKS)
         seen.add(answer.status_code)

@@ -44,6 +44,20 @@ def test_the_command_serves_until_ctrl_c(make_run: MakeRun) -> None:
     assert errors == ""
 
 
+def test_a_port_in_use_is_left_alone(make_run: MakeRun) -> None:
+    first = look(make_run(), 0)
+    first.start()
+    second = look(make_run(), first.port)
+    second.start()
+    try:
+        assert 0 < second.port - first.port < 50
+        assert f":{second.port}/" in second.url
+        assert {Client(one, None).ask("api/run").status for one in (first, second)} == {200}
+    finally:
+        first.stop()
+        second.stop()
+
+
 def test_what_is_no_run_is_named(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "nothing"):
         with pytest.raises(RunError, match=path.name):

@@ -187,7 +187,7 @@ function ring(
 
 function spot(pen: CanvasRenderingContext2D, x: number, y: number, scale: number): void {
   pen.beginPath();
-  pen.arc(x, y, Math.max(6, scale * 0.06), 0, 2 * Math.PI);
+  pen.arc(x, y, Math.max(6, Math.min(14, scale * 0.06)), 0, 2 * Math.PI);
   pen.lineWidth = 5;
   pen.strokeStyle = "#000000";
   pen.stroke();

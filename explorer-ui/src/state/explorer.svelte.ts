@@ -128,7 +128,7 @@ export class Explorer {
     active: this.active,
     item: this.item,
     found: this.placed ? [this.placed.unit] : [],
-    probe: this.probe,
+    probe: this.tool === "probe" ? this.probe : null,
     shape: this.shape,
     dark: this.dark,
   });
@@ -233,7 +233,7 @@ export class Explorer {
   }
 
   private async loadSheet(name: string): Promise<void> {
-    await bitmap(this.source.picture(`api/sheet/${name}`)).then(
+    await server.bitmap(this.source.picture(`api/sheet/${name}`)).then(
       (image) => this.scene.sheets.set(name, image),
       () => (this.message = `The pictures "${name}" could not be loaded.`),
     );
@@ -246,7 +246,7 @@ export class Explorer {
     if (known !== undefined) return known;
     if (this.tiles.size > 600) this.tiles.clear();
     this.tiles.set(path, null);
-    bitmap(this.source.tile(unit, size, row, column)).then(
+    server.bitmap(this.source.tile(unit, size, row, column)).then(
       (image) => {
         this.tiles.set(path, image);
         this.loaded++;
@@ -564,7 +564,7 @@ export class Explorer {
   private timer = 0;
 
   writeAddress(): void {
-    if (this.side || !this.items) return; // before the items are there, it holds a choice that was not read yet
+    if (this.side || !this.items || server.inNotebook) return; // before the items are there, it holds a choice that was not read yet
     clearTimeout(this.timer);
     this.timer = window.setTimeout(() => {
       const { x, y, scale } = this.view;
@@ -604,14 +604,6 @@ export class Explorer {
   }
 }
 
-/** A picture, decoded: what is drawn often must not be decoded again. */
-async function bitmap(address: string): Promise<ImageBitmap> {
-  const image = new Image();
-  image.src = address;
-  await image.decode();
-  return createImageBitmap(image);
-}
-
 /** A colour mixed with white: the smaller the share, the paler. */
 export function pale(colour: string, share: number): string {
   const mix = (i: number) => {
@@ -625,4 +617,4 @@ export function pale(colour: string, share: number): string {
 export const counted = (n: number, thing = "item"): string => `${n.toLocaleString("en")} ${thing}${n === 1 ? "" : "s"}`;
 
 export const number = (value: number): string =>
-  Number.isInteger(value) && Math.abs(value) < 1e9 ? value.toLocaleString("en") : Number(value.toPrecision(3)).toString();
+  Number.isInteger(value) && Math.abs(value) < 1e9 ? value.toLocaleString("en", { useGrouping: "min2" }) : Number(value.toPrecision(3)).toString();

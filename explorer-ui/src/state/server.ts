@@ -12,10 +12,34 @@ const kept = (path: string) => document.getElementById(`kept:${path}`)?.textCont
 /** Whether this page is a copy in a file. */
 export const isCopy = kept("api/run") !== null;
 
+/** Whether this page lies in a notebook: what it asks for goes through the frame around it to the kernel. */
+export const inNotebook = document.documentElement.dataset.notebook !== undefined;
+const waiting = new Map<number, (answer: Response) => void>();
+let questions = 0;
+
+if (inNotebook) {
+  window.addEventListener("message", ({ source, data }) => {
+    const done = source === window.parent && waiting.get(data?.answered);
+    if (!done) return;
+    waiting.delete(data.answered);
+    done(new Response(data.body, { status: data.status, headers: { "Content-Type": data.type } }));
+  });
+}
+
+async function throughNotebook(path: string, options?: RequestInit): Promise<Response> {
+  const sent = new Request("data:,", { ...options, method: options?.method ?? "GET" });
+  const [type, body] = [sent.headers.get("Content-Type") ?? "", await sent.arrayBuffer()];
+  const asked = ++questions;
+  return new Promise((done) => {
+    waiting.set(asked, done);
+    window.parent.postMessage({ asked, method: sent.method, path, type, body }, "*");
+  });
+}
+
 async function asked(path: string, options?: RequestInit): Promise<Response> {
   let answer: Response;
   try {
-    answer = await fetch(path, options);
+    answer = await (inNotebook ? throughNotebook(path, options) : fetch(path, options));
   } catch {
     throw new Error("The server does not answer: is `somscope look` still running?");
   }
@@ -39,6 +63,25 @@ const sent = (value: unknown, method: string): RequestInit => ({
 });
 
 export const progress = async () => (await (await asked("api/progress")).json()) as Progress;
+
+const fetched = new Map<string, Promise<string>>();
+
+/** An address that an image can have: a notebook's page has none of the kernel's, and fetches the picture first. */
+function here(path: string): string | Promise<string> {
+  if (!inNotebook) return path;
+  if (fetched.size > 2000) fetched.clear();
+  const known = fetched.get(path) ?? asked(path).then(async (answer) => URL.createObjectURL(await answer.blob()));
+  fetched.set(path, known);
+  return known;
+}
+
+/** A picture, decoded: what is drawn often must not be decoded again. */
+export async function bitmap(address: string): Promise<ImageBitmap> {
+  const image = new Image();
+  image.src = address.startsWith("data:") ? address : await here(address);
+  await image.decode();
+  return createImageBitmap(image);
+}
 
 /** One of the maps that are shown: 0 is the first. */
 export class Source {
@@ -70,8 +113,8 @@ export class Source {
     const here = kept(`${this.base}${path}`);
     return here === null ? `${this.base}${path}` : `data:image/webp;base64,${here}`;
   }
-  thumbnail = (item: number) => `${this.base}api/item/${item}/picture`;
-  whole = (item: number) => `${this.base}api/item/${item}/whole`;
+  thumbnail = (item: number) => here(`${this.base}api/item/${item}/picture`);
+  whole = (item: number) => here(`${this.base}api/item/${item}/whole`);
   tile = (unit: number, size: number, row: number, column: number) =>
     isCopy ? this.picture(`tiles/${unit}-${row}-${column}.webp`) : `${this.base}api/tile/${unit}/${size}/${row}/${column}`;
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -97,3 +98,5 @@ def audit_command(
     if images.left_out:
         say_note(f"left out: {len(images.left_out)} (files, or pairs of theirs); the report names them")
     OUT.print(f"report: {folder / 'report.html'}", soft_wrap=True, markup=False)
+    if protocol != "published":  # that keeps no maps
+        OUT.print(f"look at it: somscope look {shlex.quote(str(folder))}", soft_wrap=True, markup=False)

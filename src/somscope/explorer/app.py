@@ -292,10 +292,9 @@ def explorer_app(
     token: str,
     hosts: frozenset[str],
     live: Live | None = None,
-    frames: str = "'none'",
 ) -> Guard:
-    """The whole ASGI application. token: the first part of every address. hosts, frames: see `Guard`."""
-    return Guard(explorer_api(maps, live), token, hosts, frames)
+    """The whole ASGI application. token: the first part of every address. hosts: see `Guard`."""
+    return Guard(explorer_api(maps, live), token, hosts)
 
 
 def _picture(data: bytes | None) -> Response:

@@ -20,7 +20,7 @@ from somscope.explorer.shown import Shown
 from somscope.progress import track
 from somscope.runs.writer import new_file, new_run
 
-__all__ = ["MOST_BYTES", "write_copy"]
+__all__ = ["MOST_BYTES", "whole_page", "write_copy"]
 
 SIZES = (64, 32, 16)  # pixels of an item
 MOST_BYTES = 48 * 2**20  # of the pictures in one file
@@ -40,7 +40,7 @@ def write_copy(maps: Sequence[Shown], path: str | Path, progress: bool | None = 
         kept: dict[str, bytes] = {}
         _keep(maps, kept.__setitem__, kept.__setitem__, _size_that_fits(maps), progress)
         with new_file(path) as partial:
-            partial.write_bytes(_page(kept, maps))
+            partial.write_bytes(whole_page(maps, kept))
         return path
     if path.exists():
         raise RunError(f"{path} exists: name a folder that does not, or a file that ends in .html")
@@ -52,7 +52,7 @@ def write_copy(maps: Sequence[Shown], path: str | Path, progress: bool | None = 
 
         kept = {}
         _keep(maps, kept.__setitem__, write, SIZES[0], progress)
-        (folder / "index.html").write_bytes(_page(kept, maps))
+        (folder / "index.html").write_bytes(whole_page(maps, kept))
     return path
 
 
@@ -112,8 +112,11 @@ def _size_that_fits(maps: Sequence[Shown]) -> int:
     return 0
 
 
-def _page(kept: dict[str, bytes], maps: Sequence[Shown]) -> bytes:
-    """The page with its code and what it would ask for; no code but ours may run in it, and it may load nothing."""
+def whole_page(maps: Sequence[Shown], kept: dict[str, bytes] | None = None) -> bytes:
+    """The page with its code in one file, and with what it would ask for; without that it asks the notebook around it.
+
+    No code but ours may run in it, and it may load nothing.
+    """
     static = files("somscope.explorer").joinpath("static")
     script = static.joinpath("explorer.js").read_text(encoding="utf-8").replace("</script", "<\\/script")
     style = static.joinpath("explorer.css").read_text(encoding="utf-8")
@@ -122,14 +125,14 @@ def _page(kept: dict[str, bytes], maps: Sequence[Shown]) -> bytes:
         "img-src 'self' file: data: blob:; base-uri 'none'; form-action 'none'"
     )
     head = (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8" />\n'
+        f'<!doctype html>\n<html lang="en"{"" if kept else " data-notebook"}><head><meta charset="utf-8" />\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}" />\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1" />\n<link rel="icon" href="data:," />\n'
         f"<title>{escape(str(maps[0].run.config['collection']['name']))}</title>\n<style>{style}</style></head>\n"
         '<body><noscript>This page needs JavaScript.</noscript><div id="app"></div>\n'
     )
     parts = [head.encode()]
-    for name, data in kept.items():
+    for name, data in (kept or {}).items():
         opening = f'<script type="application/octet-stream" id="kept:{escape(name)}">'
         parts += [opening.encode(), base64.b64encode(data), b"</script>\n"]
     return b"".join([*parts, f'<script type="module">{script}</script></body></html>\n'.encode()])

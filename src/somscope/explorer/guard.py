@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import json
 import secrets
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -22,9 +22,10 @@ _TOO_MUCH = f"more than {MOST_BYTES // 2**20} MB were sent"
 # Nothing from elsewhere, no code that is not a file of ours; pictures are also made in the page.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
-    "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors "
+    "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _HEADERS = (
+    (b"content-security-policy", _POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),  # the address holds the token
     (b"cross-origin-resource-policy", b"same-origin"),
@@ -46,12 +47,10 @@ class Guard:
     """An ASGI application before another: it answers 4xx itself, or hands on what comes after the token.
 
     token: the first part of every path. hosts: the values of Host that are allowed, such as "127.0.0.1:8000".
-    frames: the pages that may show it in a frame, as the policy's frame-ancestors names them.
     """
 
-    def __init__(self, app: Any, token: str, hosts: frozenset[str], frames: str = "'none'") -> None:
+    def __init__(self, app: Any, token: str, hosts: frozenset[str]) -> None:
         self.app, self.token, self.hosts = app, token, hosts
-        self.headers = ((b"content-security-policy", (_POLICY + frames).encode()), *_HEADERS)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -62,7 +61,7 @@ class Guard:
             return
         problem = self._problem(scope)
         if problem is not None:
-            await _refuse(send, self.headers, *problem)
+            await _refuse(send, *problem)
             return
         inner = dict(scope)
         inner["path"] = "/" + scope["path"][len(self.token) + 2 :]
@@ -70,7 +69,7 @@ class Guard:
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message.get("headers", ()), *self.headers]}
+                message = {**message, "headers": [*message.get("headers", ()), *_HEADERS]}
             await send(message)
 
         await self.app(inner, _limited(receive), guarded)
@@ -115,8 +114,8 @@ def _limited(receive: Receive) -> Receive:
     return limited
 
 
-async def _refuse(send: Send, more: Sequence[tuple[bytes, bytes]], status: int, reason: str) -> None:
+async def _refuse(send: Send, status: int, reason: str) -> None:
     body = json.dumps({"detail": reason}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": [*headers, *more]})
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, *_HEADERS]})
     await send({"type": "http.response.body", "body": body})
