@@ -6,9 +6,11 @@ import gzip
 import hashlib
 import io
 import json
+import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -213,29 +215,46 @@ def _itq() -> ITQ:
 
 
 def _index(kind: str, memory_map: bool = False) -> Loader:
-    """sign: the check sum is made anew, so that FAISS gets what was broken."""
-
-    def make(folder: Path) -> None:
-        index = CodeIndex(16, kind)
-        index.add(np.random.default_rng(0).integers(0, 256, (100, 2), dtype=np.uint8))
-        index.search(index.codes[:1], 3)
-        index.save(folder / "codes.index")
-
-    def sign(folder: Path) -> None:
-        path = folder / "codes.index"
-        try:
-            described, ids, codes, built = read_index(path, memory_map=True)
-            write_index(
-                path, described, np.array(ids), np.array(codes), None if built is None else np.array(built)
-            )
-        except Exception:
-            return
+    """The file as it is, and what FAISS built, in a file whose check sum fits."""
 
     def load(folder: Path) -> None:
         index = CodeIndex.load(folder / "codes.index", memory_map=memory_map)
         index.search(np.zeros((1, index.bits // 8), np.uint8), min(2, len(index)))
 
-    return Loader(make, [Part("codes.index", sign=sign)], load)
+    parts = [Part("codes.index")]
+    if kind in ("ivf", "hnsw"):
+        parts.append(Part("codes.index", _structure_of, partial(_with_structure, kind)))
+    return Loader(lambda folder: _index_of(kind).save(folder / "codes.index"), parts, load)
+
+
+def _index_of(kind: str) -> CodeIndex:
+    index = CodeIndex(16, kind)
+    index.add(np.random.default_rng(0).integers(0, 256, (100, 2), dtype=np.uint8))
+    index.search(index.codes[:1], 3)
+    return index
+
+
+def _with_file(content: bytes, use: Callable[[Path], Any]) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "codes.index"
+        path.write_bytes(content)
+        return bytes(use(path))
+
+
+def _structure_of(content: bytes) -> bytes:
+    return _with_file(content, lambda path: np.array(read_index(path, memory_map=False)[3]).tobytes())
+
+
+def _with_structure(kind: str, content: bytes) -> bytes:
+    """The file of `_index_of(kind)` with something else built over its codes."""
+
+    def write(path: Path) -> bytes:
+        index = _index_of(kind)
+        described = {"bits": 16, "kind": kind, "options": index.options, "fingerprint": None}
+        built = np.frombuffer(content, np.uint8)
+        return write_index(path, described, index.ids, index.codes, built).read_bytes()
+
+    return _with_file(b"", write)
 
 
 def _read_run(folder: Path) -> None:
