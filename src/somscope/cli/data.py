@@ -1,6 +1,9 @@
-"""`somscope data`: which named data sets there are, and how to get one."""
+"""`somscope data`: which named data sets there are, how to get one, and collections that are larger than memory."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -8,7 +11,10 @@ from somscope.cli.console import OUT
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="List the named data sets, and fetch one.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="List the named data sets, fetch one, and pack what is larger than memory.",
+)
 
 
 @app.command("list")
@@ -62,3 +68,46 @@ def get_command(
     lines.append(f"  fingerprint {collection.fingerprint}")
     for line in lines:
         OUT.print(line, soft_wrap=True, markup=False)
+
+
+@app.command("pack")
+def pack_command(
+    source: Annotated[
+        Path, typer.Argument(help="A folder of images or of Parquet files, tar shards, a table, an array.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the pack that is there.")] = False,
+    columns: Annotated[str | None, typer.Option(help="Columns of tables to use, such as a,b,c.")] = None,
+    label_column: Annotated[str | None, typer.Option(help="Column that holds the labels.")] = None,
+    id_column: Annotated[str | None, typer.Option(help="Column that names the items.")] = None,
+    image_size: Annotated[
+        str | None, typer.Option(help="Resize images to these pixels: 64, or HEIGHTxWIDTH.")
+    ] = None,
+) -> None:
+    """Read a collection once, in bounded memory, into a folder from which it is read in blocks ever after.
+
+    Every command takes the folder in place of the source. Nothing is done where it is a pack of the same files.
+
+    Example:  somscope data pack shards/ -o photos.pack; somscope map photos.pack
+    """
+    from somscope.data import pack
+
+    options = {
+        "columns": columns,
+        "label_column": label_column,
+        "id_column": id_column,
+        "image_size": image_size,
+    }
+    packed = pack(source, out, overwrite=overwrite, **{n: v for n, v in options.items() if v is not None})
+    size = sum(file.stat().st_size for file in out.iterdir()) / 2**20
+    shape = " x ".join(str(side) for side in packed.image_shape or (packed.n_features,))
+    OUT.print(
+        f"{out}: {packed.n_items:,} {packed.kind} of {shape}, {size:,.1f} MB", soft_wrap=True, markup=False
+    )
+    if packed.skipped:
+        first = packed.skipped[0]
+        OUT.print(
+            f"  {len(packed.skipped):,} skipped, the first: {first.where}: {first.why}",
+            soft_wrap=True,
+            markup=False,
+        )

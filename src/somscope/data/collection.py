@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from somscope.errors import InputError, check_choice
+from somscope.mapped import release
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,6 +24,7 @@ __all__ = ["KINDS", "Collection", "Features", "Skipped"]
 KINDS = ("images", "vectors", "text")
 Features: TypeAlias = Any  # NDArray, or scipy.sparse.csr_matrix (SciPy has no types of its own)
 _MAX_ID = 4096  # characters, as of a path
+_CHUNK_IDS = 1 << 16
 _CHUNK_VALUES = 1 << 22  # values looked at together (16 MB of float32): a memory-mapped array stays on disk
 
 
@@ -82,7 +84,8 @@ class Collection:
                 f"{self.name}: {len(self.feature_names)} feature names for {self.n_features} features"
             )
         n = int(self.features.shape[0])
-        ids = np.arange(n).astype(np.str_) if self.ids is None else _as_ids(self.name, self.ids)
+        counted = self.ids is None
+        ids = np.arange(n).astype(f"<U{len(str(n - 1))}") if counted else _as_ids(self.name, self.ids)
         self._set("ids", ids)
         if self.texts is not None:
             self._set("texts", np.asarray(self.texts, dtype=object))
@@ -97,7 +100,8 @@ class Collection:
         ):
             if values is not None and len(values) != n:
                 raise InputError(f"{self.name}: {part} has {len(values)} entries for {n} items")
-        _check_unique(self.name, ids)
+        if not counted:
+            _check_unique(self.name, ids)
         if self.kind != "images":
             _check_finite(self)
         if self.labels is not None:
@@ -166,7 +170,9 @@ class Collection:
     def fingerprint(self) -> str:
         """SHA-256 (hex) over ids, features and labels: equal for the same items, however they were read."""
         digest = hashlib.sha256()
-        digest.update("\0".join(self.ids).encode())
+        for start in range(0, len(self.ids), _CHUNK_IDS):
+            digest.update(b"\0" if start else b"")
+            digest.update("\0".join(self.ids[start : start + _CHUNK_IDS]).encode())
         if issparse(self.features):
             sparse = self.features.copy()
             sparse.sum_duplicates()
@@ -289,3 +295,4 @@ def _blocks(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
     step = max(1, _CHUNK_VALUES // width)
     for start in range(0, len(array), step):
         yield array[start : start + step]
+        release(array)

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from somscope.data.collection import Skipped
 from somscope.data.images import Header, ImageSource, UnusableImage, decode_image, read_header
-from somscope.data.limits import MAX_ARRAY_BYTES
+from somscope.data.room import room
 from somscope.errors import DataError, InputError
+from somscope.mapped import release
 from somscope.progress import track
 
 __all__ = ["DEFAULT_IMAGE_SIZE", "ImageStack", "parse_image_size", "stack_images"]
@@ -81,19 +82,15 @@ def stack_images(sources: Sequence[ImageSource], places: Sequence[str], image_si
         )
         shape, policy = _choose_shape([header for header in headers if isinstance(header, Header)], size)
         usable = [row for row, header in enumerate(headers) if isinstance(header, Header)]
-        n_bytes = len(usable) * int(np.prod(shape))
-        if n_bytes > MAX_ARRAY_BYTES:
-            raise DataError(
-                f"{len(usable)} images of {shape} are {n_bytes:,} bytes; the limit is {MAX_ARRAY_BYTES:,}: "
-                "choose a smaller image_size or a limit"
-            )
-        out = np.empty((len(usable), *shape), dtype=np.uint8)
+        out = room("images", (len(usable), *shape), np.uint8)
 
         def decode(position: int) -> str | None:
             pixels = _attempt(lambda source: decode_image(source, shape), sources[usable[position]])
             if isinstance(pixels, str):
                 return pixels
             out[position] = pixels
+            if position % _BLOCK == 0:
+                release(out)
             return None
 
         large = sum(h.height * h.width for h in headers if isinstance(h, Header)) > _SMALL * len(usable)
@@ -148,4 +145,5 @@ def _compact(features: NDArray[np.uint8], rows: NDArray[np.int64]) -> NDArray[np
         for start in range(0, len(rows), _BLOCK):
             block = rows[start : start + _BLOCK]
             features[start : start + len(block)] = features[block]
+            release(features)
     return features[: len(rows)]

@@ -16,9 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from somscope.data.limits import MAX_IMAGE_PIXELS
+from somscope.data.limits import MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS
 
-__all__ = ["IMAGE_SUFFIXES", "Half", "Header", "ImageSource", "UnusableImage", "decode_image", "read_header"]
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "FilePart",
+    "Half",
+    "Header",
+    "ImageSource",
+    "UnusableImage",
+    "decode_image",
+    "read_header",
+]
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
@@ -58,7 +67,27 @@ class Half:
         return half
 
 
-ImageSource = Path | bytes | Image.Image | Half
+@dataclass(frozen=True)
+class FilePart:
+    """Bytes offset to offset + size of a file, such as a member of a tar."""
+
+    path: Path
+    offset: int
+    size: int
+
+    def read(self) -> bytes:
+        """Raises UnusableImage where the file has not so many, or an image would be too large."""
+        if self.size > MAX_IMAGE_BYTES:
+            raise UnusableImage(f"has {self.size:,} bytes; the limit is {MAX_IMAGE_BYTES:,}")
+        with self.path.open("rb") as file:
+            file.seek(self.offset)
+            content = file.read(self.size)
+        if len(content) < self.size:
+            raise UnusableImage("truncated: the file ends in the middle of it")
+        return content
+
+
+ImageSource = Path | bytes | Image.Image | Half | FilePart
 
 
 @dataclass(frozen=True)
@@ -126,6 +155,8 @@ def _open(source: ImageSource) -> Image.Image:
                 raise
             except Exception as error:  # decoding damaged pixels, as in decode_image
                 raise UnusableImage(f"cannot be decoded: {error}") from error
+    if isinstance(source, FilePart):
+        source = source.read()
     if isinstance(source, bytes) and not source:
         raise UnusableImage("empty")
     if isinstance(source, Path) and not source.is_file():  # a pipe would wait for ever

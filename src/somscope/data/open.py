@@ -22,9 +22,12 @@ from somscope.data.labels import encode_labels
 from somscope.data.limits import MAX_TEXT_BYTES
 from somscope.data.named import NAMED, get_named, is_named
 from somscope.data.objects import collection_from_object
+from somscope.data.packed import is_pack, read_pack
 from somscope.data.sampling import choose
 from somscope.data.table_files import TABLE_SUFFIXES
+from somscope.data.table_folder import PARQUET_SUFFIXES, read_table_folder
 from somscope.data.tables import collection_from_table, read_table_file
+from somscope.data.tar_shards import TAR_SUFFIX, read_tar_shards
 from somscope.data.text import read_text_file, read_text_folder, read_text_table
 from somscope.errors import DataError, InputError, closest
 
@@ -48,8 +51,9 @@ def open_collection(
     source: the name of a data set ("fashion-mnist", "mnist:train+test"; see `somscope data list`), a path, or data
         in memory. A name goes before a folder of the same name: write "./mnist" for the folder. By path:
 
-        - a folder: images, or .txt files
+        - a folder: images, .txt files, Parquet files (one table), tar shards, or what `pack` has written
         - .csv .tsv .jsonl .ndjson .parquet .pq: a table of numbers, of images, or (with text_column) of texts
+        - .tar: WebDataset shards of images
         - .npy .npz, IDX (.idx, -ubyte, and either with .gz), .txt (one document a line)
         - "hf:owner/name": a data set of the Hugging Face Hub (extra `huggingface`)
 
@@ -149,11 +153,20 @@ def _as_it_is(collection: Collection) -> Collection:
 
 
 def _folder_reader(folder: Path) -> Reader:
+    if is_pack(folder):
+        return read_pack
     names = [name.lower() for name in list_files(folder)]
-    has_images = any(name.endswith(IMAGE_SUFFIXES) for name in names)
-    if not has_images and any(name.endswith(".txt") for name in names):
-        return read_text_folder
-    return read_image_folder
+
+    def has(suffixes: str | tuple[str, ...]) -> bool:
+        return any(name.endswith(suffixes) for name in names)
+
+    if has(IMAGE_SUFFIXES):
+        return read_image_folder
+    if has(TAR_SUFFIX):
+        return read_tar_shards
+    if has(PARQUET_SUFFIXES):
+        return read_table_folder
+    return read_text_folder if has(".txt") else read_image_folder
 
 
 def _file_reader(path: Path, options: dict[str, Any]) -> Reader:
@@ -162,7 +175,12 @@ def _file_reader(path: Path, options: dict[str, Any]) -> Reader:
         return read_idx_file
     if suffix in TABLE_SUFFIXES:
         return read_text_table if "text_column" in options else read_table_file
-    readers: dict[str, Reader] = {".npy": read_npy_file, ".npz": read_npz_file, ".txt": read_text_file}
+    readers: dict[str, Reader] = {
+        ".npy": read_npy_file,
+        ".npz": read_npz_file,
+        ".txt": read_text_file,
+        TAR_SUFFIX: read_tar_shards,
+    }
     if suffix in readers:
         return readers[suffix]
     if suffix in IMAGE_SUFFIXES:

@@ -21,7 +21,14 @@ from somscope.data.sampling import choose
 from somscope.data.table_files import read_table
 from somscope.errors import DataError, InputError, closest
 
-__all__ = ["collection_from_table", "column_ids", "read_table_file"]
+__all__ = [
+    "collection_from_table",
+    "column_ids",
+    "embedded_class_names",
+    "encoded_images",
+    "only_image_column",
+    "read_table_file",
+]
 
 
 def read_table_file(path: str | Path, **options: Any) -> Collection:
@@ -75,19 +82,19 @@ def collection_from_table(
         raise InputError(f"{name}: the table has no rows")
     if label_column is None and "label" in table.column_names and "label" not in _names(columns):
         label_column = "label"
-    label_names = tuple(label_names) or _embedded_class_names(table, label_column)
+    label_names = tuple(label_names) or embedded_class_names(table, label_column)
     rows = choose(table.num_rows, limit, seed)
     if limit is not None:
         table = table.take(pa.array(rows))
     asked = image_column is not None
-    image_column = image_column or (None if columns is not None else _only_image_column(name, table))
+    image_column = image_column or (None if columns is not None else only_image_column(name, table))
     used = {label_column, id_column, image_column} - {None}
     source: dict[str, Any] = {"reader": "table", "label_column": label_column, "id_column": id_column}
     skipped: tuple[Any, ...] = ()
     paths = None
     feature_names: tuple[str, ...] = ()
     if image_column is not None:
-        blobs, paths = _images(table[image_column])
+        blobs, paths = encoded_images(table[image_column])
         try:
             stack = stack_images(blobs, [f"row {row}" for row in rows.tolist()], image_size)
         except DataError as error:
@@ -165,7 +172,7 @@ def _check_columns(name: str, option: str, wanted: Sequence[str], table: pa.Tabl
         )
 
 
-def _only_image_column(name: str, table: pa.Table) -> str | None:
+def only_image_column(name: str, table: pa.Table) -> str | None:
     found = [field.name for field in table.schema if _is_image_type(field.type)]
     if len(found) > 1:
         raise InputError(
@@ -181,7 +188,7 @@ def _is_image_type(kind: pa.DataType) -> bool:
     return bool(place >= 0 and is_binary(kind.field(place).type))
 
 
-def _images(column: Any) -> tuple[list[ImageSource], NDArray[np.object_] | None]:
+def encoded_images(column: Any) -> tuple[list[ImageSource], NDArray[np.object_] | None]:
     """Encoded bytes of each row (b"" where there are none) and the paths that the struct names."""
     if not _is_image_type(column.type):
         raise InputError(f"a column of images holds bytes, or a struct of bytes and path, not {column.type}")
@@ -193,7 +200,7 @@ def _images(column: Any) -> tuple[list[ImageSource], NDArray[np.object_] | None]
     return blobs, np.array([path or "" for path in pc.struct_field(column, "path").to_pylist()], dtype=object)
 
 
-def _embedded_class_names(table: pa.Table, label_column: str | None) -> tuple[str, ...]:
+def embedded_class_names(table: pa.Table, label_column: str | None) -> tuple[str, ...]:
     """The class names that Hugging Face data sets write into the schema of a Parquet file, when they are there."""
     import json
 
