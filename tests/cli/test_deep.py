@@ -454,7 +454,7 @@ def test_two_processes_train_one_map_and_the_first_writes_it(folder: Path, desom
 
 
 def test_two_processes_train_one_classic_map(folder: Path, tmp_path: Path) -> None:
-    arguments = [str(folder / "bars.npy"), "--grid", "4x4", "--passes", "3", "-o"]
+    arguments = [str(folder / "bars.npy"), "--model", "som", "--grid", "4x4", "--passes", "3", "-o"]
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
     done = subprocess.run(
         [*launch, "somscope", "map", *arguments, str(tmp_path / "two")],

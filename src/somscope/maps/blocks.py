@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from copy import copy
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -25,15 +24,17 @@ from somscope.maps.shared import own_rows
 __all__ = [
     "BLOCK_BYTES",
     "BlockItems",
-    "EveryFew",
     "MappedBlocks",
+    "OwnRows",
     "RowBlocks",
     "block_sample",
     "checked_blocks",
     "in_blocks",
+    "random_rows",
 ]
 
 BLOCK_BYTES = 32 * 2**20  # of a block in float32; larger ones are not faster
+_RUN = 16  # rows
 
 Block = NDArray[np.floating]
 
@@ -72,19 +73,21 @@ class MappedBlocks(RowBlocks):
         self.x = x
 
     def read(self, rows: slice | NDArray[np.integer]) -> Block:
-        block = np.array(self.x[rows])
+        picked = self.x[rows]
+        block = np.array(picked) if isinstance(rows, slice) else np.asarray(picked)  # a choice is a copy already
         release(self.x)
         return block
 
 
-class EveryFew:
-    """One of every `step` blocks, from number `first` on; can be read again as they can."""
+class OwnRows:
+    """Of each block the rows of this process; can be read again as the blocks can."""
 
-    def __init__(self, blocks: Iterable[Any], first: int, step: int) -> None:
-        self.blocks, self.first, self.step = blocks, first, step
+    def __init__(self, blocks: Iterable[Any]) -> None:
+        self.blocks = blocks
 
-    def __iter__(self) -> Iterator[Any]:
-        return islice(self.blocks, self.first, None, self.step)
+    def __iter__(self) -> Iterator[Block]:
+        for _, rows in checked_blocks(self.blocks):
+            yield rows[own_rows(len(rows))]
 
 
 def checked_blocks(blocks: Iterable[Any]) -> Iterator[tuple[str, Block]]:
@@ -113,6 +116,17 @@ def checked_blocks(blocks: Iterable[Any]) -> Iterator[tuple[str, Block]]:
         n_features = rows.shape[1]
         if len(rows):
             yield name, np.asarray(rows)
+
+
+def random_rows(blocks: RowBlocks, n_items: int) -> Block:
+    """About so many items, from random places with runs of 16 rows, so that a disk need not go to each of them."""
+    if n_items >= blocks.n_items:
+        chosen = np.arange(blocks.n_items)
+    else:
+        places = np.random.default_rng(0).integers(max(1, blocks.n_items // _RUN), size=n_items // _RUN)
+        chosen = (np.unique(places)[:, None] * _RUN + np.arange(_RUN)).reshape(-1)
+    _, rows = next(checked_blocks([blocks.read(chosen)]))
+    return rows
 
 
 def in_blocks(

@@ -17,7 +17,7 @@ from sklearn.preprocessing import normalize
 from somscope.errors import InputError
 from somscope.interrupt import catch_interrupt
 from somscope.maps.batch import Schedule, Trained, sweep, train_batch
-from somscope.maps.blocks import BlockItems, EveryFew, RowBlocks
+from somscope.maps.blocks import BLOCK_BYTES, BlockItems, OwnRows, RowBlocks, random_rows
 from somscope.maps.choices import (
     first_and_last,
     generator_for,
@@ -39,7 +39,7 @@ from somscope.maps.refine import refined
 from somscope.maps.sample import refuse_overflow, refuse_unmappable, sample_rows
 from somscope.maps.shared import gathered, own_rows, summed
 from somscope.maps.units import check_clusters, cluster_units, u_matrix
-from somscope.processes import n_processes, process_rank
+from somscope.processes import n_processes
 
 if TYPE_CHECKING:
     from somscope.maps.som import SOM
@@ -49,6 +49,7 @@ __all__ = ["Learned", "describe", "fit_blocks", "fit_items", "given", "labels", 
 Floats = NDArray[np.float64]
 Learned = dict[str, Any]  # attribute of the map -> its value
 
+_ORGANISED = 102_400  # items that the organising phase looks at in 60 steps of 512
 _PLACING = "the map is trained, and the items are being placed on it"  # which Ctrl-C must not cost
 
 
@@ -104,7 +105,7 @@ def fit_blocks(som: SOM, blocks: Iterable[Any], sample: NDArray[np.floating], n_
         )
     _own_items(som, n_items)
     items = BlockItems(_own_blocks(blocks), som.metric, som._feature_weights(), sample.dtype)
-    pool = som._items(sample, None)
+    pool = _pool(som, blocks, sample)
     generator = generator_for(som.random_state)
     start = _place(som, sample, None, n_items, generator)
     trained = _train(som, start, items, pool, sample.dtype, generator)
@@ -139,10 +140,19 @@ def _own_items(som: SOM, n_items: int) -> slice:
 
 
 def _own_blocks(blocks: Iterable[Any]) -> Iterable[Any]:
-    """The blocks of this process: of its rows, or every so many as there are processes."""
+    """The blocks of this process: of its rows of all, or its rows of each block."""
     if n_processes() == 1:
         return blocks
-    return blocks.part() if isinstance(blocks, RowBlocks) else EveryFew(blocks, process_rank(), n_processes())
+    return blocks.part() if isinstance(blocks, RowBlocks) else OwnRows(blocks)
+
+
+def _pool(som: SOM, blocks: Iterable[Any], sample: NDArray[np.floating]) -> Items:
+    """Where the batches of the organising phase come from: as many items as it draws, where they can be picked."""
+    if not isinstance(blocks, RowBlocks):
+        return som._items(sample, None)
+    fitting = max(len(sample), BLOCK_BYTES // (sample.itemsize * sample.shape[1]))
+    rows = random_rows(blocks, min(_ORGANISED, fitting))
+    return som._items(np.ascontiguousarray(rows, dtype=sample.dtype), None)
 
 
 def refine(som: SOM, x: Any, weight: Floats | None) -> Learned:

@@ -223,7 +223,8 @@ class GrowingMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
     # Files
 
     def save(self, folder: str | Path) -> Path:
-        """Write model.json and model.safetensors into a folder; loading them executes no code."""
+        """Write model.json and model.safetensors into a folder, in place of a model that is there; loading executes
+        no code."""
         from somscope.maps.growing_files import save_growing
 
         check_is_fitted(self, "prototypes_")

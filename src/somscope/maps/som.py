@@ -321,7 +321,8 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         return som
 
     def save(self, folder: str | Path) -> Path:
-        """Write model.json and model.safetensors into a folder; loading them executes no code."""
+        """Write model.json and model.safetensors into a folder, in place of a model that is there; loading executes
+        no code."""
         from somscope.maps.storage import save_som
 
         check_is_fitted(self, "prototypes_")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from somscope import __version__
-from somscope.atomic import whole_file
+from somscope.atomic import flush_to_disk, whole_file
 from somscope.errors import InputError, RunError
 from somscope.maps.lattice import Lattice
 from somscope.maps.units import u_matrix
@@ -85,6 +85,7 @@ def split_parameters(parameters: Mapping[str, Any]) -> tuple[dict[str, Any], Arr
 def write_model(folder: Path, model: str, description: dict[str, Any], arrays: Arrays) -> Path:
     """Write model.json and model.safetensors: each appears whole or not at all, and a check sum ties the two together.
 
+    A model that is there is replaced, when both files are on the disk: a full disk leaves it as it was.
     model: the name by which `read_model` knows it. NaN and infinity in the description become null.
     """
     from safetensors.numpy import save
@@ -94,8 +95,10 @@ def write_model(folder: Path, model: str, description: dict[str, Any], arrays: A
     whole["sha256"] = hashlib.sha256(content).hexdigest()
     text = json.dumps(_plain(whole), indent=1, allow_nan=False)
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "model.safetensors", content)
-    _write(folder / "model.json", text.encode())
+    with whole_file(folder / "model.json") as described, whole_file(folder / "model.safetensors") as stored:
+        described.write_text(text, encoding="utf-8")
+        flush_to_disk(described)
+        stored.write_bytes(content)
     return folder
 
 
@@ -202,8 +205,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _write(path: Path, content: bytes) -> None:
-    with whole_file(path) as partial:
-        partial.write_bytes(content)
