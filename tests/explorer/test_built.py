@@ -42,7 +42,7 @@ def test_the_built_page_is_that_of_the_sources() -> None:
 
 def npm(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["npm", *words], cwd=folder, capture_output=True, text=True, timeout=300, check=False
+        ["npm", *words], cwd=folder, capture_output=True, text=True, timeout=600, check=False
     )
 
 
