@@ -88,6 +88,29 @@ def test_other_readings_of_the_loss():
     torch.testing.assert_close(terms["clustering"], expected)
 
 
+def test_disturbed_is_what_matters_least():
+    layer = SOMRLLayer(3, 2, SOMRLRule(threshold=0.9))
+    layer.centres[:], layer.alive[:] = torch.tensor([[0.2, 0.2, 0.2], [0.8, 0.8, 0.8]]), True
+    layer.relevances[:] = torch.tensor([[0.2, 0.9, 0.55], [1.0, 1.0, 1.0]])  # the second was never updated
+    made = DCSOMRLModule(DenseAutoencoder(5, (7,), 3), layer, disturb=0.4)
+    codes = torch.cat([torch.full((500, 3), 0.25), torch.full((500, 3), 0.75)])
+    moved = (made._disturbed(codes) - codes).abs()
+    farthest = moved[:500].amax(0)
+    assert moved[500:].amax() == 0.0
+    assert (farthest <= torch.tensor([0.4, 0.0, 0.2]) + 1e-6).all()
+    assert (farthest >= 0.97 * torch.tensor([0.4, 0.0, 0.2])).all()
+    items = torch.rand(40, 5, generator=torch.Generator().manual_seed(1))
+    with pytest.MonkeyPatch.context() as patch:
+        seen = []
+        patch.setattr(made, "_disturbed", lambda codes: codes + 0.01)
+        patch.setattr(made.net, "decode", lambda codes: seen.append(codes) or torch.zeros(len(codes), 5))
+        patch.setattr(layer, "step", lambda codes, total: seen.append(codes) or stepped(layer, codes, total))
+        stepped = type(layer).step
+        made.loss(items, 0.3)
+    for given in seen:
+        torch.testing.assert_close(given, made.encode(items) + 0.01)
+
+
 @pytest.mark.parametrize("through", [False, True])
 def test_the_gradient_of_the_map_reaches_the_encoder_alone(through):
     made, items = module(through), torch.rand(30, 5, generator=torch.Generator().manual_seed(1))
@@ -294,6 +317,7 @@ def test_a_full_map_and_one_that_dies_out_say_so(blobs):
         ({"threshold": 2.0}, "threshold=2.0"),
         ({"repel": "mean"}, "allowed: distance, dimension, literal"),
         ({"detach_centres": 1}, "detach_centres=1"),
+        ({"disturb": -0.1}, "disturb=-0.1"),
         ({"standardise": "min-max"}, "standardise='min-max'"),
         ({"standardise": (0.0, 0.0)}, r"standardise=\(0.0, 0.0\)"),
         ({"max_units": 0}, "max_units=0"),

@@ -46,8 +46,8 @@ class DCSOMRLModule(DeepModule):
     """An autoencoder and a SOMRL map of its codes.
 
     net: encodes and decodes, its code goes through a sigmoid. layer: the map. shift, scale: () of the items, so that
-    the network sees (x - shift) / scale. attracted, reconstruction: see `DCSOMRL`. While it is trained there is a
-    prototype for each place of the map, afterwards (`settle`) for each unit.
+    the network sees (x - shift) / scale. attracted, reconstruction, disturb: see `DCSOMRL`. While it is trained there
+    is a prototype for each place of the map, afterwards (`settle`) for each unit.
     """
 
     shift: Tensor
@@ -61,10 +61,11 @@ class DCSOMRLModule(DeepModule):
         scale: float = 1.0,
         attracted: str = "all",
         reconstruction: str = "mean",
+        disturb: float = 0.0,
     ) -> None:
         super().__init__(*layer.centres.shape)
         self.net, self.layer = net, layer
-        self.attracted, self.reconstruction = attracted, reconstruction
+        self.attracted, self.reconstruction, self.disturb = attracted, reconstruction, disturb
         self.prototypes.requires_grad_(False)
         self.register_buffer("shift", torch.tensor(shift))
         self.register_buffer("scale", torch.tensor(scale))
@@ -104,10 +105,11 @@ class DCSOMRLModule(DeepModule):
         """
         items = items.flatten(1)
         codes = self.encode(items)
-        made = self.net.decode(codes)
+        given = self._disturbed(codes) if self.disturb else codes
+        made = self.net.decode(given)
         with torch.autocast(codes.device.type, enabled=False):
             codes = codes.float()
-            step = self.layer.step(codes, total)
+            step = self.layer.step(given.float(), total)
             places = step.places if self.attracted == "activated" else self._winners(codes.detach())
             apart = ((codes - step.centres[places]).square() * self.layer.relevances[places]).sum(1)
             clustering = (apart * step.activated if self.attracted == "activated" else apart).mean()
@@ -117,6 +119,13 @@ class DCSOMRLModule(DeepModule):
             if self.reconstruction == "sum":
                 reconstruction = items.shape[1] * reconstruction
         return weighted({"reconstruction": reconstruction, "clustering": clustering}, {"clustering": alpha})
+
+    def _disturbed(self, codes: Tensor) -> Tensor:
+        """(b, L) codes moved at random, the more the less a dimension matters to the winner of each."""
+        relevances = self.layer.relevances[self._winners(codes.detach())]
+        least, most = relevances.aminmax(dim=1, keepdim=True)
+        share = (most - relevances) / torch.where(most > least, most - least, 1.0)
+        return codes + self.disturb * share * (2.0 * torch.rand_like(relevances) - 1.0)
 
     def _winners(self, codes: Tensor) -> Tensor:
         """(b,) place of the most active unit of the map as it is now."""
@@ -177,6 +186,9 @@ class DCSOMRL(DeepModel):
         standardised images the sum is some hundreds and D_w below 1, so that alpha hardly matters: codes keep apart by
         more than the published thresholds allow, and nearly all items stay unassigned. With the mean they come together
         around the units.
+    disturb: not in the paper; how far, at most, a code is moved at random in the least relevant dimension of its unit
+        before it is decoded and shown to the map, the less the more a dimension matters, and not at all in the most
+        relevant one. Relevances then say what the decoder depends on: without it they foretell nothing of that.
     detach_centres: True keeps the centres constant in D_w; False lets its gradient through their update, too, which
         reaches the encoder as well and nothing else. It needs a single process.
     pretrain_epochs: of the autoencoder alone, before; the paper states none. Codes of a new network lie so close
@@ -232,6 +244,7 @@ class DCSOMRL(DeepModel):
         epsilon: float = EPSILON,
         attracted: str = "all",
         reconstruction: str = "mean",
+        disturb: float = 0.0,
         detach_centres: bool = True,
         pretrain_epochs: int = 0,
         n_epochs: int = 30,
@@ -268,6 +281,7 @@ class DCSOMRL(DeepModel):
         self.epsilon = epsilon
         self.attracted = attracted
         self.reconstruction = reconstruction
+        self.disturb = disturb
         self.detach_centres = detach_centres
         self.pretrain_epochs = pretrain_epochs
         self.n_epochs = n_epochs
@@ -296,6 +310,7 @@ class DCSOMRL(DeepModel):
         check_whole("pretrain_epochs", self.pretrain_epochs, 0)
         check_number("learning_rate_net", self.learning_rate_net)
         check_number("alpha", self.alpha, zero=True)
+        check_number("disturb", self.disturb, zero=True)
         check_choice("attracted", self.attracted, ATTRACTED)
         check_choice("reconstruction", self.reconstruction, RECONSTRUCTIONS)
         check_flag("detach_centres", self.detach_centres)
@@ -330,7 +345,7 @@ class DCSOMRL(DeepModel):
         places = self.max_units if generator is not None else self.n_units_
         layer = SOMRLLayer(self.latent_dim, places, self._rule(), through=not self.detach_centres)
         seen = self._seen if generator is not None else (0.0, 1.0)
-        return DCSOMRLModule(net, layer, *seen, attracted=self.attracted, reconstruction=self.reconstruction)
+        return DCSOMRLModule(net, layer, *seen, self.attracted, self.reconstruction, self.disturb)
 
     def _phases(self, module: Any, items: NDArray[Any], generator: torch.Generator) -> list[Phase]:
         rate, size = self.learning_rate_net, self.batch_size
