@@ -30,7 +30,7 @@ from somscope.mapped import release
 __all__ = ["PARQUET_SUFFIXES", "read_table_folder"]
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
-_ROWS = 1 << 14  # of a batch: 4 MB of 64 numbers
+_ROWS = 1 << 12  # of a batch: 1 MB of 64 numbers
 
 
 def read_table_folder(
