@@ -57,7 +57,7 @@ from somscope.runs import (
     write_record,
 )
 from somscope.runs.checkpoints import has_checkpoints
-from somscope.runs.features import shown_prototypes
+from somscope.runs.features import shown_prototypes, uncertainties
 from somscope.runs.jsonfile import write_object
 from somscope.runs.measuring import MOST_UNITS
 from somscope.runs.run import unfinished
@@ -225,8 +225,10 @@ def _finish(folder: Path, seen: Seen, steps: Steps, record: Callable[[], dict[st
     dense: NDArray[np.int64] | None = None
     clusters = hasattr(model, "cluster_centers_")
     placed = steps.do("assignments", lambda: best_units(model, collection))
+    undecided = None
     if placed is not None:
         units, distances = placed
+        undecided = steps.do("uncertainty", lambda: uncertainties(model, collection))
         measured = steps.do("measures", lambda: measure_run(seen, units, distances))
         metrics, skipped = measured or ({}, [])
         for what, why in skipped:
@@ -243,7 +245,9 @@ def _finish(folder: Path, seen: Seen, steps: Steps, record: Callable[[], dict[st
             folder,
             record(),
             metrics,
-            assignments=None if placed is None else assignments_table(collection, units, distances),
+            assignments=None
+            if placed is None
+            else assignments_table(collection, units, distances, uncertainty=undecided),
             items=items_table(collection, shown=False),
             history=history_table(model.history_),
             units=None if placed is None else units_table(units, model.u_matrix_, dense),

@@ -12,7 +12,8 @@ import pytest
 from cli.samples import invoke, make_photos, make_table, make_texts
 from somscope import ContrastiveSOM
 from somscope.choosing import default_map, likely_duration
-from somscope.data import Collection
+from somscope.data import Collection, open_collection
+from somscope.explorer.shown import Shown
 from somscope.models import duration
 from somscope.runs import Run
 
@@ -58,6 +59,16 @@ def test_few_images_are_mapped_by_their_gradients(tmp_path: Path) -> None:
     assert run.model().network_ == "gradients"
     assert run.lattice.n_units < 24
     assert run.metrics["purity"] > 0.9
+    uncertain = run.assignments()["uncertainty"].to_numpy()
+    np.testing.assert_allclose(uncertain, run.model().uncertainty(open_collection(photos)), atol=1e-6)
+    assert "might as well lie elsewhere" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    shown = Shown(run)
+    (layer,) = [one for one in shown._layers() if one["title"] == "uncertainty"]
+    held = run.assignments()["unit"].to_numpy() == 0
+    assert layer["values"][0] == pytest.approx(uncertain[held].mean(), rel=0.01)
+    result = invoke("assign", tmp_path / "run", photos, "-o", tmp_path / "where.csv")
+    assert result.exit_code == 0, result.output
+    assert "uncertainty" in (tmp_path / "where.csv").read_text().splitlines()[0]
     assert (tmp_path / "run" / "figures" / "prototypes.png").is_file()
 
 

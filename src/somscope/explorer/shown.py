@@ -17,7 +17,7 @@ import somscope
 from somscope.errors import RunError
 from somscope.explorer.columns import pack_columns, text_columns
 from somscope.explorer.laid_out import LaidOut, Means
-from somscope.explorer.metadata import metadata_columns, metadata_layer
+from somscope.explorer.metadata import MetadataColumn, metadata_columns, metadata_layer
 from somscope.explorer.mosaic import SIZES, Pixels, Thumbnails, as_webp, placeholder
 from somscope.explorer.notes import Notes
 from somscope.explorer.on_disk import OnDisk, items_of
@@ -134,6 +134,9 @@ class Shown:
         if self.originals.problem is not None:
             self.problems.append(self.originals.problem)
         self.metadata = metadata_columns(things) if len(self.summary.ids) else []
+        if "uncertainty" in readable.assignments().column_names:
+            values = readable.assignments()["uncertainty"].to_numpy()
+            self.metadata.append(MetadataColumn("uncertain", "uncertainty", values, ()))
         self.notes = noted or Notes(run.path, run.lattice.n_units, str(run.config["created"]))
         for what, why in left_out(run.config).items():
             self.problems.append(f"This run has no {what}: {why}.")
@@ -409,6 +412,7 @@ class Shown:
         units = self.run.units()
         if units is not None and not units["density"].null_count:
             found.append(layers.density_layer(units["density"].to_numpy().astype(np.float64)))
+        found = [one for one in found if one["key"] != "uncertainty"]  # is among the metadata here
         found += [metadata_layer(one, s.units, lattice.n_units) for one in self.metadata]
         names = self._feature_names
         if self.packed is not None:

@@ -45,7 +45,7 @@ def value_layers(summary: MapSummary, lattice: Lattice, distance: MapDistance) -
         f"the {MOST_PAIRS} most frequent of {len(pairs):,} pairs" if len(pairs) > MOST_PAIRS else "all pairs"
     )
     kind = {"4": "4", "8": "8", "hexagonal": "6", "connections": "connected"}[lattice.default_adjacency]
-    return [
+    layers = [
         _values("hits", "Hits", hits, "items per unit", "How many items each unit holds.", low=0.0),
         _values(
             "u-matrix",
@@ -72,6 +72,18 @@ def value_layers(summary: MapSummary, lattice: Lattice, distance: MapDistance) -
         )
         | {"lines": lines},
     ]
+    if summary.uncertainty is not None:
+        layers.append(
+            _values(
+                "uncertainty",
+                "Uncertainty",
+                summary.uncertainty,
+                "mean of the members; 0 one unit or group alone, 1 all alike",
+                "Bright units hold items that might as well lie elsewhere: they deserve a second look.",
+                low=0.0,
+            )
+        )
+    return layers
 
 
 def cluster_layers(summary: MapSummary, distance: MapDistance) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from somscope.measures import mean_per_unit
 from somscope.report.run_like import RunLike
 from somscope.runs.distance import MapDistance
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 __all__ = ["MapSummary", "summarise"]
 
 
@@ -24,6 +28,7 @@ class MapSummary:
     order: (n,) items by unit, nearest first within a unit; starts: (K + 1,) where each unit's items begin in it.
     labels: (n,) class index or -1. counts: (K, C) items per class. mean_distance: (K,) NaN for an empty unit.
     topographic_error: (K,) share of a unit's items whose second unit is not its neighbour, NaN for an empty unit.
+    uncertainty: (K,) mean of a unit's items, NaN for an empty unit; None in a run without it.
     edges: (E, 2) neighbouring units and edge_distances: (E,) the distance of their prototypes.
     """
 
@@ -40,6 +45,7 @@ class MapSummary:
     counts: NDArray[np.int64]
     mean_distance: NDArray[np.float64]
     topographic_error: NDArray[np.float64]
+    uncertainty: NDArray[np.float64] | None
     edges: NDArray[np.int64]
     edge_distances: NDArray[np.float64]
     u_matrix: NDArray[np.float64]
@@ -95,10 +101,18 @@ def summarise(
         if len(units)
         else np.full(lattice.n_units, np.nan),
         topographic_error=np.where(hits > 0, errors / np.maximum(hits, 1), np.nan),
+        uncertainty=_uncertainty(table, units, lattice.n_units),
         edges=edges,
         edge_distances=between,
         u_matrix=np.asarray(u_matrix, dtype=np.float64).reshape(-1),
     )
+
+
+def _uncertainty(table: pa.Table, units: NDArray[np.int64], n_units: int) -> NDArray[np.float64] | None:
+    """(K,) mean of the members', where the run has it."""
+    if "uncertainty" not in table.column_names or not len(units):
+        return None
+    return mean_per_unit(table["uncertainty"].to_numpy().astype(np.float64), units, n_units)
 
 
 def _classes(texts: list[str | None], known: tuple[str, ...]) -> tuple[NDArray[np.int64], tuple[str, ...]]:

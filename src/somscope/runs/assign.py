@@ -14,7 +14,7 @@ from somscope.data.collection import Collection
 from somscope.data.open import open_collection, options_of
 from somscope.data.table_files import TABLE_SUFFIXES, read_table
 from somscope.errors import InputError
-from somscope.runs.features import best_units, without_unknown
+from somscope.runs.features import best_units, uncertainties, without_unknown
 from somscope.runs.record import assignments_table
 from somscope.runs.run import Run
 from somscope.runs.words import reweigh
@@ -33,14 +33,17 @@ _GREY = np.array([19595, 38470, 7471], dtype=np.uint32)
 
 
 def assign_collection(run: Run, collection: Collection) -> pa.Table:
-    """One row per item: id, unit, distance, second_unit, percentile; columns as in the run's `assignments.parquet`.
+    """One row per item: id, unit, distance, second_unit, percentile, and uncertainty where the model has one; columns
+    as in the run's `assignments.parquet`.
 
     The percentile of a distance is the share of the training items, in percent, that lie at most as far from their
     unit. Raises InputError if the items cannot be compared with the map, see `conform`.
     """
-    units, distances = best_units(run.model(), conform(run, collection))
+    model, items = run.model(), conform(run, collection)
+    units, distances = best_units(model, items)
     training = run.assignments()["distance"].to_numpy()
-    return assignments_table(collection, units, distances, training).drop_columns(["label"])
+    table = assignments_table(collection, units, distances, training, uncertainties(model, items))
+    return table.drop_columns(["label"])
 
 
 def conform(run: Run, collection: Collection) -> Collection:

@@ -25,6 +25,7 @@ __all__ = [
     "is_large",
     "mappable",
     "shown_prototypes",
+    "uncertainties",
     "without_unknown",
 ]
 
@@ -87,6 +88,12 @@ def best_units(model: Any, collection: Collection) -> tuple[NDArray[np.int64], N
         units, distances = model.best_units(feature_matrix(collection), k=k)
         return units, distances
     return in_blocks(FeatureBlocks(collection), lambda block: model.best_units(block, k=k))
+
+
+def uncertainties(model: Any, collection: Collection) -> NDArray[np.float64] | None:
+    """(n,) from 0 to 1, how undecided the model is about the unit or group of each item; None where it does not say."""
+    found = getattr(model, "uncertainty", None)
+    return None if found is None else np.asarray(found(collection))
 
 
 @dataclass(frozen=True)

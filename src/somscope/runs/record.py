@@ -163,8 +163,10 @@ def assignments_table(
     units: NDArray[Any],
     distances: NDArray[Any],
     training_distances: NDArray[Any] | None = None,
+    uncertainty: NDArray[np.floating] | None = None,
 ) -> pa.Table:
-    """One row per item: id, unit, distance, second_unit, percentile, label (null where there is none).
+    """One row per item: id, unit, distance, second_unit, percentile, label (null where there is none); uncertainty, if
+    it is given.
 
     units, distances: (n, 2) best and second unit and their distances, as `best_units` gives them; the second unit
     of a map of one unit is -1. The percentile is among `training_distances`, by default the collection's own.
@@ -174,7 +176,7 @@ def assignments_table(
     first = np.asarray(distances[:, 0], dtype=np.float32)
     second = units[:, 1] if units.shape[1] > 1 else np.full(len(units), -1)
     reference = first if training_distances is None else training_distances
-    return pa.table(
+    table = pa.table(
         {
             "id": pa.array(collection.ids.tolist(), pa.string()),
             "unit": pa.array(units[:, 0].astype(np.int32)),
@@ -184,6 +186,9 @@ def assignments_table(
             "label": pa.array(label_texts(collection), pa.string()),
         }
     )
+    if uncertainty is None:
+        return table
+    return table.append_column("uncertainty", pa.array(uncertainty.astype(np.float32)))
 
 
 def units_table(

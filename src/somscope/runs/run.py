@@ -97,7 +97,8 @@ class Run:
         return int(self.config["collection"]["n_items"])
 
     def assignments(self) -> pa.Table:
-        """Where each item lies: id, unit, distance, second_unit, percentile (0-100), label (string or null).
+        """Where each item lies: id, unit, distance, second_unit, percentile (0-100), label (string or null); of a
+        model that says how undecided it is, uncertainty (0-1).
 
         Raises RunError where the run was made without them, and says why.
         """
