@@ -39,8 +39,8 @@ def images(folder: Path, times: int, rng: np.random.Generator, n: int = 50_000) 
             1,
             f"{mapped:,} images are mapped; {len(skipped):,} skipped, each by name in config.json"
             f"{'' if whole else ', which are not those that are broken'}",
-            spoken.said.replace(f"{folder}{os.sep}", ""),
-            failed=not whole,
+            spoken.said.split(" 000/")[0] + ", and the first of them by name",
+            failed=int(not whole),
         )
     ]
 

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+import tarfile
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ from somscope.codes.index_file import read_index, write_index
 from somscope.coding import code_collection
 from somscope.data.aligned import read_aligned
 from somscope.data.open import open_collection
+from somscope.data.pack import pack
 from somscope.mapping import map_collection
 from somscope.maps.som import SOM
 from somscope.maps.somrl import SOMRL
@@ -146,6 +148,23 @@ def _images(kind: str) -> Loader:
         assert len(collection) + len(collection.skipped) == 2
 
     return Loader(make, [Part(f"a.{kind}")], load)
+
+
+def _tar(path: Path) -> None:
+    with tarfile.open(path, "w") as tar:
+        for name in "ab":
+            buffer = io.BytesIO()
+            Image.fromarray(np.full((8, 8, 3), ord(name), np.uint8)).save(buffer, "PNG")
+            members = {"png": buffer.getvalue(), "cls": b"1", "json": b'{"label": "x", "width": 8}'}
+            for suffix, content in members.items():
+                member = tarfile.TarInfo(f"{name}.{suffix}")
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+
+
+def _make_pack(folder: Path) -> None:
+    _table(folder / "data.csv")
+    pack(folder / "data.csv", folder / "pack")
 
 
 def _metadata(kind: str) -> Loader:
@@ -337,6 +356,15 @@ LOADERS: dict[str, Loader] = {
     "Parquet": _file("data.parquet", _table),
     "texts": _file("data.txt", lambda path: path.write_text("some words here\nand some there\n" * 9)),
     "texts in Parquet": _file("data.parquet", _table, text_column="text"),
+    "tar shard": _file("data.tar", _tar),
+    "Parquet folder": Loader(
+        lambda folder: _table(folder / "part.parquet"), [Part("part.parquet")], open_collection
+    ),
+    "pack": Loader(
+        _make_pack,
+        [Part(f"pack/{name}") for name in ("collection.json", "features.npy", "items.parquet")],
+        lambda folder: open_collection(folder / "pack"),
+    ),
     "labels, npy": _labels("labels.npy"),
     "labels, text": _labels("labels.txt"),
     **{f"images, {kind}": _images(kind) for kind in ("png", "jpg", "gif", "webp", "bmp", "tiff")},

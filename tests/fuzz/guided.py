@@ -3,8 +3,8 @@
     pip install atheris
     PYTHONPATH=. python tests/fuzz/guided.py "npz" -max_total_time=60
 
-The first argument is a name of `benchmarks.faults.loaders.LOADERS`, the others are libFuzzer's. It begins with the valid
-file, and ends with a traceback where something is raised that is none of somscope's own errors.
+The first argument is a name of `benchmarks.faults.loaders.LOADERS`, the others are those of libFuzzer. It begins with
+the valid file, and ends with a traceback where something is raised that is none of somscope's own errors.
 """
 
 from __future__ import annotations

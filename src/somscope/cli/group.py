@@ -9,6 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from somscope.atomic import no_interrupt
 from somscope.cli.console import say_error, say_note
 from somscope.errors import SomscopeError
 from somscope.processes import n_processes, process_rank
@@ -55,7 +56,8 @@ class SomscopeGroup(TyperGroup):
             raise typer.Exit(EXIT_ERROR) from error
         except KeyboardInterrupt as error:
             if process_rank() == 0:
-                say_note("interrupted: nothing was written; run the same command again to start anew")
+                with no_interrupt():  # pressed twice
+                    say_note("interrupted: nothing was written; run the same command again to start anew")
             raise typer.Exit(EXIT_INTERRUPTED) from error
 
     def _typed_command(self, ctx: Any) -> Any:

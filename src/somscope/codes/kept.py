@@ -65,7 +65,8 @@ class Kept(BaseEstimator, ABC):  # type: ignore[misc]
         return digest.hexdigest()
 
     def save(self, folder: str | Path) -> Path:
-        """Write model.json and model.safetensors into a folder; loading them executes no code.
+        """Write model.json and model.safetensors into a folder, in place of a model that is there; loading executes
+        no code.
 
         Raises InputError for a parameter that a file cannot hold, such as a function.
         """

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from somscope.errors import InputError
 from somscope.interrupt import catch_interrupt
+from somscope.mapped import release
 from somscope.maps.units import UnitLabels, label_units
 from somscope.models.inputs import ImageShape, as_training_items, known_image_shape
 from somscope.models.module import DeepModule
@@ -191,7 +192,8 @@ class DeepModel(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin,
     # Files
 
     def save(self, folder: str | Path) -> Path:
-        """Write model.json and model.safetensors into a folder; loading them executes no code."""
+        """Write model.json and model.safetensors into a folder, in place of a model that is there; loading executes
+        no code."""
         from somscope.models.storage import save_deep_model
 
         check_is_fitted(self)
@@ -265,6 +267,7 @@ class DeepModel(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin,
                 block = torch.from_numpy(rows if rows.flags.writeable else rows.copy()).to(device)
                 block = block.float().div_(255.0) if block.dtype == torch.uint8 else block
                 yield self.module_.encode(block)
+                release(items)
 
     def _coded(self, items: NDArray[Any]) -> Iterator[Codes]:
         for codes in self._codes(items):
