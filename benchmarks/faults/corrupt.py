@@ -17,14 +17,13 @@ __all__ = ["images", "make_folder"]
 
 _SIDE = 12
 _EVERY = 100
+_SOM = ("--model", "som", "--grid", "10x10", "--passes", "3")
 
 
 def images(folder: Path, times: int, rng: np.random.Generator, n: int = 50_000) -> list[Row]:
     """`somscope map` of n images; what it skips must be what is broken, each of it by name."""
     broken = make_folder(folder / "images", n, rng)
-    spoken: Spoken = command(
-        "map", folder / "images", "-o", folder / "run", "--grid", "10x10", "--passes", "3"
-    )
+    spoken: Spoken = command("map", folder / "images", "-o", folder / "run", *_SOM)
 
     def found() -> tuple[int, list[str]]:
         run = Run.open(folder / "run")

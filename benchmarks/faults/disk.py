@@ -28,6 +28,7 @@ __all__ = ["can_mount", "full_codes", "full_deep", "full_index", "full_map", "re
 _MIB = 2**20
 _ITEMS, _FEATURES = 3000, 6
 _INTERVAL, _STEPS = 10, 100
+_SOM = ("--model", "som", "--grid", "6x6", "--passes", "3")
 
 
 def can_mount() -> bool:
@@ -52,7 +53,7 @@ def full_map(folder: Path, times: int, rng: np.random.Generator) -> list[Row]:
     with _disk(folder / "disk") as disk:
         for free in np.linspace(1.0 * _MIB, 5.0 * _MIB, times).astype(int).tolist():
             _leave(disk, free)
-            spoken = command("map", data, "-o", disk / "run", "--grid", "6x6", "--passes", "3")
+            spoken = command("map", data, "-o", disk / "run", *_SOM)
             state = _state(disk, spoken, lambda: ask(lambda: _read(disk / "run")))
             kept[state] += 1
             said.setdefault(state, spoken.said)
