@@ -330,6 +330,9 @@ def test_parameters_out_of_range_are_refused(changes, said, blobs):
 
 
 def test_items_that_are_refused(blobs):
-    for spoiled, said in ((np.full((9, 3), 2.0), "equal"), (np.where(blobs[0] > 1, np.nan, blobs[0]), "NaN")):
+    for spoiled, said in (
+        (np.full((9, 3), 2.0), "equal"),
+        (np.where(blobs[0] > 1, np.nan, blobs[0]), r"NaN.* first in row 2, column \d+"),
+    ):
         with pytest.raises(InputError, match=said):
             DCSOMRL(**QUICK).fit(spoiled)

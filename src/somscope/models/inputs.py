@@ -8,14 +8,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_array, validate_data
 
 from somscope.errors import InputError
+from somscope.mapped import blocks_of_rows, mapping_of
 from somscope.maps.inputs import as_matrix
 
 __all__ = ["ImageShape", "as_training_items", "known_image_shape"]
 
 ImageShape = tuple[int, int, int]
+_BLOCK = 16 * 2**20  # bytes of a file that are checked at once
 _LARGEST_DENSE = 8 * 2**30  # bytes that a sparse matrix may need when it is made dense
 
 
@@ -62,10 +64,13 @@ def as_training_items(estimator: BaseEstimator, x: Any, reset: bool) -> NDArray[
                 accept_sparse="csr",
                 dtype=kind,
                 order="C",
-                ensure_all_finite=True,
+                ensure_all_finite=mapping_of(flat) is None,
             )
+        if mapping_of(flat) is not None:
+            for _, rows in blocks_of_rows(checked, _BLOCK):
+                check_array(rows, dtype=None, input_name="X")
     except ValueError as error:
-        raise InputError(str(error)) from None
+        raise InputError(_where_not_finite(flat) or str(error)) from None
     if isinstance(checked, np.ndarray):
         return checked
     needed = 4 * checked.shape[0] * checked.shape[1]
@@ -75,3 +80,17 @@ def as_training_items(estimator: BaseEstimator, x: Any, reset: bool) -> NDArray[
             f"features (limit: {_LARGEST_DENSE / 2**30:.0f} GB)"
         )
     return np.asarray(checked.toarray())
+
+
+def _where_not_finite(x: Any) -> str:
+    """Which of (n, d) numbers are NaN or infinite, in words; "" where none is, or where these are no numbers."""
+    if not isinstance(x, np.ndarray) or x.ndim != 2 or x.dtype.kind != "f":
+        return ""
+    wrong = ~np.isfinite(x)
+    if not wrong.any():
+        return ""
+    row, column = np.argwhere(wrong)[0]
+    return (
+        f"X contains NaN or infinity in {wrong.any(axis=1).sum()} of {len(x)} items, the first in row {row}, column "
+        f"{column}: {x[row, column]}; replace or remove them"
+    )
