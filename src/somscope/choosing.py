@@ -29,8 +29,8 @@ def default_map(collection: Collection) -> DefaultMap:
     """contrastive-som for images and for texts, som for tables and vectors.
 
     Images: what they show is not where their pixels lie. Texts: the map lies among directions of latent semantic
-    analysis. Vectors: their columns are what the reader knows, gaps in them are no obstacle, and on the tables that
-    were tried denoising was no better; see docs/commands/map.md for the numbers.
+    analysis. Vectors: each column has its own picture of the map, gaps are no obstacle, and a plain map is better
+    ordered than one of a denoising autoencoder; see docs/commands/map.md for numbers.
     """
     n = collection.n_items
     if collection.kind == "text":
