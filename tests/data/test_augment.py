@@ -27,6 +27,8 @@ from somscope.data.augment import (
     erase,
     flip,
     gain,
+    gamma,
+    shade,
     strokes,
     warp,
 )
@@ -37,6 +39,8 @@ IMAGES = {name: a for name, a in AUGMENTATIONS.items() if isinstance(a, ImageAug
 LOOKS: dict[str, Callable[[torch.Generator, Tensor, float], Tensor]] = {
     "strokes": strokes,
     "gain": gain,
+    "gamma": gamma,
+    "shade": shade,
     "colour": colour,
     "hue": lambda g, x, s: colour(g, x, 0.0, hue=s),
     "grey": lambda g, x, s: colour(g, x, 0.0, grey=s),
@@ -241,6 +245,23 @@ def test_gain_leaves_the_background() -> None:
         factor = (y[:, 0, 3, 3] - ground) / (x[:, 0, 3, 3] - ground)
         assert factor.min() >= 0.6 - 1e-5
         assert factor.std() > 0.05
+
+
+def test_gamma_is_a_power_of_each_image() -> None:
+    x = 0.1 + 0.8 * pictures(50, 1).float() / 255
+    power = gamma(seeded(), x, 0.7).log() / x.log()
+    torch.testing.assert_close(power, power[:, :, :1, :1].expand_as(power), atol=1e-3, rtol=1e-3)
+    assert power.min() < math.exp(-0.5)
+    assert power.max() > math.exp(0.5)
+    assert (power.log().abs() <= 0.7 + 1e-3).all()
+
+
+def test_shade_is_a_smooth_field_of_light_on_what_is_not_background() -> None:
+    x = 0.02 * pictures(4, 1, 9, 13).float() / 255
+    x[:, :, [0, -1]] = x[:, :, :, [0, -1]] = 0.0
+    knots = torch.randn(4, 1, 5, 5, generator=seeded(3))
+    field = functional.interpolate(knots, size=(9, 13), mode="bicubic", align_corners=True)
+    torch.testing.assert_close(shade(seeded(3), x, 0.5), x * (0.5 * field).exp(), atol=1e-5, rtol=1e-4)
 
 
 def test_greys_have_no_colour_and_hues_keep_their_brightness() -> None:

@@ -32,6 +32,8 @@ __all__ = [
     "erase",
     "flip",
     "gain",
+    "gamma",
+    "shade",
     "strokes",
     "warp",
 ]
@@ -126,10 +128,14 @@ def elastic_field(generator: torch.Generator, n: int, size: tuple[int, int], str
 
     The idea is that of Simard et al. (ICDAR 2003), who smooth a field of the images' size instead.
     """
-    knots = torch.randn(n, 2, _KNOTS, _KNOTS, generator=generator, device=generator.device)
+    return 2.0 * strength * _smooth(generator, n, 2, size).permute(0, 2, 3, 1)
+
+
+def _smooth(generator: torch.Generator, n: int, fields: int, size: tuple[int, int]) -> Tensor:
+    """(n, fields, H, W): standard normal at 5x5 knots, cubic between."""
+    knots = torch.randn(n, fields, _KNOTS, _KNOTS, generator=generator, device=generator.device)
     down, across = (_spline(side, generator.device) for side in size)
-    field = 2.0 * strength * (down @ knots @ across.T)
-    return field.permute(0, 2, 3, 1)
+    return down @ knots @ across.T
 
 
 def _spline(side: int, device: torch.device) -> Tensor:
@@ -197,6 +203,22 @@ def gain(generator: torch.Generator, images: Tensor, strength: float) -> Tensor:
     return torch.addcmul(ground, images - ground, factor).clamp(0.0, 1.0)
 
 
+def gamma(generator: torch.Generator, images: Tensor, strength: float) -> Tensor:
+    """Values x to the power exp(u), u uniform in -strength .. strength: lit or dimmed, but for black and white."""
+    power = _wide(_uniform(generator, len(images), (-strength, strength))).exp()
+    return images.clamp(0.0, 1.0) ** power
+
+
+def shade(generator: torch.Generator, images: Tensor, strength: float) -> Tensor:
+    """Uneven light: the difference from the background times exp(strength f), f a smooth field, within 0 .. 1.
+
+    f: normal at 5x5 knots, of deviation 1, cubic between.
+    """
+    ground = background(images)
+    light = (strength * _smooth(generator, len(images), 1, (images.shape[2], images.shape[3]))).exp()
+    return torch.addcmul(ground, images - ground, light).clamp(0.0, 1.0)
+
+
 def colour(
     generator: torch.Generator, images: Tensor, strength: float, hue: float = 0.0, grey: float = 0.0
 ) -> Tensor:
@@ -258,8 +280,8 @@ class ImageAugmentation:
     """One random view of each image: geometry first, in one look at the pixels, then looks.
 
     rotation, shear: degrees; scale, crop: (least, most); shift, elastic: shares of a side; flip, strokes, grey, erase:
-    probabilities; gain, colour, hue: strengths; padding: as of `warp`. See the functions of these names. Everything is
-    off unless it is given, and a view is then the image.
+    probabilities; gain, gamma, shade, colour, hue: strengths; padding: as of `warp`. See the functions of these names.
+    Everything is off unless it is given, and a view is then the image.
     """
 
     rotation: float = 0.0
@@ -271,6 +293,8 @@ class ImageAugmentation:
     elastic: float = 0.0
     strokes: float = 0.0
     gain: float = 0.0
+    gamma: float = 0.0
+    shade: float = 0.0
     colour: float = 0.0
     hue: float = 0.0
     grey: float = 0.0
@@ -301,6 +325,10 @@ class ImageAugmentation:
             x = strokes(generator, x, self.strokes)
         if self.gain:
             x = gain(generator, x, self.gain)
+        if self.gamma:
+            x = gamma(generator, x, self.gamma)
+        if self.shade:
+            x = shade(generator, x, self.shade)
         if self.colour or self.hue or self.grey:
             x = colour(generator, x, self.colour, self.hue, self.grey)
         if self.erase:
@@ -339,9 +367,18 @@ AUGMENTATIONS: Mapping[str, Augmentation] = {
     "digits": ImageAugmentation(
         rotation=20.0, scale=(0.8, 1.25), shear=15.0, shift=0.15, elastic=0.03, strokes=0.7, gain=0.3
     ),
-    # A thing stays what it is when it is mirrored, seen from nearer or farther, or partly hidden.
+    # A thing stays what it is when it is mirrored, lit in another way or partly hidden: its shape counts, not its
+    # pattern.
     "objects": ImageAugmentation(
-        rotation=10.0, scale=(0.85, 1.2), shift=0.08, crop=(0.6, 1.0), flip=0.5, gain=0.4, erase=0.5
+        rotation=5.0,
+        scale=(0.9, 1.1),
+        shift=0.05,
+        flip=0.5,
+        strokes=0.6,
+        gain=0.8,
+        gamma=1.0,
+        shade=0.8,
+        erase=0.3,
     ),
     # A photograph shows the same when it is cropped, mirrored, and lit in another way (SimCLR's, at half its strength).
     "photos": ImageAugmentation(
