@@ -48,6 +48,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.audit
 	$(BIN)/python -m benchmarks.translate
 	$(BIN)/python -m benchmarks.explorer
+	$(BIN)/python -m benchmarks.scale
 
 # The page of `somscope look`, built into src/somscope/explorer/static, where it is committed: needs Node 20 or newer.
 ui: setup
