@@ -66,7 +66,7 @@ def test_labels_from_files(tmp_path):
         collection = open_collection(x, labels=tmp_path / name)
         assert (collection.labels.tolist(), collection.label_names) == ([1, 0, 1], ("1", "3"))
     (tmp_path / "y.npy").write_bytes(b"junk")
-    with pytest.raises(DataError, match="labels in"):
+    with pytest.raises(DataError, match="cannot be read as npy"):
         open_collection(x, labels=tmp_path / "y.npy")
     with pytest.raises(DataError, match="labels in"):
         open_collection(x, labels=tmp_path / "none.txt")
