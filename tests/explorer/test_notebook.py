@@ -72,7 +72,7 @@ def test_a_notebook_shows_the_page_and_the_kernel_answers(
     frame.locator("#map").click()
     assert int(frame.inner_text("#chosen").split(" of ")[0]) > 0
     frame.locator("#members li button").first.click()
-    frame.wait_for_function("document.querySelector('#item .large')?.naturalWidth > 0")
+    frame.locator("#item .large").evaluate("(image) => image.decode()")
     at = run.items()["id"].to_pylist().index(frame.inner_text("#item h2").removeprefix("Item "))
     with Image.open(io.BytesIO(run.items()["thumbnail"][at].as_py())) as stored:
         wanted = np.asarray(stored.convert("L").resize((28, 28)), float)
