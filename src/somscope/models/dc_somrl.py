@@ -188,7 +188,7 @@ class DCSOMRL(DeepModel):
         around the units.
     disturb: not in the paper; how far, at most, a code is moved at random in the least relevant dimension of its unit
         before it is decoded and shown to the map, the less the more a dimension matters, and not at all in the most
-        relevant one. Relevances then say what the decoder depends on: without it they foretell nothing of that.
+        relevant one: the decoder then depends less on what matters least.
     detach_centres: True keeps the centres constant in D_w; False lets its gradient through their update, too, which
         reaches the encoder as well and nothing else. It needs a single process.
     pretrain_epochs: of the autoencoder alone, before; the paper states none. Codes of a new network lie so close
