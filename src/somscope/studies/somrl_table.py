@@ -50,16 +50,15 @@ _PUBLISHED: Mapping[str, Mapping[str, tuple[float, float]]] = {
 }
 
 
-# Ours: nearly every item reaches the threshold, and neither repulsion nor neighbours move units from their items.
-_LOOSE: Mapping[str, Any] = {
+# Ours: what matters least to a unit is disturbed; the threshold is looser, and neighbours stay where they are.
+_OURS: Mapping[str, Any] = {
     "alpha": 0.1145,
-    "reconstruction": "mean",
-    "threshold": 0.985,
-    "repel_rate": 0.0,
+    "threshold": 0.98,
+    "repel_rate": 1.0,
     "gamma": 6.0,
-    "smoothness": 0.426,
-    "pretrain_epochs": 5,
-    "n_epochs": 25,
+    "smoothness": 0.2,
+    "life_unit": "batch",
+    "disturb": 0.5,
 }
 
 
@@ -78,7 +77,7 @@ def _table(data: str) -> list[Entry]:
         _entry(data, "som-vae", "legacy", {"grid": (8, 8), "legacy": True}),
         _entry(data, "desom", "legacy", {"grid": (8, 8), "legacy": True}),
         _entry(data, "dc-somrl", "published settings", SETTINGS[data]),
-        Entry(data, "dc-somrl", "loose map", "held-out", {**SETTINGS[data], **_LOOSE}),
+        Entry(data, "dc-somrl", "disturbed codes", "held-out", {**SETTINGS[data], **_OURS}),
     ]
 
 
@@ -105,9 +104,10 @@ SOMRL_TABLE = Study(
         "others of the training part for the score. Its own row is trained on the training part and scored on the test "
         "part, as all of ours are here. Standard deviations of its ten runs: .014 and .007 on MNIST, .009 and .005 on "
         "Fashion-MNIST (purity, NMI). It says that the map ends with 60 to 80 units.",
-        "`loose map` is ours: mean squared error, threshold 0.985, no repulsion, gamma 6, and five of the thirty "
-        "epochs without the map. It was chosen by NMI and the number of units on 5,000 test images of MNIST, after "
-        "short trainings.",
+        "`published settings`: life goes down with each item that a unit does not win (`life_unit`): our reading.",
+        "`disturbed codes` is ours, with the parameter `disturb`, which the paper does not have. It was chosen by NMI "
+        "and the perturbation ratio on 5,000 images of the training part of MNIST, after 1,500 steps on 20,000 others, "
+        "all of half the width and height.",
         "k-means: one start for each seed.",
         "Unassigned: share of the test images that activate no unit up to the threshold; they count with the most "
         "active unit. Perturbation ratio: mean change of the decoded prototypes when the most relevant third of their "
