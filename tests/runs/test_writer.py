@@ -139,6 +139,36 @@ def test_what_a_killed_writer_left_is_cleaned(tmp_path: Path) -> None:
     assert contents(path) == ["config.json"]
 
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from somscope.runs import new_run
+def kill(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+with new_run(sys.argv[1], overwrite=True) as folder:
+    (folder / "config.json").write_text("new")
+    if sys.argv[2] == "replacing":
+        rename = Path.rename
+        Path.rename = lambda old, new: kill() if old.name.endswith(".partial") else rename(old, new)
+    else:
+        kill()
+"""
+
+
+@pytest.mark.parametrize("when", ["writing", "replacing"])
+def test_what_killed_writers_left_is_cleaned_by_the_next_run_beside_it(tmp_path: Path, when: str) -> None:
+    make_old(tmp_path / "run")
+    (tmp_path / ".mine.partial").mkdir()  # of another program: no lock of ours beside it
+    (tmp_path / ".mine.lock").write_text("123")
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "run"), when])
+    assert done.returncode == -signal.SIGKILL
+    assert (tmp_path / "run").exists() == (when == "writing")
+    with new_run(tmp_path / "other") as folder:
+        (folder / "config.json").write_text("{}")
+    assert contents(tmp_path) == [".mine.lock", ".mine.partial", "other", "run"]
+    assert (tmp_path / "run" / "config.json").read_text() == "old"
+
+
 def test_an_interrupted_replacement_is_undone_by_the_next_writer(tmp_path: Path) -> None:
     make_old(tmp_path / ".run.old")  # as a power cut between the two renames leaves it
     with pytest.raises(RunError, match="exists"), new_run(tmp_path / "run"):

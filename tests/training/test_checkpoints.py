@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from somscope.atomic import locked
 from somscope.errors import RunError
 from somscope.training import Phase, TrainingOptions, train
 from somscope.training.checkpoint import checkpoints_in, read_checkpoint
@@ -255,3 +256,24 @@ def test_checkpoints_of_memory_maps_and_arrays_have_one_fingerprint(folder, tmp_
     _, trained = run(folder, np.load(tmp_path / "x.npy", mmap_mode="r"))
     assert trained.n_steps == 12
     run(folder, torch.from_numpy(blobs()))
+
+
+def test_a_second_training_with_the_same_checkpoints_is_refused(folder):
+    with locked(folder / ".lock"), pytest.raises(RunError, match=r"another process \(\d+\) trains"):
+        run(folder)
+    _, trained = run(folder)
+    assert trained.n_steps == 12
+    assert not (folder / ".lock").exists()
+
+
+def test_a_checkpoint_of_something_else_is_refused(folder):
+    newest = checkpoints_in(folder)[-1]
+    for what in ("threads", "position", "history"):
+        before = (newest / "state.json").read_text()
+        rewrite(newest / "state.json", lambda facts, what=what: facts.update({what: [1]}))
+        with pytest.raises(RunError, match=r"not a whole checkpoint|other"):
+            run(folder)
+        rewrite(newest / "state.json", lambda facts, what=what: facts.pop(what))
+        with pytest.raises(RunError, match="not a whole checkpoint"):
+            run(folder)
+        (newest / "state.json").write_text(before)

@@ -126,7 +126,7 @@ class Saver:
                 f"{checkpoint.path} was trained on other data than those given now; "
                 "the training option other_data=True goes on with these all the same"
             )
-        threads = checkpoint.facts["threads"]
+        threads = int(checkpoint.facts["threads"])
         if threads != torch.get_num_threads():
             _log.warning(
                 "resuming with %d threads instead of %d: the result will be the same only up to rounding",
