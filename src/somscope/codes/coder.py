@@ -17,6 +17,7 @@ from somscope.codes.kept import Arrays, Kept
 from somscope.codes.packing import Packed, check_bits, pack_signs, unpack
 from somscope.errors import InputError
 from somscope.interrupt import catch_interrupt
+from somscope.mapped import blocks_of_rows, release
 from somscope.maps.inputs import as_matrix
 
 __all__ = ["Arrays", "Coder"]
@@ -67,7 +68,8 @@ class Coder(TransformerMixin, Kept):  # type: ignore[misc]
             )
         except ValueError as error:
             raise InputError(str(error)) from None
-        wrong = np.flatnonzero(~np.isfinite(items).all(axis=1))
+        finite = [np.isfinite(rows).all(axis=1) for _, rows in blocks_of_rows(items, _BLOCK)]
+        wrong = np.flatnonzero(~np.concatenate(finite))
         if len(wrong):
             raise InputError(
                 f"X contains NaN or inf: {len(wrong)} of {len(items)} items do, the first in row {wrong[0]}"
@@ -128,6 +130,7 @@ class Coder(TransformerMixin, Kept):  # type: ignore[misc]
         rows = max(1, _BLOCK // (8 * width))
         for start in range(0, len(items), rows):
             yield self._project(items[start : start + rows])
+            release(items)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

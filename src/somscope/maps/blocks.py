@@ -35,6 +35,7 @@ __all__ = [
 
 BLOCK_BYTES = 32 * 2**20  # of a block in float32; larger ones are not faster
 _RUN = 16  # rows
+_PICKED = 4096  # rows
 
 Block = NDArray[np.floating]
 
@@ -73,10 +74,13 @@ class MappedBlocks(RowBlocks):
         self.x = x
 
     def read(self, rows: slice | NDArray[np.integer]) -> Block:
-        picked = self.x[rows]
-        block = np.array(picked) if isinstance(rows, slice) else np.asarray(picked)  # a choice is a copy already
-        release(self.x)
-        return block
+        # The system maps pages around each row that is picked: few rows at a time.
+        few = [rows] if isinstance(rows, slice) else np.array_split(rows, 1 + len(rows) // _PICKED)
+        parts = []
+        for some in few:
+            parts.append(np.array(self.x[some]))
+            release(self.x)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 class OwnRows:

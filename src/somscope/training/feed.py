@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from somscope.errors import InputError
+from somscope.mapped import release
 from somscope.training.task import Batch
 
 __all__ = ["RESIDENT_SHARE", "Feed"]
@@ -58,6 +59,7 @@ class Feed:
             items = self.data.index_select(0, indices)
         else:
             items = torch.from_numpy(_native(np.take(self.data, indices.numpy(), axis=0)))
+            release(self.data)
         if items.device != self.device:
             items = items.pin_memory().to(self.device, non_blocking=True)
             indices = indices.to(self.device, non_blocking=True)
