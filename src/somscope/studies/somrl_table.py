@@ -76,7 +76,7 @@ def _table(data: str) -> list[Entry]:
         _entry(data, "som-vae", "legacy", {"grid": (8, 8), "legacy": True}),
         _entry(data, "desom", "legacy", {"grid": (8, 8), "legacy": True}),
         _entry(data, "dc-somrl", "published settings", SETTINGS[data]),
-        _entry(data, "dc-somrl", "published, life by batch", {**SETTINGS[data], "life_unit": "batch"}),
+        _entry(data, "dc-somrl", "life by batch", {**SETTINGS[data], "life_unit": "batch"}),
         Entry(data, "dc-somrl", "disturbed codes", "held-out", {**SETTINGS[data], **_OURS}),
     ]
 
