@@ -11,7 +11,6 @@ from somscope.cli.console import OUT, say_note
 from somscope.errors import RunError
 
 if TYPE_CHECKING:
-
     from somscope.data import Collection
     from somscope.runs import Run
 
