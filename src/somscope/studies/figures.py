@@ -108,7 +108,7 @@ def _tradeoff(
     axes.set_xlabel("topographic error (8 neighbours)")
     axes.set_ylabel("purity")
     axes.set_title(title, fontsize=10, loc="left")
-    axes.legend(fontsize=8, frameon=False)
+    axes.legend(fontsize=8, frameon=False, loc="lower right")
     _plain(axes)
 
 
