@@ -19,7 +19,7 @@ SOURCE = ROOT / "src" / "somscope"
 
 # Imports point only upwards in this list. Modules of one line may import each other.
 ORDER = (
-    ("atomic", "errors", "interrupt", "processes", "progress", "threads"),
+    ("atomic", "errors", "interrupt", "mapped", "processes", "progress", "threads"),
     ("measures",),  # arrays in, numbers out: depends on nothing of ours
     ("data",),
     ("maps",),
@@ -32,7 +32,7 @@ ORDER = (
     ("audit",),
     ("figures",),
     ("report",),
-    ("auditing", "coding", "mapping", "matching", "translating"),
+    ("auditing", "choosing", "coding", "mapping", "matching", "translating"),
     ("explorer",),
     ("studies",),
     ("tuning",),
@@ -192,7 +192,7 @@ def test_the_manual_gets_its_options_from_the_commands() -> None:
     page = command_options.on_page_markdown("# Title\n\n<!-- options of: map -->\n\nend")
     assert "| `--seed` | The same seed gives the same map. | `0` |" in page
     assert "| `--model` | What is trained: som, sgd-som," in page
-    assert "| `--clusters` | Also join the units into so many clusters. |  |" in page
+    assert "| `--clusters` | Also join the units into so many clusters, of som and contrastive-som. |  |" in page
     assert "`--lattice` rectangular \\| hexagonal" in page
     assert "| `DATA` |" in page
     assert "<!--" not in page
