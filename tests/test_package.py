@@ -192,7 +192,9 @@ def test_the_manual_gets_its_options_from_the_commands() -> None:
     page = command_options.on_page_markdown("# Title\n\n<!-- options of: map -->\n\nend")
     assert "| `--seed` | The same seed gives the same map. | `0` |" in page
     assert "| `--model` | What is trained: som, sgd-som," in page
-    assert "| `--clusters` | Also join the units into so many clusters, of som and contrastive-som. |  |" in page
+    assert (
+        "| `--clusters` | Also join the units into so many clusters, of som and contrastive-som. |  |" in page
+    )
     assert "`--lattice` rectangular \\| hexagonal" in page
     assert "| `DATA` |" in page
     assert "<!--" not in page
