@@ -15,6 +15,8 @@ import somscope.mapping as mapping
 from somscope.data import open_collection
 from somscope.data.collection import Collection
 from somscope.errors import InputError, RunError
+from somscope.maps import fitting
+from somscope.maps import sample as maps_sample
 from somscope.runs import Run, assign_collection, measuring, record
 from somscope.runs import features as features_module
 from somscope.runs.run import left_out
@@ -258,6 +260,8 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     monkeypatch.setattr(features_module, "_BLOCK_BYTES", 8192)
     monkeypatch.setattr(measuring, "MEASURED_ITEMS", 200)
     monkeypatch.setattr(measuring, "DENSITY_ITEMS", 200)
+    monkeypatch.setattr(fitting, "_ORGANISED", 150)
+    monkeypatch.setattr(maps_sample, "SAMPLE", 150)
     asked: list[int] = []
     real = features_module.feature_matrix
 

@@ -222,5 +222,5 @@ def test_agreement_is_logged_at_every_step_and_drawn(tmp_path):
     refused = invoke("map", photos, "--model", "dc-somrl", "--watch", other, "-o", tmp_path / "other")
     assert refused.exit_code == 2
     assert "has no labels" in refused.output + refused.stderr
-    refused = invoke("map", photos, "--watch", new, "-o", tmp_path / "other")
+    refused = invoke("map", photos, "--model", "som", "--watch", new, "-o", tmp_path / "other")
     assert "--watch does not apply to --model som" in refused.output + refused.stderr

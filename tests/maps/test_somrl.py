@@ -99,7 +99,7 @@ class Sequential:
         {"repel_rate": 0.0, "neighbour_decay": "scale", "gamma": 0.7},
         {"repel": "literal", "repel_rate": 0.5},
         {"repel": "dimension", "repel_rate": 0.5},
-        {"neighbours": "all", "combine": "sum", "life_decay": 0.01},
+        {"neighbours": "all", "combine": "sum", "life_decay": 0.06},
         {"distance": "mean-relevance", "restored": "winning", "epsilon": 1e-3, "life_decay": 0.1},
         {"threshold": 0.9999, "life_decay": 0.3},
         {"compared": "group", "restored": "winning"},

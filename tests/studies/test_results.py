@@ -242,5 +242,5 @@ def test_committed_results_can_be_read() -> None:
     assert files
     for path in files:
         content = json.loads(path.read_text(encoding="utf-8"))
-        if "rows" in content:
+        if "rows" in content and path.stem != "faults":  # whose rows are faults, and what each has cost
             assert read_results(path)["study"] == path.stem
