@@ -30,7 +30,7 @@ def default_map(collection: Collection) -> DefaultMap:
 
     Images: what they show is not where their pixels lie. Texts: the map lies among directions of latent semantic
     analysis. Vectors: each column has its own picture of the map, gaps are no obstacle, and a plain map is better
-    ordered than one of a denoising autoencoder; see docs/commands/map.md for numbers.
+    ordered than one of a denoising autoencoder; see docs/commands/map.md.
     """
     n = collection.n_items
     if collection.kind == "text":

@@ -218,6 +218,11 @@ def test_agreement_is_logged_at_every_step_and_drawn(tmp_path):
     assert 0.5 <= min(purity) <= max(purity) <= 1.0
     assert invoke("relevance", tmp_path / "run").exit_code == 0
     assert (tmp_path / "run" / "relevance" / "agreement.png").is_file()
+    few = invoke("map", photos, "--steps", "4", "--device", "cpu", "--watch", new, "-o", tmp_path / "few")
+    assert few.exit_code == 0, (
+        few.output + few.stderr
+    )  # of its default, the decoder alone is trained in steps
+    assert min(Run.open(tmp_path / "few").history()["purity"].to_pylist()) > 0.5
     other = make_table(tmp_path / "t.csv")
     refused = invoke("map", photos, "--model", "dc-somrl", "--watch", other, "-o", tmp_path / "other")
     assert refused.exit_code == 2

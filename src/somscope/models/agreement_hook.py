@@ -52,8 +52,9 @@ class AgreementHook:
             units = module(self.items)[1].cpu().numpy()
         except RuntimeError as error:
             raise InputError(
-                f"the items to watch have {self.items.shape[1]} features, and the model cannot take them: {error}"
-            ) from None
+                f"the items to watch have {self.items.shape[1]} features, and the model cannot take them: they must "
+                "be like those that it is trained on"
+            ) from error
         return {
             "purity": measures.purity(self.labels, units),
             "nmi_arithmetic": measures.nmi(self.labels, units, average="arithmetic"),

@@ -302,6 +302,10 @@ class DecoderTask(Task):
         self.whole, self.module = whole, whole.decoder  # the rest stays in eval mode
         self.n_steps, self.rate = n_steps, learning_rate
 
+    @property
+    def watched(self) -> nn.Module:
+        return self.whole
+
     def optimizers(self) -> Mapping[str, Optimizer]:
         return {"adam": adam(self.module.parameters(), lr=self.rate)}
 

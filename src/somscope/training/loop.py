@@ -212,10 +212,10 @@ class _Training:
         if counts is not None:
             scalars["unit_perplexity"] = self._used_units(phase, counts, final_half)
         if self.options.hook is not None:
-            module = phase.task.module.eval()
+            watched = phase.task.watched.eval()
             with torch.inference_mode():
-                scalars |= self.options.hook(module)
-            module.train()
+                scalars |= self.options.hook(watched)
+            phase.task.module.train()
         row = self.history.write(phase.name, self.position.done, epoch, scalars)
         self.loggers.log(row)
         self.bar.show(self.position.step, row)

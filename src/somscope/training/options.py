@@ -32,7 +32,7 @@ class TrainingOptions:
     resume: go on from the newest checkpoint of that folder; begins at the start where it holds none.
     other_data: resume although the data are not those that the checkpoint was trained on.
     log_steps: steps between two rows of the history; between them no value is fetched from a GPU.
-    loggers: get every row too. hook: gives more numbers for each row, from the module of the phase's task in eval mode
+    loggers: get every row too. hook: gives more numbers for each row, from the model's module in eval mode
     (see `models.agreement_hook`). verbose: progress bar; None shows it only on a terminal.
     settings: of the model, as JSON can hold them; a checkpoint of other ones is refused.
     Raises InputError for values that are not allowed.

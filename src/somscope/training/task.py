@@ -51,6 +51,11 @@ class Task:
     raw: bool = False
     every: int | None = None
 
+    @property
+    def watched(self) -> nn.Module:
+        """What a hook of the training gets: the module of the whole model, where `module` is a part of it."""
+        return self.module
+
     def begin(self, feed: Feed, engine: Engine) -> None:
         """Called once before the first step of the phase, not on resuming: prototypes from encoded items, and so on."""
 
