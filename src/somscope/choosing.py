@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from somscope.data.collection import Collection
+from somscope.nets.fixed import FEW_IMAGES
 from somscope.runs import is_large
 
 __all__ = ["DefaultMap", "default_map", "likely_duration"]
 
-_FEW = 500  # items, below which the map has as many units as suit their number
 _MOST_TEXT = 2**30  # bytes of dense word counts, which a network needs
 
 
@@ -43,7 +43,7 @@ def default_map(collection: Collection) -> DefaultMap:
         )
     if collection.kind != "images":
         return DefaultMap("som")
-    if n < _FEW:
+    if n < FEW_IMAGES:
         return DefaultMap(
             "contrastive-som",
             {"grid": "auto"},

@@ -43,14 +43,13 @@ from somscope.models.deep_model import Floats
 from somscope.models.inputs import as_training_items
 from somscope.nets.contrastive import NETWORKS, CodeDecoder, DenseEncoder, ImageEncoder, projector
 from somscope.nets.conv import to_planes
-from somscope.nets.fixed import FIXED, ProjectionEncoder
+from somscope.nets.fixed import FEW_IMAGES, FIXED, ProjectionEncoder
 from somscope.nets.initialise import check_sizes
 from somscope.training import Phase
 
 __all__ = ["ContrastiveSOM"]
 
 _SMALL_SIDE = 32  # pixels, up to which the small encoder is enough for strokes and objects
-_FEW = 500  # images, below which there is too little to learn from
 _SAMPLE = 10_000  # items that the directions of a fixed encoder are taken from
 _LAST_PASSES = 10
 _RECENT = 4096  # items among which neighbours are looked for: a few batches, so that their codes are not old
@@ -239,9 +238,9 @@ class ContrastiveSOM(DeepMap):
                 "lsa: on texts, directions of most variance did better than what was learned"
             )
             return "lsa"
-        if shape is not None and n_items < _FEW and self.augmentation == "auto":
+        if shape is not None and n_items < FEW_IMAGES and self.augmentation == "auto":
             self.chosen_["network"] = (
-                f"gradients: {n_items} images are too few to learn from (below {_FEW}); a batch SOM lies on "
+                f"gradients: {n_items} images are too few to learn from (below {FEW_IMAGES}); a batch SOM lies on "
                 "histograms of their gradients, with colours"
             )
             return "gradients"
@@ -328,8 +327,11 @@ class ContrastiveSOM(DeepMap):
 
     @property
     def _n_joint(self) -> int:
-        if self.network_ in FIXED:
-            return 0
+        return 0 if self.network_ in FIXED else self.asked_joint_steps
+
+    @property
+    def asked_joint_steps(self) -> int:
+        """joint_steps, or what it is by default."""
         return -(-2 * self.n_steps // 5) if self.joint_steps is None else self.joint_steps
 
     @property

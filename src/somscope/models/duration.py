@@ -38,6 +38,5 @@ def expected_seconds(model: ContrastiveSOM, collection: Collection) -> float:
     if len(ended) < _TRIED:
         return 0.0
     step = float(np.diff(ended[:_TRIED]).min())
-    joint = -(-2 * model.n_steps // 5) if model.joint_steps is None else model.joint_steps
     placing = _PLACED * n / (_BACK * 2 * min(n, model.batch_size))  # of two views a step
-    return step * (model.n_steps + joint + placing)
+    return step * (model.n_steps + model.asked_joint_steps + placing)
