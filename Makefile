@@ -44,6 +44,8 @@ bench: setup
 	$(BIN)/python -m benchmarks.som
 	$(BIN)/python -m benchmarks.deep
 	$(BIN)/python -m benchmarks.somrl
+	$(BIN)/python -m benchmarks.codes
+	$(BIN)/python -m benchmarks.measures
 	$(BIN)/python -m benchmarks.targets
 	$(BIN)/python -m benchmarks.audit
 	$(BIN)/python -m benchmarks.translate
