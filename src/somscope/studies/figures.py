@@ -94,12 +94,13 @@ def _tradeoff(
             [row["measures"][measure] for row in part] for measure in ("topographic_error_8", "purity")
         )
         _curve(axes, errors, purities, colour, name, line)
-    for row in curve:
+    for i, row in enumerate(curve):
         radius = _final_radius(row)
         axes.annotate(
             "none" if radius == math.inf else f"{radius:g}",
             (row["measures"]["topographic_error_8"]["mean"], row["measures"]["purity"]["mean"]),
-            xytext=(4, -9),
+            xytext=(5, -9) if i % 2 else (-5, 4),  # on both sides in turn: neighbours may be close
+            ha="left" if i % 2 else "right",
             textcoords="offset points",
             fontsize=7,
             color=_BLUE,
