@@ -18,15 +18,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from benchmarks.report import write_report
 from benchmarks.som.machine import cpu_model, memory_peak_mb, threads
 from PIL import Image
 
-import somscope
 from somscope.audit import from_arrays, read_pix2pix
 from somscope.auditing import audit_images
 
@@ -95,19 +94,8 @@ def main() -> None:
         rows.append(_row(name))
         found = {key: value["mean"] for key, value in rows[-1]["measures"].items()}
         print(name, found, flush=True)  # noqa: T201
-    commit = subprocess.run(["git", "describe", "--always", "--dirty=+"], capture_output=True, text=True)
-    content = {
-        "study": "bench-audit",
-        "somscope": somscope.__version__,
-        "commit": commit.stdout.strip() or None,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": f"cpu ({cpu_model()}), {threads()} threads",
-        "seconds": round(time.perf_counter() - start, 1),
-        "load": round(load, 1),
-        "rows": rows,
-    }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    device = f"cpu ({cpu_model()}), {threads()} threads"
+    write_report(options.out, "bench-audit", rows, start, device, load=round(load, 1))
 
 
 if __name__ == "__main__":

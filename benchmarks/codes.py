@@ -14,22 +14,19 @@ beside the input (tracemalloc, in a run of its own).
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
-import subprocess
 import time
 import tracemalloc
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import faiss
 import numpy as np
 import torch
+from benchmarks.report import write_report
 
-import somscope
 from somscope.codes import CodeIndex
 from somscope.measures import average_precision, distance_counts
 from somscope.models.bingan import BinGAN
@@ -142,23 +139,9 @@ def main() -> None:
         *score_rows(random, options.repeats),
         *encode_rows(random, options.repeats),
     ]
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
     threads = faiss.omp_get_max_threads()
-    report = {
-        "study": "bench-codes",
-        "somscope": somscope.__version__,
-        "commit": commit.stdout.strip(),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": f"cpu ({platform.machine()}), {threads} threads, FAISS {faiss.__version__}",
-        "seconds": round(time.perf_counter() - began, 1),
-        "load": load,
-        "repeats": options.repeats,
-        "rows": rows,
-    }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    device = f"cpu ({platform.machine()}), {threads} threads, FAISS {faiss.__version__}"
+    write_report(options.out, "bench-codes", rows, began, device, load=load, repeats=options.repeats)
     for one in rows:
         shown = ", ".join(f"{name} {value['mean']:.3f}" for name, value in one["measures"].items())
         print(f"{one['data']} {one['model']}: {shown}")  # noqa: T201

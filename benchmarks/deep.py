@@ -15,22 +15,20 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from benchmarks.report import write_report
 from benchmarks.som.machine import cpu_model, memory_peak_mb, start_memory_peak, threads
 from torch import nn
 
-import somscope
 from somscope import DESOM
 from somscope.data import open_collection
 
@@ -179,21 +177,9 @@ def main() -> None:
         _row(model, precision, taken, limits[precision], peaks[precision] if model == "somscope" else None)
         for (model, precision), taken in steps.items()
     ]
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
-    report = {
-        "study": "bench-desom",
-        "somscope": somscope.__version__,
-        "commit": commit.stdout.strip(),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": f"{cpu_model()}, {threads()} threads",
-        "versions": {"torch": torch.__version__},
-        "seconds": round(time.perf_counter() - began, 1),
-        "rows": rows,
-    }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    versions = {"torch": torch.__version__}
+    device = f"{cpu_model()}, {threads()} threads"
+    write_report(options.out, "bench-desom", rows, began, device, versions=versions)
     for row in rows:
         value = {name: found["mean"] for name, found in row["measures"].items()}
         peak = f", {value['peak_mb']:.0f} MB" if "peak_mb" in value else ""

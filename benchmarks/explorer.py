@@ -32,17 +32,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from benchmarks.report import write_report
 from benchmarks.som.machine import cpu_model
 from playwright.sync_api import sync_playwright
 
-import somscope
 from somscope.data import open_collection
 from somscope.mapping import map_collection
 
@@ -262,20 +261,9 @@ def main() -> None:
                 }
                 | {"seeds": [0], "measures": measures}
             )
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
-    content = {
-        "study": "bench-explorer",
-        "somscope": somscope.__version__,
-        "commit": commit.stdout.strip(),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": f"cpu ({cpu_model()}), headless Chromium without GPU",
-        "seconds": round(time.perf_counter() - started, 1),
-        "load": round(load, 1),
-        "rows": sorted(rows, key=lambda row: list(DATA.values()).index(row["data"])),
-    }
-    arguments.out.write_text(json.dumps(content, indent=1) + "\n")
+    rows.sort(key=lambda row: list(DATA.values()).index(row["data"]))
+    device = f"cpu ({cpu_model()}), headless Chromium without GPU"
+    write_report(arguments.out, "bench-explorer", rows, started, device, load=round(load, 1))
 
 
 if __name__ == "__main__":

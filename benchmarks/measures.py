@@ -1,7 +1,7 @@
 """Time every measure on 10,000 items: Fashion-MNIST's size and, where its files are found, its images (10,000 x 784) on
 a 20 x 20 map. Writes results/bench-measures.json.
 
-    python benchmarks/measures.py [--repeats 5] [--out results/bench-measures.json]
+    python -m benchmarks.measures [--repeats 5] [--out results/bench-measures.json]
 
 Prototypes are 400 random items moved to the mean of their own (one pass of k-means): a plain codebook, since the cost
 of the measures does not depend on how well the map was trained. Each measure runs once to warm up and then `repeats`
@@ -14,21 +14,18 @@ plain Python loop, timed on 40 items and extrapolated to 10,000 by its number of
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import platform
-import subprocess
 import time
 import tracemalloc
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from benchmarks.report import write_report
 
-import somscope
 from somscope import measures as M
 from somscope.maps.lattice import Lattice
 
@@ -124,13 +121,6 @@ def peak_mb(call: Callable[[], Any]) -> float:
     return peak / 2**20
 
 
-def commit() -> str:
-    found = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
-    return found.stdout.strip()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--repeats", type=int, default=5)
@@ -166,19 +156,8 @@ def main() -> None:
             }
         )
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    report = {
-        "study": "bench-measures",
-        "somscope": somscope.__version__,
-        "commit": commit(),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": f"cpu ({platform.machine()}), {threads} threads",
-        "seconds": round(time.perf_counter() - began, 1),
-        "load": load,
-        "repeats": options.repeats,
-        "rows": rows,
-    }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    device = f"cpu ({platform.machine()}), {threads} threads"
+    write_report(options.out, "bench-measures", rows, began, device, load=load, repeats=options.repeats)
     for row in rows:
         value = {name: result["mean"] for name, result in row["measures"].items()}
         print(  # noqa: T201

@@ -27,13 +27,11 @@ import subprocess
 import sys
 import threading
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-import somscope
+from benchmarks.report import write_report
 
 GRID, PASSES, WIDTH = (20, 20), 5, 64
 _ROWS = 500_000
@@ -202,21 +200,8 @@ def main() -> None:
 
 def keep(path: Path, rows: list[dict[str, Any]], began: float, load: float) -> None:
     """Write what there is so far."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
-    report = {
-        "study": "scale",
-        "somscope": somscope.__version__,
-        "commit": commit.stdout.strip(),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": f"cpu ({platform.machine()}), 1 thread a process, {os.cpu_count()} processors",
-        "seconds": round(time.perf_counter() - began, 1),
-        "load": load,
-        "rows": rows,
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=1) + "\n")
+    device = f"cpu ({platform.machine()}), 1 thread a process, {os.cpu_count()} processors"
+    write_report(path, "scale", rows, began, device, load=load)
 
 
 if __name__ == "__main__":

@@ -14,20 +14,17 @@ reported, and ratios are those of the rounds.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
-import subprocess
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from benchmarks.report import write_report
 from benchmarks.som.machine import cpu_model, threads
 from numpy.typing import NDArray
 
-import somscope
 from somscope import DCSOMRL, LARFDSSOM, SOMRL
 from somscope.data import open_collection
 from somscope.maps.somrl_layer import SOMRLLayer
@@ -167,21 +164,9 @@ def main() -> None:
     began = time.perf_counter()
     features = open_collection("mnist:train").features[: options.items]
     rows = measure(np.ascontiguousarray(features.reshape(len(features), -1)), options.rounds)
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
-    report = {
-        "study": "bench-somrl",
-        "somscope": somscope.__version__,
-        "commit": commit.stdout.strip(),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": f"{cpu_model()}, {threads()} threads",
-        "versions": {"torch": torch.__version__},
-        "seconds": round(time.perf_counter() - began, 1),
-        "rows": rows,
-    }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    versions = {"torch": torch.__version__}
+    device = f"{cpu_model()}, {threads()} threads"
+    write_report(options.out, "bench-somrl", rows, began, device, versions=versions)
     for row in rows:
         found = ", ".join(f"{name} {value['mean']:,.3g}" for name, value in row["measures"].items())
         print(f"{row['model']:12} {row['variant']:16} {found}")  # noqa: T201

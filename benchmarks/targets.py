@@ -8,16 +8,14 @@ The codes are given: encoding the items is the network's work, and takes as long
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
+from benchmarks.report import write_report
 from benchmarks.som.machine import cpu_model, threads
 
-import somscope
 from somscope.objectives.clustering import soft_assignments, target_distribution
 from somscope.objectives.som import squared_distances
 
@@ -54,15 +52,7 @@ def main() -> None:
         "seeds": [0],
         "measures": {"target_seconds": {"mean": mean, "std": std}},
     }
-    content = {
-        "study": "bench-targets",
-        "somscope": somscope.__version__,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": f"{cpu_model()}, {threads()} threads",
-        "seconds": time.perf_counter() - began,
-        "rows": [row],
-    }
-    options.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_report(options.out, "bench-targets", [row], began, f"{cpu_model()}, {threads()} threads")
     print(f"target of {ITEMS:,} x {CLUSTERS}: {1e3 * mean:.1f} ms")  # noqa: T201
 
 

@@ -12,14 +12,11 @@ work on the machine does not count, and of seconds on the wall on a GPU.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -27,9 +24,9 @@ from unittest.mock import patch
 import numpy as np
 import torch
 import torch.nn.functional as F
+from benchmarks.report import write_report
 from benchmarks.som.machine import cpu_model, threads
 
-import somscope
 from somscope import Pix2Pix
 from somscope.models.pix2pix_module import Pix2PixTask
 from somscope.nets.generators import Architecture, unet_for
@@ -217,21 +214,9 @@ def main() -> None:
     found += rows(f"pix2pix-apply-{size}-filters{filters}", "fp32", ours, plain, IMAGES, cuda)
     for row in found:
         print(row["data"], row["model"], row["variant"], row["measures"])  # noqa: T201
-    commit = subprocess.run(["git", "describe", "--always", "--dirty=+"], capture_output=True, text=True)
-    content = {
-        "study": "bench-translate",
-        "somscope": somscope.__version__,
-        "commit": commit.stdout.strip() or None,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": torch.cuda.get_device_name(device) if cuda else f"cpu ({cpu_model()}), {threads()} threads",
-        "versions": {"torch": torch.__version__},
-        "seconds": round(time.perf_counter() - began, 1),
-        "load": round(load, 1),
-        "limits": LIMITS,
-        "rows": found,
-    }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    device_name = torch.cuda.get_device_name(device) if cuda else f"cpu ({cpu_model()}), {threads()} threads"
+    more = {"versions": {"torch": torch.__version__}, "load": round(load, 1), "limits": LIMITS}
+    write_report(options.out, "bench-translate", found, began, device_name, **more)
 
 
 if __name__ == "__main__":
