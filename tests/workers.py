@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import uuid
@@ -27,7 +28,13 @@ def launch(work, *arguments, n_processes=2, restarts=0):
         max_restarts=restarts,
         start_method="fork",
     )
-    elastic_launch(config, work)(*arguments)
+    elastic_launch(config, _begin)(work, *arguments)
+
+
+def _begin(work, *arguments):
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+        signal.signal(number, handler)  # those of the agent came along
+    work(*arguments)
 
 
 def run_script(script: Path, *arguments: object) -> str:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from somscope.objectives.losses import Losses, weighted
+from somscope.parts import randn
 from somscope.training import Schedule, Task, adam, staircase
 
 
@@ -99,7 +100,7 @@ class Rivals(Task):
     def _made(self, batch, engine):
         size = (len(batch.items), 4)
         if self.noise:
-            noise = torch.randn(size, generator=engine.generator, device=engine.device)
+            noise = randn(*size, generator=engine.generator, device=engine.device)
         else:  # a function of the items, so that it does not depend on who draws it
             noise = torch.sin(batch.indices.float()[:, None] * torch.arange(1.0, 5.0, device=engine.device))
         return self.module["generator"](noise)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from somscope import parts
 from somscope.errors import InputError, check_choice
 
 __all__ = [
@@ -54,12 +55,12 @@ def _uniform(
     generator: torch.Generator, n: int, between: Range, *, logarithmic: bool = False
 ) -> Tensor:  # (n,)
     low, high = (math.log(b) for b in between) if logarithmic else between
-    drawn = torch.rand(n, generator=generator, device=generator.device) * (high - low) + low
+    drawn = parts.rand(n, generator=generator, device=generator.device) * (high - low) + low
     return drawn.exp() if logarithmic else drawn
 
 
 def _happens(generator: torch.Generator, n: int, probability: float) -> Tensor:  # (n,) bool
-    return torch.rand(n, generator=generator, device=generator.device) < probability
+    return parts.rand(n, generator=generator, device=generator.device) < probability
 
 
 def _wide(values: Tensor) -> Tensor:
@@ -133,7 +134,7 @@ def elastic_field(generator: torch.Generator, n: int, size: tuple[int, int], str
 
 def _smooth(generator: torch.Generator, n: int, fields: int, size: tuple[int, int]) -> Tensor:
     """(n, fields, H, W): standard normal at 5x5 knots, cubic between."""
-    knots = torch.randn(n, fields, _KNOTS, _KNOTS, generator=generator, device=generator.device)
+    knots = parts.randn(n, fields, _KNOTS, _KNOTS, generator=generator, device=generator.device)
     down, across = (_spline(side, generator.device) for side in size)
     return down @ knots @ across.T
 
@@ -351,11 +352,12 @@ class RowCorruption:
         """(n, d) uint8 or float32 -> (n, d) float32; bytes are divided by 255. generator: on the rows' device."""
         x = rows.float().div_(255.0) if rows.dtype == torch.uint8 else rows.float()
         if self.swap:
-            other = torch.randint(len(x), x.shape, generator=generator, device=generator.device)
-            happens = torch.rand(x.shape, generator=generator, device=generator.device) < self.swap
-            x = torch.where(happens, x.gather(0, other), x)
+            rows = parts.gathered(x)
+            other = parts.randint(len(rows), *x.shape, generator=generator, device=generator.device)
+            happens = parts.rand(*x.shape, generator=generator, device=generator.device) < self.swap
+            x = torch.where(happens, rows.gather(0, other), x)
         if self.drop:
-            kept = torch.rand(x.shape, generator=generator, device=generator.device) >= self.drop
+            kept = parts.rand(*x.shape, generator=generator, device=generator.device) >= self.drop
             x = x * kept
         return x
 

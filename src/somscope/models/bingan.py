@@ -51,6 +51,7 @@ from somscope.objectives.binary import (
     weighted_correlation,
 )
 from somscope.objectives.losses import Losses, weighted
+from somscope.parts import gathered, own_rows, whole_size
 from somscope.training import Batch, Engine, Feed, Phase, Task, adam
 from somscope.training.order import epoch_order
 
@@ -119,8 +120,8 @@ class BinGANModule(CoderModule):
             generated = self.generator(noise)
         both = self.discriminator(torch.cat([images, generated.to(images.dtype)]))
         n = len(images)
-        soft = soft_sign(both.low[:n], self.gamma)
-        signs = hard_sign(both.high[:n], "one" if self.paper else "zero")
+        soft = gathered(soft_sign(both.low[:n], self.gamma))
+        signs = gathered(hard_sign(both.high[:n], "one" if self.paper else "zero"))
         terms = {
             "adversarial": discriminator_loss(both.output[:n], both.output[n:]),
             "distance": distance_matching(signs, soft),
@@ -132,8 +133,9 @@ class BinGANModule(CoderModule):
     def generator_loss(self, images: Tensor, noise: Tensor) -> Tensor:
         """Images (b, 3, H, W) and noise -> (): the distance of the means of their features."""
         with torch.no_grad():
-            real = self.discriminator(images).matched
-        return feature_matching(real, self.discriminator(self.generator(noise)).matched)
+            real = gathered(self.discriminator(images).matched)
+        made = self.discriminator(self.generator(noise)).matched
+        return feature_matching(real, gathered(made))
 
 
 class BinGANTask(Task):
@@ -180,8 +182,10 @@ class BinGANTask(Task):
 
     def update(self, batch: Batch, step: int, engine: Engine) -> Losses:
         module = self.module
-        shape = (2, max(2, len(batch.items)), NOISE)  # batch normalisation needs two
-        noise = torch.rand(shape, generator=engine.generator, device=engine.device)
+        size = whole_size(len(batch.items))
+        noise = torch.rand((2, max(2, size), NOISE), generator=engine.generator, device=engine.device)
+        if size > 1:  # batch normalisation needs two, also for one image
+            noise = torch.stack([own_rows(part) for part in noise])
         with engine.autocast():
             losses = module.discriminator_loss(module.images(batch.items), noise[0], self.weights)
         engine.step(losses.total, "discriminator")

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.optim import Optimizer
 
 from somscope.models.checks import check_flag, check_run, check_whole
@@ -23,6 +22,7 @@ from somscope.nets.dense import DenseAutoencoder
 from somscope.nets.initialise import check_sizes
 from somscope.objectives.losses import Losses
 from somscope.objectives.reconstruction import squared_error
+from somscope.parts import dropout
 from somscope.training import Batch, Phase, Task, adam
 
 __all__ = ["AutoencoderClusterer", "ClusterModule", "LayerTask", "PretrainingTask"]
@@ -89,8 +89,8 @@ class LayerTask(Task):
             h = batch.items.flatten(1) * self.module.scale
             for block in self.before:
                 h = block(h)
-        inner = self.down(functional.dropout(h, _DROPPED))
-        loss = squared_error(self.up(functional.dropout(inner, _DROPPED)), h)
+        inner = self.down(dropout(h, _DROPPED))
+        loss = squared_error(self.up(dropout(inner, _DROPPED)), h)
         return Losses(loss, {"reconstruction": loss})
 
 

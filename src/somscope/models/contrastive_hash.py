@@ -35,6 +35,7 @@ from somscope.nets.initialise import glorot_uniform
 from somscope.objectives.binary import balance_loss, decorrelation_loss, sampled_bits
 from somscope.objectives.contrastive import nt_xent_loss
 from somscope.objectives.losses import Losses, weighted
+from somscope.parts import gathered
 from somscope.training import Batch, Engine, Phase, Schedule, Task, adam, cosine
 
 __all__ = ["ContrastiveHash", "ContrastiveHashModule", "ContrastiveHashTask", "Recipe"]
@@ -85,11 +86,11 @@ class ContrastiveHashModule(CoderModule):
         latent = self.encoder(views)
         values, projected = self.code(latent).float(), self.projector(latent).float()
         with torch.autocast(views.device.type, enabled=False):
-            soft = torch.tanh(0.5 * values)
+            soft = gathered(torch.tanh(0.5 * values))
             bits = sampled_bits(values, generator)
             terms = {
-                "codes": nt_xent_loss(*_two(bits), self.temperature),
-                "features": nt_xent_loss(*_two(projected), self.temperature),
+                "codes": nt_xent_loss(*_two(gathered(bits)), self.temperature),
+                "features": nt_xent_loss(*_two(gathered(projected)), self.temperature),
                 "balance": balance_loss(soft),
                 "decorrelation": decorrelation_loss(soft),
             }

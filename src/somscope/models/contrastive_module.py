@@ -27,6 +27,7 @@ from somscope.objectives.contrastive import (
 )
 from somscope.objectives.losses import Losses, weighted
 from somscope.objectives.reconstruction import squared_error
+from somscope.parts import gathered, own_rows
 from somscope.training import Batch, Engine, Feed, Schedule, Task, adam, cosine
 
 __all__ = ["AgainTask", "ContrastiveModule", "DecoderTask", "EncoderTask", "JointTask"]
@@ -105,7 +106,7 @@ class ContrastiveModule(DeepMapModule):
 
     def contrast(self, codes: tuple[Tensor, Tensor], step: int, near: bool) -> Tensor:
         """Of two views' codes: NT-Xent, or with `near` the loss in which recent items stand for the other view."""
-        first, second = self.projector(torch.cat(codes)).chunk(2)
+        first, second = gathered(self.projector(torch.cat(codes))).chunk(2)
         if near:
             loss = neighbour_loss(first, second, self.recent, self.temperature)
         else:
@@ -170,7 +171,7 @@ class EncoderTask(Task):
         codes = self.codes(batch)
         terms = self.learned(batch, codes, step)
         if self.spread:
-            terms["spread"] = spread_loss(torch.cat(codes))
+            terms["spread"] = spread_loss(gathered(torch.cat(codes)))
         return weighted(terms, {"spread": self.spread} if self.spread else {})
 
     def codes(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -277,7 +278,9 @@ class JointTask(UnitTask, EncoderTask):
         squared, scores = module.scores(torch.cat(codes))
         first, second = scores.chunk(2)
         kernel: Tensor = neighbourhood("gaussian", module.squared_lattice, float(self.radii[step]))
-        targets = [unit_targets(view.detach(), kernel, _SHARPNESS) for view in (first, second)]
+        targets = [
+            own_rows(unit_targets(gathered(view.detach()), kernel, _SHARPNESS)) for view in (first, second)
+        ]
         units = squared.detach().argmin(1)
         module.units = units[: len(first)]
         terms = {

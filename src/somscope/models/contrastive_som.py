@@ -23,13 +23,12 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import sparse
 from torch import nn
 
 from somscope.data.augment import AUGMENTATIONS, ImageAugmentation, choose_augmentation
 from somscope.errors import InputError, check_choice
 from somscope.maps.batch import batch_step
-from somscope.maps.units import check_clusters, cluster_units
+from somscope.maps.units import check_clusters, group_units
 from somscope.models.checks import check_common, check_number, check_pair, check_whole
 from somscope.models.contrastive_module import (
     AgainTask,
@@ -78,8 +77,8 @@ class ContrastiveSOM(DeepMap):
     ----------
     grid: "8x8", (rows, columns), a number for a chain, or "auto". latent_dim: L, dimensions of a code, which lies on
         the unit sphere.
-    n_clusters: merge the units into so many groups of neighbours (Ward on the lattice, of the mean codes of their
-        items); labels_ and predict are then these groups, and best_units gives the units.
+    n_clusters: merge the units into so many groups of neighbours, parted where few items lie between units (see
+        `maps.units.group_units`); labels_ and predict are then these groups, and best_units gives the units.
     augmentation: what views are made by, of `data.augment.AUGMENTATIONS`: "digits", "objects" or "photos" for images,
         "vectors" or "text" for all items (nothing is then taken for granted about them, and the encoder learns by
         denoising); "auto" chooses by the items, and chosen_ says why.
@@ -104,7 +103,6 @@ class ContrastiveSOM(DeepMap):
     device, precision, random_state, checkpoints, resume, training, verbose: as of `DESOM`.
 
     An encoder whose codes are all one point is trained again once, with a loss on their spread; warnings_ says so.
-    Under several processes each contrasts its own part of a batch.
 
     Attributes are those of every deep map, see `deep_map.DeepMap`; and unit_clusters_ (K,) with n_clusters;
     augmentation_ and network_, as they came out.
@@ -363,25 +361,17 @@ class ContrastiveSOM(DeepMap):
     def _settle(self, items: NDArray[Any], seed: int) -> None:
         super()._settle(items, seed)
         self.module_.forget()
-        codes = np.concatenate(list(self._coded(items)))
         if self.final_radius is not None:
+            codes = np.concatenate(list(self._coded(items)))
             prototypes = self.module_.prototypes.detach().cpu().numpy()
             for _ in range(_LAST_PASSES):
                 prototypes, _, _ = batch_step(prototypes, codes, self.lattice_, self.final_radius)
             self.module_.prototypes.copy_(torch.from_numpy(prototypes))
         if self.n_clusters is not None:
-            groups = self._groups(codes, self._nearest(items, 1)[0][:, 0])
+            nearest, _ = self._nearest(items, min(2, self.lattice_.n_units))
+            prototypes = self.module_.prototypes.detach().cpu().numpy()
+            groups = group_units(nearest, prototypes, self.lattice_, self.n_clusters)
             self.module_.unit_groups.copy_(torch.from_numpy(groups))
-
-    def _groups(self, codes: NDArray[np.float32], units: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Codes (n, L) and best units (n,) of the items -> (K,) the group of each unit."""
-        assert self.n_clusters is not None
-        n, n_units = len(units), self.lattice_.n_units
-        hits = np.bincount(units, minlength=n_units)
-        means = self.module_.prototypes.detach().cpu().numpy().astype(np.float64)
-        sums = sparse.csr_matrix((np.ones(n), (units, np.arange(n))), (n_units, n)) @ codes
-        means[hits > 0] = sums[hits > 0] / hits[hits > 0, None]
-        return cluster_units(means, self.lattice_, self.n_clusters, hits)
 
     def _describe(self) -> None:
         super()._describe()

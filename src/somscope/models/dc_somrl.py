@@ -33,6 +33,7 @@ from somscope.nets.dense import DenseAutoencoder
 from somscope.nets.initialise import check_sizes
 from somscope.objectives.losses import Losses, weighted
 from somscope.objectives.reconstruction import squared_error
+from somscope.parts import rand_like
 from somscope.training import Batch, Engine, Phase, adam
 
 __all__ = ["DCSOMRL", "DCSOMRLModule", "DCSOMRLTask"]
@@ -125,7 +126,7 @@ class DCSOMRLModule(DeepModule):
         relevances = self.layer.relevances[self._winners(codes.detach())]
         least, most = relevances.aminmax(dim=1, keepdim=True)
         share = (most - relevances) / torch.where(most > least, most - least, 1.0)
-        return codes + self.disturb * share * (2.0 * torch.rand_like(relevances) - 1.0)
+        return codes + self.disturb * share * (2.0 * rand_like(relevances) - 1.0)
 
     def _winners(self, codes: Tensor) -> Tensor:
         """(b,) place of the most active unit of the map as it is now."""

@@ -39,6 +39,7 @@ from somscope.objectives.losses import Losses, weighted
 from somscope.objectives.quantized import commitment_loss, neighbour_loss
 from somscope.objectives.reconstruction import bernoulli_loss, gaussian_loss
 from somscope.objectives.variational import standard_normal_kl
+from somscope.parts import randn_like
 from somscope.training import Batch, Engine, Feed, Phase, Schedule, Task, adam, staircase
 
 __all__ = ["DPSOM", "DPSOMModule", "JointTask", "PrototypesTask", "VariationalTask"]
@@ -73,7 +74,7 @@ class DPSOMModule(DeepMapModule):
     def draw(self, items: Tensor) -> tuple[Tensor, Tensor]:
         """(b, d) -> codes (b, L) drawn from the posteriors, and the mean of their KL divergence from N(0, I)."""
         mean, factor = self.net.posterior(items)
-        noise = torch.randn_like(mean)
+        noise = randn_like(mean)
         return mean + (factor * noise[:, None]).sum(2), standard_normal_kl(mean, factor)
 
     def likelihood_loss(self, codes: Tensor, items: Tensor) -> Tensor:

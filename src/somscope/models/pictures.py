@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from somscope import parts
 from somscope.data.derive import grey
 from somscope.errors import InputError
 
@@ -87,11 +88,11 @@ def jitter(pixels: Tensor, enlarge: float, flip: bool, generator: torch.Generato
         pixels = planes.to(torch.uint8).permute(0, 2, 3, 1)
 
         def place(largest: int) -> Tensor:
-            return torch.randint(0, largest + 1, (n, 1), generator=generator, device=device)
+            return parts.randint(largest + 1, n, 1, generator=generator, device=device)
 
         rows, columns = rows + place(size[0] - height), columns + place(size[1] - width)
     if flip:
-        mirrored = torch.rand((n, 1), generator=generator, device=device) < 0.5
+        mirrored = parts.rand(n, 1, generator=generator, device=device) < 0.5
         columns = torch.where(mirrored, columns.flip(1), columns)
     if size == (height, width) and not flip:
         return pixels

@@ -19,6 +19,7 @@ from somscope.nets.generators import padded
 from somscope.objectives.adversarial import adversarial_loss
 from somscope.objectives.losses import Losses
 from somscope.objectives.wasserstein import gradient_penalty
+from somscope.parts import gathered, own_rows
 from somscope.training import Batch, Engine, Schedule, Task, adam
 
 __all__ = ["Pix2PixModule", "Pix2PixTask", "linear_decay"]
@@ -135,7 +136,8 @@ class Pix2PixTask(Task):
         source, target = planes[:, : self.channels], planes[:, self.channels :]
         with engine.autocast():
             made = module.translate(source).float()
-            fake = module.from_pool(torch.cat([source, made.detach()], 1), engine.generator)
+            pairs = gathered(torch.cat([source, made.detach()], 1))
+            fake = own_rows(module.from_pool(pairs, engine.generator))
             judged = module.discriminator_terms(planes, fake)
         engine.step(module.discriminator_loss(judged), "discriminator")
         with engine.autocast():

@@ -38,6 +38,7 @@ from somscope.objectives.mixture import (
     posterior_negentropy,
 )
 from somscope.objectives.reconstruction import bernoulli_loss, gaussian_loss
+from somscope.parts import randn_like
 from somscope.training import Batch, Phase, Schedule, Task, adam
 
 __all__ = ["LikelihoodTask", "VaDE", "VaDEModule", "VaDETask"]
@@ -80,7 +81,7 @@ class VaDEModule(MixtureModule):
     def loss(self, items: Tensor) -> Losses:
         """Items (b, d) -> -ELBO, with the terms "likelihood", "code", "component", "posterior", "assignment"."""
         mean, log_variance = self.net.posterior(items)
-        codes = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
+        codes = mean + (0.5 * log_variance).exp() * randn_like(mean)
         log_gamma = self.joint(codes).log_softmax(1)
         self.units = log_gamma.detach().argmax(1)
         gamma = log_gamma.exp()

@@ -34,6 +34,7 @@ from somscope.nets.initialise import check_sizes, glorot_uniform
 from somscope.objectives.losses import Losses, weighted
 from somscope.objectives.reconstruction import gaussian_loss
 from somscope.objectives.wasserstein import gradient_penalty
+from somscope.parts import own_rows, whole_size
 from somscope.training import Batch, Engine, Phase, Task, adam
 
 __all__ = ["CriticTask", "WaMiC", "WaMiCModule", "WaMiCTask"]
@@ -85,9 +86,9 @@ class WaMiCModule(MixtureModule):
         """Items (b, d) -> L_critic, with the terms "distance", E f(x) - E f(G(z)), and "penalty"."""
         items = items.flatten(1)
         with torch.no_grad():
-            codes, weights, _ = self.draw(len(items))
+            codes, weights, _ = self.draw(whole_size(len(items)))
             generated = self.decode(codes)
-            partners = torch.multinomial(weights, len(items), replacement=True)
+            partners = own_rows(torch.multinomial(weights, whole_size(len(items)), replacement=True))
         distance = self.critique(items).mean() - (weights * self.critique(generated)).sum()
         penalty = gradient_penalty(self.critique, items, generated[partners])
         return weighted({"distance": distance, "penalty": penalty}, {"distance": -1.0, "penalty": _PENALTY})
@@ -97,7 +98,7 @@ class WaMiCModule(MixtureModule):
         items = items.flatten(1)
         own = self.encode(items)
         self.units = self.joint(own.detach()).argmax(1)
-        codes, weights, components = self.draw(len(items))
+        codes, weights, components = self.draw(whole_size(len(items)))
         generated = self.decode(codes)
         away = (self.encode(generated) - codes.detach()).square()
         away = away * (-self.log_variances.detach()).exp()[components]

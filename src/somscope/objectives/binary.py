@@ -4,8 +4,7 @@ contrastive hashing needs besides.
     s = f / (|f| + gamma),  b = sign(h)                     low layer f (N, K), high layer h (N, M) of one batch
     L = L_D + lambda_DMR L_DMR + lambda_BRE (L_ME + L_MAC)
 
-All are computed in float32 at least; autocast is off inside. Pairs are those of the items given: under several
-processes each pairs the items of its own part of the batch.
+All are computed in float32 at least; autocast is off inside. Pairs are those of the items given.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from somscope.errors import check_choice
+from somscope.parts import rand
 
 __all__ = [
     "ZEROS",
@@ -88,7 +88,7 @@ def sampled_bits(values: Tensor, generator: torch.Generator) -> Tensor:
 
     Their gradient is that of their mean, tanh(v / 2): it passes straight through the draw."""
     mean = torch.tanh(0.5 * _wide(values))
-    drawn = torch.rand(mean.shape, generator=generator, device=generator.device)
+    drawn = rand(*mean.shape, generator=generator, device=generator.device)
     bits = torch.where(2.0 * drawn < 1.0 + mean.detach(), 1.0, -1.0)
     return bits + mean - mean.detach()
 

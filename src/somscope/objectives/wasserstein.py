@@ -10,6 +10,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from somscope.parts import rand
+
 __all__ = ["gradient_penalty"]
 
 
@@ -22,7 +24,7 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], items: Tensor, others: 
     with torch.autocast(items.device.type, enabled=False):
         wide = torch.promote_types(items.dtype, torch.float32)
         a, b = items.detach().to(wide), others.detach().to(wide)
-        share = torch.rand(len(a), 1, dtype=wide, device=a.device)
+        share = rand(len(a), 1, dtype=wide, device=a.device)
         between = (share * a + (1.0 - share) * b).requires_grad_()
         (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
         lengths: Tensor = slope.square().sum(1).add(1e-12).sqrt()  # a zero slope has a gradient, too

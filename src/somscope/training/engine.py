@@ -27,7 +27,8 @@ class Engine:
     """One per training.
 
     device: of modules and batches. n_processes. optimizers: of the phase, by name.
-    generator: random numbers on the device; its state is in every checkpoint, and differs between processes.
+    generator: random numbers on the device, the same in all processes; its state is in every checkpoint. What is drawn
+    for the items of a batch is drawn by `somscope.parts`, for all of the batch.
     share: of the batch at hand, see `Batch`. rates: learning rates of the optimizers' groups when the phase began.
     warnings: see `warn`.
     """

@@ -12,15 +12,17 @@ from torch import Tensor
 
 from somscope.errors import InputError, TrainingError
 from somscope.interrupt import Interrupt, catch_interrupt
+from somscope.parts import part_of, working_on
 from somscope.training.batch_norm import global_batch_norm
 from somscope.training.checkpoint import Checkpoint
+from somscope.training.dropout import global_dropout
 from somscope.training.engine import Engine
 from somscope.training.fabric import Runtime
 from somscope.training.feed import Data, Feed
 from somscope.training.history import History
 from somscope.training.loggers import JsonLines, Loggers
 from somscope.training.options import Trained, TrainingOptions
-from somscope.training.order import epoch_order, part_of
+from somscope.training.order import epoch_order
 from somscope.training.progress import Bar, progress_bar
 from somscope.training.randomness import forked_random
 from somscope.training.saver import Saver, sole_training
@@ -52,7 +54,7 @@ def train(phases: Sequence[Phase], data: Data, options: TrainingOptions | None =
     )  # one order of the items for all processes
     feed = Feed(data, runtime.device)
     with (
-        forked_random(options.seed, runtime.rank, runtime.device) as generator,
+        forked_random(options.seed, runtime.device) as generator,
         catch_interrupt("ending after this step, keeping what was learned") as interrupt,
         progress_bar(options.verbose if runtime.rank == 0 else False) as bar,
         sole_training(options.checkpoints, runtime),
@@ -62,7 +64,8 @@ def train(phases: Sequence[Phase], data: Data, options: TrainingOptions | None =
         if options.checkpoints is not None:
             saver = Saver(options.checkpoints, phases, data, feed, runtime, options)
         training = _Training(phases, feed, options, runtime, engine, saver, interrupt, bar)
-        with global_batch_norm([phase.task.module for phase in phases], runtime, engine):
+        modules = [phase.task.module for phase in phases]
+        with global_batch_norm(modules, runtime, engine), global_dropout(modules, runtime):
             try:
                 return training.run()
             finally:
@@ -187,9 +190,11 @@ class _Training:
 
     def _step(self, phase: Phase, indices: Tensor) -> None:
         engine, task = self.engine, phase.task
-        own, engine.share = part_of(indices, self.runtime.rank, self.runtime.n_processes)
-        batch = self.feed.batch(own, engine.share, task.raw)
-        losses = task.update(batch, self.position.step, engine)
+        part = part_of(len(indices), self.runtime.rank, self.runtime.n_processes)
+        engine.share = part.share
+        batch = self.feed.batch(indices[part.low : part.high], part.share, task.raw)
+        with working_on(part if self.runtime.n_processes > 1 else None):
+            losses = task.update(batch, self.position.step, engine)
         self.history.add(self.position.step, losses, engine.share)
 
     def _stopping(self, row_due: bool) -> bool:

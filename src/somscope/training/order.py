@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["epoch_order", "part_of", "seed_for"]
+__all__ = ["epoch_order", "seed_for"]
 
 
 def seed_for(seed: int, *stream: int) -> int:
@@ -21,15 +21,3 @@ def epoch_order(n_items: int, shuffle: bool, seed: int, phase: int, epoch: int) 
         return torch.arange(n_items)
     generator = torch.Generator().manual_seed(seed_for(seed, phase, epoch))
     return torch.randperm(n_items, generator=generator)
-
-
-def part_of(indices: Tensor, rank: int, n_processes: int) -> tuple[Tensor, float]:
-    """The slice of a global batch (B,) that one process works on, and its share b / B of it.
-
-    The slices are consecutive and differ by at most one item. An empty slice becomes the first item with share 0.
-    """
-    size = len(indices)
-    low, high = rank * size // n_processes, (rank + 1) * size // n_processes
-    if low == high:
-        return indices[:1], 0.0
-    return indices[low:high], (high - low) / size

@@ -16,17 +16,18 @@ _GLOBAL, _OWN = 2**32 - 2, 2**32 - 1  # streams beside those of the phases, whic
 
 
 @contextmanager
-def forked_random(seed: int, rank: int, device: torch.device) -> Iterator[torch.Generator]:
+def forked_random(seed: int, device: torch.device) -> Iterator[torch.Generator]:
     """A generator on `device`; meanwhile PyTorch's global generators are seeded, for operations that know no other.
 
-    Dropout and the like draw from the global generators; their state outside is untouched.
+    Dropout and the like draw from the global generators; their state outside is untouched. All processes draw the
+    same numbers, see `somscope.parts`.
     """
     with torch.random.fork_rng(devices=[device.index] if device.type == "cuda" else []):
-        first = seed_for(seed, _GLOBAL, rank)
+        first = seed_for(seed, _GLOBAL)
         torch.default_generator.manual_seed(first)
         if device.type == "cuda":
             torch.cuda.default_generators[device.index].manual_seed(first)
-        yield torch.Generator(device).manual_seed(seed_for(seed, _OWN, rank))
+        yield torch.Generator(device).manual_seed(seed_for(seed, _OWN))
 
 
 def random_states(generator: torch.Generator) -> dict[str, Tensor]:

@@ -68,7 +68,11 @@ class Task:
         return {}
 
     def losses(self, batch: Batch, step: int) -> Losses:
-        """One forward pass. step: of the phase, from 0. Every loss is a mean over the items of the batch."""
+        """One forward pass. step: of the phase, from 0.
+
+        Every loss is a mean over the items of the batch, or one of what `somscope.parts.gathered` gives, which couples
+        them; random numbers for the items come from `somscope.parts`.
+        """
         raise NotImplementedError(f"{type(self).__name__} has to say what its losses are")
 
     def update(self, batch: Batch, step: int, engine: Engine) -> Losses:
