@@ -19,28 +19,23 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import torch
-from benchmarks.faults import corrupt, disk, hostile, killed, rivals
-from benchmarks.faults.rows import Row, as_json, table
-from benchmarks.som.machine import cpu_model
+from benchmarks.faults.mounts import can_mount, unshared
 
-import somscope
-
-FAULTS = {
-    "training": killed.training,
-    "run": killed.run,
-    "index": killed.index,
-    "full-map": disk.full_map,
-    "full-deep": disk.full_deep,
-    "full-codes": disk.full_codes,
-    "full-index": disk.full_index,
-    "read-only": disk.read_only,
-    "two-writers": rivals.two_writers,
-    "clock": rivals.clock,
-    "images": corrupt.images,
-    "files": hostile.files,
+FAULTS = {  # name: module and function; they are imported where mounts are possible
+    "training": "killed.training",
+    "run": "killed.run",
+    "index": "killed.index",
+    "full-map": "disk.full_map",
+    "full-deep": "disk.full_deep",
+    "full-codes": "disk.full_codes",
+    "full-index": "disk.full_index",
+    "read-only": "disk.read_only",
+    "two-writers": "rivals.two_writers",
+    "clock": "rivals.clock",
+    "images": "corrupt.images",
+    "files": "hostile.files",
 }
 _MOUNTING = {"full-map", "full-deep", "full-codes", "full-index", "read-only"}
 
@@ -57,23 +52,32 @@ def main() -> None:
     options = parser.parse_args()
     if options.clock_worker:
         _prepare()
+        from benchmarks.faults import rivals
+
         print(json.dumps(rivals.clock_worker(options.clock_worker, options.times)))  # noqa: T201
         return
     if _MOUNTING & set(options.only) and "SOMSCOPE_UNSHARED" not in os.environ:
-        if disk.can_mount():  # in a place of its own, where mounts end with the process
+        if can_mount():  # in a place of its own, where mounts end with the process
             os.environ["SOMSCOPE_UNSHARED"] = "1"
             again = [sys.executable, "-m", "benchmarks.faults", *sys.argv[1:]]
-            os.execvp("unshare", ["unshare", *disk.unshared(), *again])
+            os.execvp("unshare", ["unshare", *unshared(), *again])
         print(f"not tried, for nothing can be mounted here: {', '.join(sorted(_MOUNTING))}")  # noqa: T201
         options.only = [name for name in options.only if name not in _MOUNTING]
     _prepare()
-    tried = FAULTS | {"images": partial(corrupt.images, n=options.images)}
+    import numpy as np
+    from benchmarks.faults.rows import Row, as_json, table
+    from benchmarks.som.machine import cpu_model
+
+    import somscope
+
     before = json.loads(options.out.read_text(encoding="utf-8"))["rows"] if options.out.exists() else []
     rows = {row["kind"]: row["rows"] for row in before}
     for kind in options.only:
         started = time.monotonic()
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            found: list[Row] = tried[kind](Path(folder), options.times, np.random.default_rng(options.seed))
+            found: list[Row] = _fault(kind, options)(
+                Path(folder), options.times, np.random.default_rng(options.seed)
+            )
         rows[kind] = [as_json(row) for row in found]
         print(f"{kind}, {time.monotonic() - started:.0f} s", *map(str, found), sep="\n", flush=True)  # noqa: T201
     commit = subprocess.run(["git", "describe", "--always", "--dirty=+"], capture_output=True, text=True)
@@ -90,10 +94,21 @@ def main() -> None:
     print(table([row for entry in content["rows"] for row in entry["rows"]]))  # noqa: T201
 
 
+def _fault(kind: str, options: argparse.Namespace) -> Any:
+    module, name = FAULTS[kind].split(".")
+    found = getattr(import_module(f"benchmarks.faults.{module}"), name)
+    return partial(found, n=options.images) if kind == "images" else found
+
+
 def _prepare() -> None:
     """What all the forks need, once."""
+    import torch
+
     torch.set_num_threads(1)
-    for slow in ("faiss", "lightning_fabric", "pandas", "pyarrow.parquet", "safetensors.torch"):
+    for slow in (
+        "faiss", "lightning_fabric", "matplotlib.backends.backend_agg", "numba.typed", "pandas", "pyarrow.dataset",
+        "safetensors.torch", "somscope.cli.main", "somscope.cli.map", "typer",
+    ):  # fmt: skip
         import_module(slow)
 
 

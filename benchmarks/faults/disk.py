@@ -23,25 +23,12 @@ from somscope.runs.code_run import CodeRun
 from somscope.runs.run import Run
 from somscope.training.checkpoint import checkpoints_in
 
-__all__ = ["can_mount", "full_codes", "full_deep", "full_index", "full_map", "read_only"]
+__all__ = ["full_codes", "full_deep", "full_index", "full_map", "read_only"]
 
 _MIB = 2**20
 _ITEMS, _FEATURES = 3000, 6
 _INTERVAL, _STEPS = 10, 100
 _SOM = ("--model", "som", "--grid", "6x6", "--passes", "3")
-
-
-def can_mount() -> bool:
-    """Whether this process may mount, as one started by `unshare --mount` may."""
-    with contextlib.suppress(OSError):
-        done = subprocess.run(["unshare", *unshared(), "true"], capture_output=True)
-        return done.returncode == 0
-    return False
-
-
-def unshared() -> list[str]:
-    """Options of `unshare` under which mounts are possible and end with the process."""
-    return ["--mount"] if os.geteuid() == 0 else ["--mount", "--map-root-user"]
 
 
 def full_map(folder: Path, times: int, rng: np.random.Generator) -> list[Row]:
