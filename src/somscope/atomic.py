@@ -1,18 +1,21 @@
-"""Files that appear whole or not at all, locks that die with their process, and moments that Ctrl-C must not cut."""
+"""Files and folders that appear whole or not at all, locks that die with their process, moments without Ctrl-C."""
 
 from __future__ import annotations
 
 import os
 import re
 import secrets
+import shutil
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["flush_folder", "flush_to_disk", "holder", "locked", "no_interrupt", "whole_file"]
+from somscope.errors import SomscopeError
+
+__all__ = ["flush_folder", "flush_to_disk", "holder", "locked", "no_interrupt", "whole_file", "whole_folder"]
 
 _MARK = "somscope "  # begins a lock file; then follows the number of the process
 
@@ -70,6 +73,77 @@ def _remove_if_left(partial: Path) -> None:
         partial.unlink()
     finally:
         os.close(handle)
+
+
+@contextmanager
+def whole_folder(path: Path, check: Callable[[], object], error: type[SomscopeError]) -> Iterator[Path]:
+    """Give a temporary folder beside `path` (.NAME.partial); at the end of the block it becomes `path`, at once and on
+    the disk; a folder that is there is replaced, and stays whole (.NAME.old) until that has worked.
+
+    An error or Ctrl-C inside the block removes the temporary folder and leaves `path` as it was. A lock (.NAME.lock)
+    keeps a second writer away, with an `error`; the system releases it if the process dies. What dead processes left of
+    any folder with the same parent is removed, or put back, by the next that begins there. check: called once the lock
+    is held; what it raises goes on its way.
+    """
+    lock, partial, old = (path.with_name(f".{path.name}.{kind}") for kind in ("lock", "partial", "old"))
+    with locked(lock) as ours:
+        if not ours:
+            number = holder(lock)
+            which = "" if number is None else f" (process {number})"
+            raise error(
+                f"another process is writing {path}{which}: wait for it, or choose another output folder"
+            )
+        _clean(path)
+        _clean_after_others(path.parent)
+        check()
+        try:
+            partial.mkdir()
+            yield partial
+            with no_interrupt():  # it is whole: it must not be lost now
+                flush_to_disk(partial)
+                _replace(partial, path, old)
+        finally:
+            _remove(partial)
+        _remove(old)
+
+
+def _clean(path: Path) -> None:
+    """Remove what a process left that died while it wrote `path`, which we hold; put back what it had set aside."""
+    old = path.with_name(f".{path.name}.old")
+    if old.exists() and not path.exists():  # it died in the middle of a replacement
+        old.rename(path)
+    _remove(path.with_name(f".{path.name}.partial"))
+    _remove(old)
+
+
+def _clean_after_others(parent: Path) -> None:
+    """The same of all that lies in a folder whose writers are dead: nobody holds the locks that they made."""
+    with suppress(OSError):  # it is no part of what is to be done here
+        for name in os.listdir(parent):
+            found = re.fullmatch(r"\.(.+)\.lock", name)
+            if found and holder(parent / name) is not None:
+                with locked(parent / name) as ours:
+                    if ours:
+                        _clean(parent / found[1])
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def _replace(partial: Path, path: Path, old: Path) -> None:
+    """Rename `partial` to `path`; a folder that is there is kept as `old` until that has worked."""
+    replaced = path.exists()
+    if replaced:
+        path.rename(old)
+    try:
+        partial.rename(path)
+    except BaseException:
+        if replaced and not path.exists():
+            old.rename(path)
+        raise
+    flush_folder(path.parent)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from somscope.atomic import locked
 from somscope.data import open_collection, pack
 from somscope.data.room import room
 from somscope.errors import DataError, InputError
@@ -160,6 +162,34 @@ def test_a_pack_of_the_same_files_is_used_as_it_is_and_another_one_kept(shards, 
     with pytest.raises(DataError, match="is no pack"):
         pack(shards, tmp_path / "full")
     assert first.image_shape == (8, 8, 1)
+
+
+def test_a_second_process_does_not_write_the_same_pack(shards, tmp_path):
+    with locked(tmp_path / ".p.lock") as ours:
+        assert ours
+        with pytest.raises(DataError, match=rf"another process is writing .*p \(process {os.getpid()}\)"):
+            pack(shards, tmp_path / "p")
+    assert list(tmp_path.glob("*p")) == []
+    assert len(pack(shards, tmp_path / "p")) > 0
+
+
+def test_what_a_killed_process_left_of_a_pack_is_removed_or_put_back(shards, tmp_path):
+    script = (
+        "import os, signal, sys\nfrom somscope.data import pack\nfrom somscope import atomic\n"
+        "atomic.flush_to_disk = lambda path: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "pack(sys.argv[1], sys.argv[2])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(shards), str(tmp_path / "a")])
+    assert done.returncode == -9
+    assert sorted(p.name for p in tmp_path.glob(".*")) == [".a.lock", ".a.partial"]
+    pack(shards, tmp_path / "b")  # of another name
+    assert list(tmp_path.glob(".*")) == []
+    assert not (tmp_path / "a").exists()
+    (tmp_path / "b").rename(tmp_path / ".b.old")  # it died between the two renames
+    (tmp_path / ".b.lock").write_text("somscope 1\n")
+    pack(shards, tmp_path / "a")
+    assert sorted(p.name for p in tmp_path.iterdir() if p != shards) == ["a", "b"]
+    assert len(pack(shards, tmp_path / "b")) == len(pack(shards, tmp_path / "a"))
 
 
 def test_arrays_and_folders_of_images_are_packed_too(tmp_path):

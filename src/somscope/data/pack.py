@@ -10,16 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 
-from somscope.atomic import flush_folder, flush_to_disk
+from somscope.atomic import whole_folder
 from somscope.data.collection import Collection
 from somscope.data.open import open_collection
 from somscope.data.packed import FORMAT, is_pack, read_pack
@@ -45,17 +42,30 @@ def pack(source: str | Path, folder: str | Path, *, overwrite: bool = False, **o
     """
     folder = Path(os.path.abspath(Path(folder).expanduser()))
     made_from = _state_of(Path(source).expanduser(), options)
-    if os.path.lexists(folder):
-        if not is_pack(folder):
-            raise DataError(f"{folder} exists and is no pack: choose another folder")
-        packed = read_pack(folder)
-        if packed.source.get("packed_from") == made_from:
-            return packed
-        if not overwrite:
-            raise DataError(f"{folder} is a pack of other files, or of other options: overwrite replaces it")
-    with _whole_folder(folder) as partial:
-        _write(partial, source, options, made_from)
+    packed = _packed(folder, made_from, overwrite)
+    if packed is not None:
+        return packed
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with whole_folder(folder, lambda: _packed(folder, made_from, overwrite), DataError) as partial:
+            _write(partial, source, options, made_from)
+    except OSError as error:
+        raise DataError(f"{folder} was not written: {error.strerror or error}") from error
     return read_pack(folder)
+
+
+def _packed(folder: Path, made_from: str, overwrite: bool) -> Collection | None:
+    """The pack that is there, if it was made from the same; DataError for what may not be replaced."""
+    if not os.path.lexists(folder):
+        return None
+    if not is_pack(folder):
+        raise DataError(f"{folder} exists and is no pack: choose another folder")
+    packed = read_pack(folder)
+    if packed.source.get("packed_from") == made_from:
+        return packed
+    if not overwrite:
+        raise DataError(f"{folder} is a pack of other files, or of other options: overwrite replaces it")
+    return None
 
 
 def _write(partial: Path, source: str | Path, options: dict[str, Any], made_from: str) -> None:
@@ -123,26 +133,3 @@ def _state_of(source: Path, options: dict[str, Any]) -> str:
             f"{os.fsencode(file.relative_to(source))!r} {facts.st_size} {facts.st_mtime_ns}\n".encode()
         )
     return digest.hexdigest()
-
-
-@contextmanager
-def _whole_folder(folder: Path) -> Iterator[Path]:
-    """A folder beside `folder`, which takes its place at the end of the block, or vanishes."""
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial.mkdir()
-    try:
-        yield partial
-        flush_to_disk(partial)
-        if folder.exists():
-            doomed = folder.with_name(f".{folder.name}.{os.getpid()}.old.partial")
-            folder.rename(doomed)
-            partial.rename(folder)
-            shutil.rmtree(doomed, ignore_errors=True)
-        else:
-            partial.rename(folder)
-        flush_folder(folder.parent)
-    except OSError as error:
-        raise DataError(f"{folder} was not written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from somscope.atomic import flush_folder, flush_to_disk, holder, locked, no_interrupt, whole_file
+from somscope.atomic import whole_file, whole_folder
 from somscope.errors import RunError
 
 __all__ = ["check_target", "new_file", "new_run"]
@@ -51,21 +49,13 @@ def new_run(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     """
     path = _absolute(path)
     check_target(path, overwrite)
-    partial = path.with_name(f".{path.name}.partial")
-    old = path.with_name(f".{path.name}.old")
-    with _explained(path), _made_parents(path.parent), _locked(path):
-        _clean(path)
-        _clean_after_others(path.parent)
-        check_target(path, overwrite)  # again: another writer may have finished meanwhile
-        try:
-            partial.mkdir()
-            yield partial
-            with no_interrupt():  # the run is whole: it must not be lost now
-                flush_to_disk(partial)
-                _replace(partial, path, old)
-        finally:
-            _remove(partial)
-        _remove(old)
+    with (
+        _explained(path),
+        _made_parents(path.parent),
+        # again: another writer may have finished meanwhile
+        whole_folder(path, lambda: check_target(path, overwrite), RunError) as partial,
+    ):
+        yield partial
 
 
 @contextmanager
@@ -83,58 +73,6 @@ def new_file(path: str | Path) -> Iterator[Path]:
 
 def _absolute(path: str | Path) -> Path:
     return Path(os.path.abspath(Path(path).expanduser()))
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    lock = path.with_name(f".{path.name}.lock")
-    with locked(lock) as ours:
-        if not ours:
-            number = holder(lock)
-            which = "" if number is None else f" (process {number})"
-            raise RunError(
-                f"another process is writing {path}{which}: wait for it, or choose another output folder"
-            )
-        yield
-
-
-def _clean(path: Path) -> None:
-    """Remove what a process left that died while it wrote `path`, which we hold; put back what it had set aside."""
-    old = path.with_name(f".{path.name}.old")
-    if old.exists() and not path.exists():  # it died in the middle of a replacement
-        old.rename(path)
-    _remove(path.with_name(f".{path.name}.partial"))
-    _remove(old)
-
-
-def _clean_after_others(parent: Path) -> None:
-    """The same of all runs in a folder whose writers are dead: nobody holds the locks that they made."""
-    with suppress(OSError):  # it is no part of what is to be done here
-        for name in os.listdir(parent):
-            found = re.fullmatch(r"\.(.+)\.lock", name)
-            if found and holder(parent / name) is not None:
-                with locked(parent / name) as ours:
-                    if ours:
-                        _clean(parent / found[1])
-
-
-def _remove(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
-
-
-def _replace(partial: Path, path: Path, old: Path) -> None:
-    """Rename `partial` to `path`; a run that is there is kept as `old` until that has worked."""
-    replaced = path.exists()
-    if replaced:
-        path.rename(old)
-    try:
-        partial.rename(path)
-    except BaseException:
-        if replaced and not path.exists():
-            old.rename(path)
-        raise
-    flush_folder(path.parent)
 
 
 @contextmanager
