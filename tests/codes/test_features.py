@@ -95,10 +95,10 @@ def test_cells_of_gist_may_differ_by_a_pixel() -> None:
 
 
 def test_kmeans_patches_are_the_authors_formula() -> None:
-    """Patch by patch, with the learned whitening and centres."""
+    """Patch by patch, with the learned whitening and centres; standardised over the images that it was learned from."""
     images = pictures(3, (9, 8, 3))
     fitted = KMeansPatches(7, patch=4, n_patches=200, random_state=1).fit(images)
-    found = fitted.transform(images).reshape(3, 4, 7)
+    found = fitted.transform(images)
     expected = np.zeros((3, 4, 7))
     for n, image in enumerate(images):
         for i in range(6):
@@ -109,7 +109,29 @@ def test_kmeans_patches_are_the_authors_formula() -> None:
                 z = [math.dist(white, centre) for centre in fitted.centres_]
                 quadrant = 2 * (i >= 3) + (j >= 3)
                 expected[n, quadrant] += [max(0, sum(z) / 7 - value) for value in z]
-    assert np.allclose(found, expected, rtol=1e-3, atol=1e-2)
+    sums = expected.reshape(3, 28)
+    standard = (sums - sums.mean(axis=0)) / np.sqrt(sums.var(axis=0) + 0.01)
+    assert np.allclose(found, standard, rtol=1e-3, atol=1e-2)
+    one = fitted.transform(images[[1]])  # by what was learned, not by what lies beside it
+    assert np.allclose(one, found[[1]], rtol=1e-4, atol=1e-4)
+
+
+def test_features_of_kmeans_patches_are_standardised_by_a_part_of_many_images(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    images = pictures(400, (9, 9, 1))
+    few, all_of_them = (
+        KMeansPatches(6, n_patches=300, random_state=0),
+        KMeansPatches(6, n_patches=300, random_state=0),
+    )
+    whole = all_of_them.fit(images).transform(images)
+    assert np.allclose(whole.mean(axis=0), 0, atol=1e-4)
+    assert np.allclose(whole.std(axis=0), 1, atol=0.1)  # but for the 0.01
+    monkeypatch.setattr("somscope.codes.patches._MOST_IMAGES", 100)
+    part = few.fit(images).transform(images)
+    assert not np.array_equal(part, whole)
+    assert np.abs(part.mean(axis=0)).max() < 0.5
+    assert np.allclose(part.std(axis=0), 1, atol=0.3)
 
 
 def test_whitened_patches_have_no_correlation() -> None:

@@ -1,5 +1,5 @@
 """Single-layer k-means features (Coates, Ng and Lee, AISTATS 2011): how near the whitened patches of each quadrant of
-an image are to learned centres."""
+an image are to learned centres, standardised."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ __all__ = ["KMeansPatches"]
 
 _LEAST_VARIANCE = 10.0  # of a patch, in squared grey levels of 255, as the authors add it
 _LEAST_EIGENVALUE = 0.1  # of the normalised patches, as the authors add it in whitening
+_LEAST_FEATURE_VARIANCE = 0.01  # of the sums, as the authors add it in standardising
 _MOST_ROUNDS = 50
+_MOST_IMAGES = 10_000  # that mean and deviation of the features are learned from
 
 
 class KMeansPatches(ImageFeatures):
@@ -27,8 +29,10 @@ class KMeansPatches(ImageFeatures):
 
         f_k = max(0, mean_j z_j - z_k),    z_k = ||p' - c_k||     ("triangle", equation 2),
 
-    which is summed over each quadrant: 4 n_centres features. m, W and the centres c_k are learned from patches at
-    random positions of the training images, without labels.
+    which is summed over each quadrant: 4 n_centres sums s. The features are (s - mean s) / sqrt(var s + 0.01), so that
+    each counts alike, as the authors' code has it (the paper does not say). m, W and the centres c_k are learned from
+    patches at random positions of the training images, mean s and var s from at most 10,000 of these images at random
+    (authors: from all), without labels.
 
     Parameters
     ----------
@@ -37,7 +41,8 @@ class KMeansPatches(ImageFeatures):
 
     Attributes
     ----------
-    mean_ (p,) m; whitening_ (p, p) W; centres_ (n_centres, p); and those of `ImageFeatures`.
+    mean_ (p,) m; whitening_ (p, p) W; centres_ (n_centres, p); feature_mean_ and feature_scale_ (4 n_centres,); and
+    those of `ImageFeatures`.
     """
 
     model_name: ClassVar[str] = "kmeans"
@@ -92,8 +97,18 @@ class KMeansPatches(ImageFeatures):
         white = (patches - self.mean_) @ self.whitening_
         means = KMeans(self.n_centres, n_init=1, max_iter=_MOST_ROUNDS, random_state=random).fit(white)
         self.centres_ = means.cluster_centers_.astype(np.float32)
+        if len(images) > _MOST_IMAGES:
+            images = images[np.sort(random.choice(len(images), _MOST_IMAGES, replace=False))]
+        sums = np.concatenate([self._sums(block) for block in self._blocks(images)])
+        self.feature_mean_ = sums.mean(axis=0, dtype=np.float64).astype(np.float32)
+        variance = sums.var(axis=0, dtype=np.float64) + _LEAST_FEATURE_VARIANCE
+        self.feature_scale_ = np.sqrt(variance).astype(np.float32)
 
     def _features(self, images: Images) -> NDArray[np.float32]:
+        return np.asarray((self._sums(images) - self.feature_mean_) / self.feature_scale_)
+
+    def _sums(self, images: Images) -> NDArray[np.float32]:
+        """(m, 4 n_centres) of a block of images, not yet standardised."""
         height, width, _ = self.image_shape_
         rows, columns = height - self.patch + 1, width - self.patch + 1
         windows = np.lib.stride_tricks.sliding_window_view(images, (self.patch, self.patch), axis=(1, 2))
@@ -110,18 +125,27 @@ class KMeansPatches(ImageFeatures):
 
     def _state(self) -> tuple[dict[str, Any], Arrays]:
         described, arrays = super()._state()
-        own = {"mean_": self.mean_, "whitening_": self.whitening_, "centres_": self.centres_}
-        return described | {"patch": int(self.patch)}, arrays | own
+        return described | {"patch": int(self.patch)}, arrays | {
+            name: getattr(self, name) for name in self._shapes()
+        }
 
     def _restore(self, described: Mapping[str, Any], arrays: Arrays) -> None:
         super()._restore(described, arrays)
-        size = self.patch**2 * self.image_shape_[2]
-        for name, shape in (
-            ("mean_", (size,)), ("whitening_", (size, size)), ("centres_", (self.n_centres, size))
-        ):  # fmt: skip
+        for name, shape in self._shapes().items():
             if arrays[name].shape != shape:
                 raise ValueError(f"{name} has shape {arrays[name].shape}, not {shape}")
             setattr(self, name, arrays[name])
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of the learned arrays."""
+        size, features = self.patch**2 * self.image_shape_[2], (4 * self.n_centres,)
+        return {
+            "mean_": (size,),
+            "whitening_": (size, size),
+            "centres_": (self.n_centres, size),
+            "feature_mean_": features,
+            "feature_scale_": features,
+        }
 
 
 def _even(patches: NDArray[np.uint8]) -> NDArray[np.float32]:
