@@ -143,7 +143,7 @@ def test_the_decoder_teaches_the_encoder_nothing(drawn):
 
 def test_neighbours_teach_the_encoder_too(drawn):
     images, kinds = drawn
-    steps = {**STEPS, "joint_steps": 0, "decoder_steps": 0}
+    steps = {**STEPS, "n_steps": 150, "joint_steps": 0, "decoder_steps": 0}
     model = ContrastiveSOM(**QUICK, **steps, n_clusters=4, neighbours=0.4).fit(images)
     assert purity(kinds, model.best_units(images)[0][:, 0]) > 0.9
     assert "recent" not in model.module_.state_dict()
