@@ -32,7 +32,7 @@ ORDER = (
     ("audit",),
     ("figures",),
     ("report",),
-    ("auditing", "choosing", "coding", "mapping", "matching", "translating"),
+    ("auditing", "choosing", "coding", "mapping", "matching", "on_ray", "translating"),
     ("explorer",),
     ("studies",),
     ("tuning",),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from somscope.cli.console import OUT
-from somscope.errors import RunError, check_choice
+from somscope.errors import InputError, RunError, check_choice
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,6 +31,14 @@ def assign_command(
     ] = Path("assignments.parquet"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file that is there.")] = False,
     id_column: Annotated[str | None, typer.Option(help="Column of a table that names the items.")] = None,
+    ray: Annotated[
+        bool,
+        typer.Option(
+            "--ray",
+            help="Assign a pack on Ray Data (extra `ray`): on this machine, or on the cluster that RAY_ADDRESS names. "
+            "--out is then a folder of Parquet files.",
+        ),
+    ] = False,
 ) -> None:
     """Find where new items lie on the map of a run.
 
@@ -42,6 +50,13 @@ def assign_command(
 
     `somscope assign runs/photos more/ -o where.parquet`
     """
+    if ray:
+        if id_column is not None:
+            raise InputError("a pack holds the ids of its items: give --id-column to `somscope data pack`")
+        from somscope.on_ray import assign_pack
+
+        _say(*assign_pack(run, data, out, overwrite=overwrite), out)
+        return
     check_choice("the ending of --out", out.suffix.lower(), TABLE_SUFFIXES)
     from somscope.runs import Run, assign_collection, new_file, open_like
 
@@ -55,10 +70,11 @@ def assign_command(
     from somscope.cli.summary import show_skipped
 
     show_skipped([{"where": item.where, "why": item.why} for item in collection.skipped])
-    beyond = sum(share >= 100 for share in table["percentile"].to_pylist())
-    OUT.print(
-        f"{table.num_rows:,} items assigned, {beyond:,} at least as far from the map as its farthest item"
-    )
+    _say(table.num_rows, sum(share >= 100 for share in table["percentile"].to_pylist()), out)
+
+
+def _say(n_items: int, beyond: int, out: Path) -> None:
+    OUT.print(f"{n_items:,} items assigned, {beyond:,} at least as far from the map as its farthest item")
     OUT.print(f"table: {out}", soft_wrap=True, markup=False)
 
 

@@ -22,7 +22,7 @@ from somscope.runs.words import reweigh
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["assign_collection", "conform", "open_like"]
+__all__ = ["Assigner", "assign_collection", "conform", "open_like"]
 
 # What a reader is told about the form of items; labels, samples and names are another collection's own.
 _FORM = ("columns", "id_column", "label_column", "text_column", "image_column", "image_size", "key")
@@ -39,11 +39,21 @@ def assign_collection(run: Run, collection: Collection) -> pa.Table:
     The percentile of a distance is the share of the training items, in percent, that lie at most as far from their
     unit. Raises InputError if the items cannot be compared with the map, see `conform`.
     """
-    model, items = run.model(), conform(run, collection)
-    units, distances = best_units(model, items)
-    training = run.assignments()["distance"].to_numpy()
-    table = assignments_table(collection, units, distances, training, uncertainties(model, items))
-    return table.drop_columns(["label"])
+    return Assigner(run)(collection)
+
+
+class Assigner:
+    """`assign_collection` of one collection after the other, for which a run is read once."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.model = run, run.model()
+        self.training = np.sort(run.assignments()["distance"].to_numpy())
+
+    def __call__(self, collection: Collection) -> pa.Table:
+        items = conform(self.run, collection)
+        units, distances = best_units(self.model, items)
+        unsure = uncertainties(self.model, items)
+        return assignments_table(collection, units, distances, self.training, unsure).drop_columns(["label"])
 
 
 def conform(run: Run, collection: Collection) -> Collection:
