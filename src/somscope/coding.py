@@ -1,30 +1,25 @@
-"""Collection -> run of binary codes, and what is looked up in one: the flow behind `somscope codes`, `search` and
-`duplicates`."""
+"""Collection -> run of binary codes: the flow behind `somscope codes`."""
 
 from __future__ import annotations
 
 import inspect
-import io
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from somscope import __version__
 from somscope.atomic import no_interrupt
-from somscope.codes import LSH, CodeIndex, Coder, unpack
+from somscope.codes import CodeIndex, Coder, unpack
 from somscope.codes.packing import check_bits
 from somscope.data.collection import Collection
-from somscope.data.images import UnusableImage, decode_image
-from somscope.errors import DataError, InputError
+from somscope.errors import InputError
 from somscope.figures.codes import bit_balance_figure, bit_correlation_figure
 from somscope.figures.save import save_figure
 from somscope.interrupt import catch_interrupt
@@ -37,27 +32,14 @@ from somscope.runs.room import give_room, keep_room, room_for
 from somscope.runs.run import FORMAT
 from somscope.runs.steps import Steps
 from somscope.runs.writer import new_run
+from somscope.searching import as_cards, as_hits
 
-__all__ = ["Hit", "code_collection", "duplicate_groups", "search_image", "write_duplicates", "write_hits"]
+__all__ = ["bit_correlation", "code_collection"]
 
 _EXAMPLES, _NEIGHBOURS = 6, 8  # of the report
 _CODER_BYTES = 2**25  # of a coder and what stands before it: networks of codes have a few million weights
 _BLOCK = 4096  # items that are encoded between two looks at Ctrl-C
 _MOST_FOR_CORRELATION = 20_000  # items
-_LEAST_BLOCK, _MOST_PAIRS = (
-    256,
-    2**22,
-)  # codes whose neighbours are looked up at once, and pairs that this may give
-
-
-@dataclass(frozen=True)
-class Hit:
-    """One item that was found: its row in the collection, its id, its label (or None), and its distance in bits."""
-
-    row: int
-    id: str
-    label: str | None
-    distance: int
 
 
 def code_collection(
@@ -231,137 +213,6 @@ def _examples(run: CodeRun, index: CodeIndex, seed: int) -> list[Group]:
     groups = []
     for row, ids, distances in zip(rows.tolist(), found.ids.tolist(), found.distances.tolist(), strict=True):
         others = [(i, d) for i, d in zip(ids, distances, strict=True) if i not in (row, -1)]
-        hits = _hits(table, [row, *(i for i, _ in others)], [0, *(d for _, d in others)])
-        groups.append(Group(f"Nearest to {hits[0].id}", _cards(table, hits)))
+        hits = as_hits(table, [row, *(i for i, _ in others)], [0, *(d for _, d in others)])
+        groups.append(Group(f"Nearest to {hits[0].id}", as_cards(table, hits)))
     return groups
-
-
-def search_image(run: CodeRun, query: str | Path, k: int) -> list[Hit]:
-    """The k items of a run of images that are nearest to an image file, nearest first, ties in the order of the items.
-
-    Raises InputError for a run of other items and for k outside 1 to n, DataError for a file that is no usable image.
-    """
-    shape = run.config["collection"]["image_shape"]
-    if shape is None:
-        raise InputError(
-            f"{run.path} holds codes of {run.config['collection']['kind']}; only images can be looked up"
-        )
-    path = Path(query)
-    if not path.is_file():
-        raise DataError(f"{path} does not exist, or is no file")
-    try:
-        height, width, channels = shape
-        image = decode_image(path, (height, width, channels))
-    except UnusableImage as error:
-        raise DataError(f"{path}: {error}") from None
-    codes = run.encoder.encode(Collection(path.name, "images", image[None]))
-    found = run.index.search(codes, k, fingerprint=run.encoder.fingerprint)
-    there = found.ids[0] >= 0
-    return _hits(run.items(), found.ids[0][there].tolist(), found.distances[0][there].tolist())
-
-
-def write_hits(run: CodeRun, query: str | Path, hits: Sequence[Hit], path: Path) -> Path:
-    """Write a contact sheet: the query, and what was found."""
-    from PIL import Image
-
-    with Image.open(query) as image:
-        image.thumbnail((160, 160))
-        buffer = io.BytesIO()
-        image.convert("RGB").save(buffer, "PNG")
-    facts = [
-        ("run", str(run.path)),
-        ("collection", f"{run.config['collection']['name']}, {run.config['collection']['n_items']:,} items"),
-        ("codes", f"{run.config['codes']['bits']} bits by {run.config['model']['name']}"),
-    ]
-    groups = [
-        Group("Query", [Card(buffer.getvalue(), Path(query).name)]),
-        Group("Nearest", _cards(run.items(), hits)),
-    ]
-    return write_contact_sheet(path, f"Nearest to {Path(query).name}", facts, groups)
-
-
-def duplicate_groups(
-    collection: Collection, radius: int = 3, bits: int = 64, seed: int = 0
-) -> list[list[Hit]]:
-    """Groups of images that are nearly the same: chains of images whose codes differ in up to `radius` bits each.
-
-    The codes are signs of random projections of GIST about its mean (LSH), of which each differs with the probability
-    angle / pi: they see what edges lie where, hardly brightness, and no colour. The largest group comes first; in each
-    the first item is the first of the collection, and distances are those to it.
-    Raises InputError for what is no images, a negative radius, and bits that are no multiple of 8.
-    """
-    if collection.kind != "images":
-        raise InputError(f"{collection.name} holds {collection.kind}; duplicates are looked for among images")
-    coder = LSH(check_bits(bits), random_state=seed)
-    features = learn_features("gist", collection, seed).of(collection)
-    codes = coder.fit(features).encode(features)
-    group = _chained(codes, bits, radius)
-    _, first, sizes = np.unique(group, return_index=True, return_counts=True)
-    members = np.split(np.argsort(group, kind="stable"), np.cumsum(sizes)[:-1])
-    table = items_table(collection, shown=False)
-    found = []
-    for one in np.lexsort((first, -sizes))[: int((sizes > 1).sum())]:
-        rows = members[one]
-        apart = unpack(codes[rows] ^ codes[rows[0]], bits).sum(axis=1)
-        found.append(_hits(table, rows.tolist(), apart.tolist()))
-    return found
-
-
-def _chained(codes: NDArray[np.uint8], bits: int, radius: int) -> NDArray[np.int64]:
-    """(n,) number of the group of each code: chains of codes that differ in up to `radius` bits each.
-
-    Equal codes are compared once, and others in blocks, so that thousands of images without content, which are all near
-    to each other, take no memory for all of their pairs.
-    """
-    different, which = np.unique(codes, axis=0, return_inverse=True)
-    n = len(different)
-    index = CodeIndex(bits)
-    index.add(different)
-    group = np.arange(n)
-    block = max(_LEAST_BLOCK, _MOST_PAIRS // n)
-    for start in range(0, n, block):
-        limits, ids, _ = index.range_search(different[start : start + block], radius)
-        ours = np.repeat(group[start : start + block], np.diff(limits))
-        near = coo_matrix((np.ones(len(ids), dtype=bool), (ours, group[ids])), shape=(n, n))
-        group = connected_components(near, directed=False)[1][group]
-    return np.asarray(group[which.reshape(-1)], dtype=np.int64)
-
-
-def write_duplicates(
-    collection: Collection, groups: Sequence[Sequence[Hit]], radius: int, path: Path
-) -> Path:
-    """Write a contact sheet with one row for each group."""
-    rows = [hit.row for group in groups for hit in group]
-    pictures: dict[int, bytes] = {}
-    for row in rows:
-        buffer = io.BytesIO()
-        collection.thumbnail(row, 160).save(buffer, "PNG")
-        pictures[row] = buffer.getvalue()
-    sheets = [
-        Group(
-            f"{len(group)} images", [Card(pictures[hit.row], hit.id, f"{hit.distance} bits") for hit in group]
-        )
-        for group in groups
-    ]
-    facts = [
-        ("collection", f"{collection.name}, {collection.n_items:,} images"),
-        ("groups", f"{len(groups)}, with {len(rows)} images"),
-        ("radius", f"{radius} bits"),
-    ]
-    return write_contact_sheet(path, f"Near-duplicates in {collection.name}", facts, sheets)
-
-
-def _hits(table: Any, rows: Sequence[int], distances: Sequence[int]) -> list[Hit]:
-    ids, labels = (table[name].take(list(rows)).to_pylist() for name in ("id", "label"))
-    return [Hit(*values) for values in zip(rows, ids, labels, map(int, distances), strict=True)]
-
-
-def _cards(table: Any, hits: Sequence[Hit]) -> list[Card]:
-    rows = [hit.row for hit in hits]
-    shown = (
-        table["thumbnail"].take(rows).to_pylist() if "thumbnail" in table.column_names else [None] * len(rows)
-    )
-    return [
-        Card(picture, hit.id, f"{hit.distance} bits" + (f", {hit.label}" if hit.label else ""))
-        for picture, hit in zip(shown, hits, strict=True)
-    ]

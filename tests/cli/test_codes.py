@@ -15,13 +15,15 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cli.samples import invoke, make_table
-from somscope import coding
+from somscope import coding, duplicates
 from somscope.codes import LSH, CodeIndex, KMeansPatches, hamming_distances
 from somscope.codes import coder as coder_module
-from somscope.coding import bit_correlation, code_collection, duplicate_groups, search_image
+from somscope.coding import bit_correlation, code_collection
 from somscope.data import Collection
+from somscope.duplicates import duplicate_groups
 from somscope.errors import DataError, InputError, RunError
 from somscope.runs.code_run import CodeRun
+from somscope.searching import search_image
 
 
 def scenes(n: int, seed: int = 0, side: int = 48) -> np.ndarray:
@@ -218,9 +220,9 @@ def test_groups_are_the_chains_of_near_codes(seed: int, radius: int, block: int)
     for _ in range(5):  # paths of up to 32 steps
         near = near @ near
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(coding, "_LEAST_BLOCK", block)
-        patch.setattr(coding, "_MOST_PAIRS", 1)
-        group = coding._chained(codes, 16, radius)
+        patch.setattr(duplicates, "_LEAST_BLOCK", block)
+        patch.setattr(duplicates, "_MOST_PAIRS", 1)
+        group = duplicates._chained(codes, 16, radius)
     assert ((group[:, None] == group) == near).all()
 
 
@@ -228,7 +230,7 @@ def test_thousands_of_equal_images_take_no_memory_for_their_pairs() -> None:
     codes = np.zeros((4000, 8), dtype=np.uint8)
     codes[-1] = 255
     tracemalloc.start()
-    group = coding._chained(codes, 64, 3)
+    group = duplicates._chained(codes, 64, 3)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert np.bincount(group).tolist() in ([3999, 1], [1, 3999])

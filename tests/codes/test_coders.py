@@ -10,11 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from somscope.codes import ITQ, LSH, PCAH, Coder, SpectralHashing, hamming_distances, unpack
+from somscope.data.collection import Collection
 from somscope.errors import InputError, RunError
 
 CODERS = [LSH(random_state=1), PCAH(16), ITQ(16, n_iter=20, random_state=1), SpectralHashing(16)]
@@ -62,6 +64,17 @@ def test_bits_are_the_signs_of_the_values(coder: Coder) -> None:
     assert np.allclose(fitted.bit_means_, bits.mean(axis=0))
     assert fitted.effective_bits_ == fitted.bits
     assert fitted.warnings_ == []
+
+
+def test_images_are_rows_of_their_pixels() -> None:
+    images = np.random.default_rng(0).integers(256, size=(30, 5, 4, 3), dtype=np.uint8)
+    fitted = ITQ(8, n_iter=3, random_state=0).fit(images)
+    rows = (images.reshape(30, -1) / 255.0).astype(np.float32)
+    for same in (rows, Collection("c", "images", images), torch.from_numpy(images)):
+        assert np.array_equal(fitted.encode(same), fitted.encode(images))
+    assert fitted.n_features_in_ == 60
+    with pytest.raises(InputError, match="60 features"):
+        fitted.encode(images[:, :2])
 
 
 @named

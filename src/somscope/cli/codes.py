@@ -15,7 +15,7 @@ from somscope.errors import InputError, RunError, check_choice
 from somscope.models.table import CODERS
 
 if TYPE_CHECKING:
-    from somscope.coding import Hit
+    from somscope.searching import Hit
 
 __all__ = ["codes_command", "duplicates_command", "search_command"]
 
@@ -125,8 +125,8 @@ def search_command(
     `somscope search runs/codes query.jpg -k 20 --open`
     """
     target = _target(out, show, Path("search.html"), overwrite)
-    from somscope.coding import search_image, write_hits
     from somscope.runs.code_run import CodeRun
+    from somscope.searching import search_image, write_hits
 
     opened = CodeRun.open(run)
     hits = search_image(opened, query, min(20, len(opened.index)) if k is None else k)
@@ -165,8 +165,8 @@ def duplicates_command(
     target = _target(out, show, Path("duplicates.html"), overwrite)
     from somscope.cli.summary import show_skipped
     from somscope.codes.packing import check_bits
-    from somscope.coding import duplicate_groups, write_duplicates
     from somscope.data import open_collection
+    from somscope.duplicates import duplicate_groups, write_duplicates
 
     check_bits(bits)
     given: dict[str, Any] = {"image_size": (image_size, image_size)} if Path(data).exists() else {}

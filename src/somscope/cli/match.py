@@ -62,5 +62,6 @@ def match_command(
     if found.homography is not None:
         for row in found.homography:
             OUT.print("  " + " ".join(f"{value:12.6g}" for value in row), highlight=False)
-    path = write_matches(a, b, found, f"{first.name}, {second.name} by {descriptor}: {text}", out)
+    by = f"the codes of {run}" if descriptor == "run" else descriptor
+    path = write_matches(a, b, found, f"{first.name}, {second.name} by {by}: {text}", out)
     OUT.print(f"picture: {path}", soft_wrap=True, markup=False)

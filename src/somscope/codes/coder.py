@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from somscope.codes.kept import Arrays, Kept
 from somscope.codes.packing import Packed, check_bits, pack_signs, unpack
+from somscope.data.collection import Collection
 from somscope.errors import InputError
 from somscope.interrupt import catch_interrupt
 from somscope.mapped import blocks_of_rows, release
@@ -58,10 +59,13 @@ class Coder(TransformerMixin, Kept):  # type: ignore[misc]
         """(m, K) values of a block of items, whose signs are the bits; of one item they do not depend on the others."""
 
     def _items(self, X: Any, reset: bool) -> NDArray[Any]:
-        """Items (n, ...) in an array, checked: of this class (n, d) numbers, and images as pixels / 255.
+        """Items (n, ...) in an array, checked: of this class (n, d) numbers, and images (n, H, W, C) uint8 as rows of
+        pixels / 255, as of a collection.
 
         Raises InputError for NaN and infinity, other shapes, and another number of features than in `fit`.
         """
+        if getattr(X, "ndim", 0) == 4 and str(X.dtype) in ("uint8", "torch.uint8"):
+            X = Collection("images", "images", np.asarray(X)).matrix()
         try:
             items = validate_data(
                 self, as_matrix(X), reset=reset, dtype=[np.float64, np.float32], ensure_all_finite=False

@@ -235,7 +235,6 @@ def _as_ids(ids: ArrayLike) -> Ids:
 
 def _refuse(ids: Ids, what: str) -> None:
     if len(ids):
-        shown = ", ".join(map(str, np.unique(ids)[:5].tolist()))
-        raise InputError(
-            f"{len(np.unique(ids))} ids are {what}: {shown}{', ...' if len(np.unique(ids)) > 5 else ''}"
-        )
+        wrong = np.unique(ids)
+        shown = ", ".join(map(str, wrong[:5].tolist())) + (", ..." if len(wrong) > 5 else "")
+        raise InputError(f"{len(wrong)} {'id is' if len(wrong) == 1 else 'ids are'} {what}: {shown}")
