@@ -10,9 +10,12 @@ import pytest
 from typer.testing import CliRunner
 
 from somscope.cli.main import app
+from somscope.codes import LSH
 from somscope.data import Collection
 from somscope.errors import RunError
+from somscope.models.contrastive_hash import ContrastiveHash
 from somscope.studies import hashing_cifar10 as study
+from somscope.studies.hashing_cells import how_far
 from somscope.studies.hashing_tables import BITS, CLASSICAL, METHODS
 from somscope.studies.table import markdown
 
@@ -103,6 +106,22 @@ def test_finished_cells_are_read_and_more_seeds_add_to_them(
     path.write_text("{}")
     with pytest.raises(RunError, match="move it away"):
         run(range(1))
+
+
+def test_how_far_a_network_was_trained_is_told() -> None:
+    images = np.random.default_rng(0).integers(256, size=(40, 16, 16, 3), dtype=np.uint8)
+    coder = ContrastiveHash(16, n_epochs=3, batch_size=20, latent_dim=4, device="cpu", verbose=False).fit(
+        images
+    )
+    assert {name: how_far(coder)[name] for name in ("steps", "epochs", "stop_reason")} == {
+        "steps": 6, "epochs": 3, "stop_reason": "completed",
+    }  # fmt: skip
+    assert how_far(LSH(16)) == {}
+    row = json.loads(RESULT.read_text())["rows"][0]
+    for reason, said in (("completed", False), ("interrupted", True)):
+        trained = {"steps": 1225, "stop_reason": reason}
+        (line,) = study._table("map_at_all", "mAP@all", [{**row, "trained": trained}])["lines"]
+        assert ("(stopped after 1,225 steps)" in " ".join(line)) == said
 
 
 def test_networks_have_variants_of_their_epochs() -> None:

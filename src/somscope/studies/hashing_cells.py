@@ -53,10 +53,10 @@ def how_far(coder: Coder) -> dict[str, Any]:
     steps = getattr(coder, "n_iter_", None)
     if steps is None:
         return {}
-    epochs = getattr(coder, "history_", {}).get("epoch") or [None]
+    last = (getattr(coder, "history_", {}).get("epoch") or [None])[-1]
     return {
         "steps": int(steps),
-        "epochs": epochs[-1],
+        "epochs": None if last is None else int(last) + 1,  # that have begun: the history counts from 0
         "stop_reason": getattr(coder, "stop_reason_", None),
         "chosen": dict(getattr(coder, "chosen_", {})),
     }

@@ -228,6 +228,8 @@ def _table(measure: str, title: str, rows: Sequence[Mapping[str, Any]]) -> dict[
     for row in rows:
         found = row["measures"][measure]
         spread = f" ±{100 * found['std']:.1f}" if len(row["seeds"]) > 1 else ""
+        if row["trained"].get("stop_reason") == "interrupted":
+            spread += f" (stopped after {row['trained']['steps']:,} steps)"
         name = row["model"] if row["variant"] == "default" else f"{row['model']} ({row['variant']})"
         lines.setdefault((name, row["features"]), {})[row["bits"]] = f"{100 * found['mean']:.1f}{spread}"
     if measure == "map_at_1000":
