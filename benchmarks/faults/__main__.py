@@ -25,6 +25,7 @@ from benchmarks.faults.mounts import can_mount, unshared
 
 FAULTS = {  # name: module and function; they are imported where mounts are possible
     "training": "killed.training",
+    "command": "resumed.mapped",
     "run": "killed.run",
     "index": "killed.index",
     "full-map": "disk.full_map",

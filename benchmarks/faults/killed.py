@@ -23,7 +23,7 @@ from somscope.runs import new_run
 from somscope.runs.run import Run
 from somscope.training.checkpoint import checkpoints_in, read_checkpoint
 
-__all__ = ["index", "run", "training"]
+__all__ = ["index", "kills", "run", "training"]
 
 _STEPS, _INTERVAL = 150, 10
 _CODES, _BITS = 5_000, 64
@@ -68,7 +68,7 @@ def training(folder: Path, times: int, rng: np.random.Generator) -> list[Row]:
 
     whole = ask(lambda: learn(folder / "whole"))
     lost, same = [], 0
-    for number, place, killed in _kills(times, rng, folder, learn):
+    for number, place, killed in kills(times, rng, folder, learn):
         lost.append(killed.marks - ask(lambda place=place: newest(place)))
         again = ask(lambda place=place: learn(place, resume=True))
         same += again["bits"] == whole["bits"]
@@ -123,7 +123,7 @@ def run(folder: Path, times: int, rng: np.random.Generator) -> list[Row]:
         return beside(path.parent)
 
     kept: Counter[str] = Counter()
-    for number, place, _ in _kills(
+    for number, place, _ in kills(
         times, rng, folder, again,
         before=lambda place, number: number % 2 and ask(lambda: write(place / "run", 1)),
     ):  # fmt: skip
@@ -173,7 +173,7 @@ def index(folder: Path, times: int, rng: np.random.Generator) -> list[Row]:
 
     kept: Counter[str] = Counter()
     left = 0
-    for _, place, _ in _kills(
+    for _, place, _ in kills(
         times, rng, folder, again,
         before=lambda place, number: ask(lambda: write(place, 10)),
     ):  # fmt: skip
@@ -195,7 +195,7 @@ def index(folder: Path, times: int, rng: np.random.Generator) -> list[Row]:
     ]
 
 
-def _kills(
+def kills(
     times: int,
     rng: np.random.Generator,
     folder: Path,

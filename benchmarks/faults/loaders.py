@@ -9,7 +9,7 @@ import json
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,18 +19,24 @@ import numpy as np
 from PIL import Image
 
 from somscope.audit import from_arrays
+from somscope.audit.feature_files import read_features
 from somscope.audit.record import AuditRecord
 from somscope.auditing import audit_images
-from somscope.codes import ITQ, CodeIndex
+from somscope.codes import ITQ, CodeIndex, SpectralHashing
 from somscope.codes.index_file import read_index, write_index
 from somscope.coding import code_collection
 from somscope.data.aligned import read_aligned
 from somscope.data.open import open_collection
 from somscope.data.pack import pack
+from somscope.data.patch_sets import read_brown, read_hpatches
 from somscope.mapping import map_collection
+from somscope.maps.interop import read_somoclu
 from somscope.maps.som import SOM
 from somscope.maps.somrl import SOMRL
+from somscope.models.bingan import BinGAN
+from somscope.models.contrastive_som import ContrastiveSOM
 from somscope.models.desom import DESOM
+from somscope.nets.official import read_state
 from somscope.runs.code_run import CodeRun
 from somscope.runs.run import Run
 from somscope.training.checkpoint import checkpoints_in, read_checkpoint
@@ -76,8 +82,8 @@ def _npz(members: dict[str, Any]) -> Callable[[Path], object]:
     return lambda path: np.savez_compressed(path, **members)
 
 
-def _member(name: str) -> Part:
-    """One array inside of data.npz."""
+def _member(name: str, others: Mapping[str, Any] | None = None) -> Part:
+    """One array inside of data.npz, beside others that stay as they are."""
 
     def unwrap(content: bytes) -> bytes:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -87,6 +93,10 @@ def _member(name: str) -> Part:
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr(f"{name}.npy", content)
+            for other, array in (others or {}).items():
+                if other != name:
+                    with archive.open(f"{other}.npy", "w") as file:
+                        np.save(file, array)
         return buffer.getvalue()
 
     return Part("data.npz", unwrap, wrap)
@@ -187,7 +197,7 @@ def _pairs(folder: Path) -> None:
 def _labels(name: str) -> Loader:
     def make(folder: Path) -> None:
         np.save(folder / "x.npy", _x())
-        labels = np.arange(40) % 3
+        labels = np.arange(40) % 3 if name != "words.npy" else np.array(["cell", "map"] * 20)
         if name.endswith(".npy"):
             np.save(folder / name, labels)
         else:
@@ -227,6 +237,31 @@ def _desom() -> DESOM:
     return DESOM((2, 2), 2, hidden=(3,), n_steps=3, finish_steps=1, precision="fp32", random_state=0).fit(
         _x()
     )
+
+
+def _contrastive() -> ContrastiveSOM:
+    settings = {"network": "dense", "augmentation": "vectors", "latent_dim": 4, "hidden": (4,), "n_steps": 2}
+    settings |= {
+        "final_radius": None,
+        "device": "cpu",
+        "precision": "fp32",
+        "random_state": 0,
+        "verbose": False,
+    }
+    return ContrastiveSOM((2, 2), **settings).fit(_x())
+
+
+def _spectral() -> SpectralHashing:
+    return SpectralHashing(8, random_state=0).fit(_x())
+
+
+def _colour(n: int) -> Any:
+    return np.random.default_rng(0).integers(0, 256, (n, 16, 16, 3), dtype=np.uint8)
+
+
+def _make_bingan(folder: Path) -> None:
+    settings = {"n_epochs": 1, "batch_size": 10, "device": "cpu", "random_state": 0, "verbose": False}
+    BinGAN(8, preset="cpu", width=1 / 24, **settings).fit(_colour(20)).save(folder)
 
 
 def _itq() -> ITQ:
@@ -311,6 +346,48 @@ def _train(folder: Path, **options: Any) -> None:
     DESOM((2, 2), 2, **settings, checkpoints=folder, **options).fit(_x())
 
 
+def _make_run_of_texts(folder: Path) -> None:
+    (folder / "x.txt").write_text(
+        "units and hits\nprototypes of units\na lattice of units\nhits of a lattice\n" * 5
+    )
+    map_collection(open_collection(folder / "x.txt"), folder / "run", "som", {"grid": (2, 2), "n_passes": 1})
+
+
+def _make_codebook(folder: Path) -> None:
+    rows = [" ".join(f"{value:.6g}" for value in row) for row in _x()[:6]]
+    (folder / "map.wts").write_text("\n".join(["% 2 3", "% 4", *rows]))
+
+
+def _make_weights(folder: Path) -> None:
+    import torch
+
+    torch.save({"a.weight": torch.rand(3, 4), "a.bias": torch.rand(3)}, folder / "net.pth")
+
+
+def _make_brown(folder: Path) -> None:
+    sheet = np.random.default_rng(0).integers(0, 256, (64, 128), dtype=np.uint8)
+    Image.fromarray(sheet).save(folder / "patches0000.bmp")
+    (folder / "info.txt").write_text("0 0\n1 0\n")
+    (folder / "m50_100000_100000_0.txt").write_text("0 0 0 1 1 0 0\n0 0 0 0 0 0 0\n")
+
+
+def _make_hpatches(folder: Path) -> None:
+    (folder / "i_place").mkdir()
+    for name in ("ref", "e1"):
+        column = np.random.default_rng(0).integers(0, 256, (130, 65), dtype=np.uint8)
+        Image.fromarray(column).save(folder / "i_place" / f"{name}.png")
+
+
+def _audited() -> Any:
+    return from_arrays(None, _colour(6), _colour(6), paired=False)
+
+
+def _features() -> dict[str, Any]:
+    names = _audited().names
+    numbers = {part: np.random.default_rng(0).random((6, 3)) for part in ("target", "generated")}
+    return numbers | {f"{part}_names": np.array(names[part]) for part in numbers}
+
+
 def _make_checkpoints(folder: Path) -> None:
     _train(folder)
     checkpoints_in(folder)[-1].rename(folder / "step-000000009")
@@ -366,18 +443,41 @@ LOADERS: dict[str, Loader] = {
         lambda folder: open_collection(folder / "pack"),
     ),
     "labels, npy": _labels("labels.npy"),
+    "labels, words in npy": _labels("words.npy"),
     "labels, text": _labels("labels.txt"),
     **{f"images, {kind}": _images(kind) for kind in ("png", "jpg", "gif", "webp", "bmp", "tiff")},
+    "patches of Brown": Loader(
+        _make_brown,
+        [Part(name) for name in ("patches0000.bmp", "info.txt", "m50_100000_100000_0.txt")],
+        read_brown,
+    ),
+    "patches of HPatches": Loader(
+        _make_hpatches, [Part(f"i_place/{name}.png") for name in ("ref", "e1")], read_hpatches
+    ),
     "image pairs": Loader(lambda folder: _pictures(folder, "png"), [Part("a.png")], _pairs),
     "metadata.csv": _metadata("csv"),
     "metadata.parquet": _metadata("parquet"),
     "model, SOM": _model(SOM, _som),
     "model, SOMRL": _model(SOMRL, _somrl),
     "model, DESOM": _model(DESOM, _desom),
+    "model, ContrastiveSOM": _model(ContrastiveSOM, _contrastive),
+    "model, BinGAN": Loader(
+        _make_bingan,
+        [Part(name, sign=_sign_model) for name in ("model.json", "model.safetensors")],
+        lambda folder: BinGAN.load(folder).encode(_colour(3)),
+    ),
     "model, ITQ": _model(ITQ, _itq),
+    "model, spectral hashing": _model(SpectralHashing, _spectral),
+    "weights, pth": Loader(_make_weights, [Part("net.pth")], lambda folder: read_state(folder / "net.pth")),
+    "codebook of Somoclu": Loader(
+        _make_codebook, [Part("map.wts")], lambda folder: read_somoclu(folder / "map.wts")
+    ),
     **{f"index, {kind}": _index(kind) for kind in ("exact", "ivf", "hnsw", "multi-hash")},
     "index, on the disk": _index("exact", memory_map=True),
     "run": Loader(_make_run, [Part(f"run/{name}") for name in _RUN], _read_run),
+    "run of texts": Loader(
+        _make_run_of_texts, [Part(f"run/{name}") for name in (*_RUN, "vocabulary.parquet")], _read_run
+    ),
     "run of codes": Loader(
         _make_codes,
         [Part(f"run/{name}") for name in ("config.json", "metrics.json", "items.parquet")],
@@ -398,6 +498,11 @@ LOADERS: dict[str, Loader] = {
             for name in ("state.json", "state.safetensors")
         ],
         lambda folder: _train(folder, resume=True),
+    ),
+    "features of an audit": Loader(
+        lambda folder: np.savez(folder / "data.npz", **_features()),
+        [Part("data.npz"), *(_member(name, _features()) for name in ("target", "target_names"))],
+        lambda folder: read_features(folder / "data.npz", _audited(), inception=False),
     ),
     "audit": Loader(
         _make_audit,

@@ -80,7 +80,7 @@ def test_refusals(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         read_features(tmp_path / "one.npy", IMAGES, inception=False)
     write(path, 3, generated=np.array([{}], dtype=object))
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="Python objects"):
         read()
     write(path, 3)
     with pytest.raises(DataError, match="has 3 features, and Inception's pooling layer 2048"):

@@ -31,13 +31,14 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, object
     folder = tmp_path_factory.mktemp("faults")
     (folder / "faults.json").write_text(json.dumps({"rows": [{"kind": "clock", "rows": [BEFORE]}]}))
     mounting = ["full-index", "full-map", "read-only"] if mounts.can_mount() else []
-    kinds = ["training", "run", "index", "two-writers", "images", *mounting]
+    kinds = ["training", "command", "run", "index", "two-writers", "images", *mounting]
     return tried(folder, "--only", *kinds, "--times", 2, "--images", 200)
 
 
 def test_killed_processes_leave_nothing_half_written(rows: dict[str, dict[str, object]]) -> None:
-    for kind in ("training", "run", "index"):
+    for kind in ("training", "command", "run", "index"):
         assert (rows[kind]["tried"], rows[kind]["failed"]) == (2, 0), kind
+    assert "2 of 2 runs are those of a command never killed" in str(rows["command"]["lost"])
     assert "2 of 2 resumed to the same bits" in str(rows["training"]["lost"])
 
 

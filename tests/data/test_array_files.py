@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import sparse
 
 from somscope.data import open_collection
+from somscope.data.array_files import npy_array, npz_arrays
 from somscope.errors import DataError, InputError
 
 FLOATS = hnp.arrays(
@@ -204,3 +206,21 @@ def test_numbers_wider_than_64_bits_that_do_not_fit(tmp_path):
     np.save(tmp_path / "a.npy", np.full((2, 2), np.longdouble("1e4000")))
     with pytest.raises(InputError, match="infinite values at item 0 column 0"):
         open_collection(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("number", [0xD800, 0xDFFF, 0x110000, 2**32 - 1])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_texts_with_what_is_no_character_are_refused(number: int, order: str, tmp_path: Path) -> None:
+    words = np.array([["cell", "map"]], dtype=f"{order}U4")
+    words.view(f"{order}u4")[0, 2] = number
+    np.save(tmp_path / "words.npy", words)
+    np.savez(tmp_path / "words.npz", words=words)
+    for read in (lambda: npy_array(tmp_path / "words.npy"), lambda: npz_arrays(tmp_path / "words.npz")):
+        with pytest.raises(DataError, match="no characters of Unicode"):
+            read()
+
+
+def test_texts_come_back_as_they_were(tmp_path: Path) -> None:
+    for words in (np.array(["", "ä", "\U0010ffff"]), np.array("one"), np.array([""]), np.array(["x"], ">U1")):
+        np.save(tmp_path / "words.npy", words)
+        np.testing.assert_array_equal(npy_array(tmp_path / "words.npy"), words)

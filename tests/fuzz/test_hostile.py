@@ -23,11 +23,15 @@ from somscope.data.open import open_collection
 from somscope.errors import DataError, RunError
 from somscope.runs.run import Run
 
+# Seconds to make or to read; the command of the benchmark tries them.
 _SLOW = {
     "checkpoint, resumed",
     "audit",
     "run of codes",
-}  # seconds to make; the command of the benchmark tries them
+    "run of texts",
+    "model, BinGAN",
+    "model, ContrastiveSOM",
+}
 
 
 @pytest.fixture(scope="module")

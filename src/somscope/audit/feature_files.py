@@ -7,14 +7,13 @@ be the one that FID is defined on. So the features come in a file, from whatever
 from __future__ import annotations
 
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from somscope.audit.images import AuditImages
 from somscope.audit.numbers import How, Number, judged
+from somscope.data.array_files import npz_arrays
 from somscope.errors import DataError
 from somscope.measures.frechet import frechet_distance, kernel_distance
 from somscope.measures.permutation import swapped_labels
@@ -37,14 +36,7 @@ def read_features(path: str | Path, images: AuditImages, *, inception: bool) -> 
     inception: d must be 2,048. Nothing in the file is executed. Raises DataError for anything else.
     """
     path = Path(path)
-    try:
-        stored = np.load(path, allow_pickle=False)
-        if not isinstance(stored, NpzFile):
-            raise ValueError("it holds one array without a name")
-        with stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise DataError(f"{path} cannot be read as an .npz file of features: {error}") from None
+    arrays = npz_arrays(path)
     return {part: _part(path, arrays, part, images.names[part], inception) for part in images.parts()}
 
 

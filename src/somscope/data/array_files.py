@@ -25,6 +25,7 @@ __all__ = ["npy_array", "npz_arrays", "read_idx_file", "read_npy_file", "read_np
 _FEATURE_KEYS = ("X", "x", "data", "features", "images")
 _HEADERS = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
 _BROKEN = (OSError, ValueError, EOFError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+_LAST_CHARACTER = 0x10FFFF
 _LABEL_KEYS = ("y", "Y", "labels", "label", "target")
 
 
@@ -66,7 +67,7 @@ def npy_array(path: Path) -> NDArray[Any]:
         array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path} cannot be read as npy: {error}") from error
-    return array
+    return _checked_text(str(path), array)
 
 
 def npz_arrays(path: Path, max_bytes: int = MAX_ARRAY_BYTES) -> dict[str, NDArray[Any]]:
@@ -150,7 +151,17 @@ def _read_member(path: Path, archive: zipfile.ZipFile, key: str) -> NDArray[Any]
     if declared > held:
         raise DataError(f"{path}, key {key} is truncated: it declares {declared:,} bytes and holds {held:,}")
     with archive.open(f"{key}.npy") as file:
-        return np.asarray(npy_format.read_array(file, allow_pickle=False))
+        array = np.asarray(npy_format.read_array(file, allow_pickle=False))
+    return _checked_text(f"{path}, key {key}", array)
+
+
+def _checked_text(where: str, array: NDArray[Any]) -> NDArray[Any]:
+    """The array; of texts only if each of their characters is one, for Python ends in an error of its own at others."""
+    if array.dtype.kind == "U" and array.nbytes:
+        numbers = np.ascontiguousarray(array).view(np.dtype("u4").newbyteorder(array.dtype.byteorder))
+        if numbers.max() > _LAST_CHARACTER or ((numbers >= 0xD800) & (numbers <= 0xDFFF)).any():
+            raise DataError(f"{where} holds texts with numbers that are no characters of Unicode")
+    return array
 
 
 def _check_header(path: Path, file: Any, key: str) -> int:
