@@ -212,6 +212,21 @@ def test_duplicates_are_the_copies_and_nothing_else(photos: Path, tmp_path: Path
     assert (tmp_path / "sheet.html").read_text().count("<img") == 4
 
 
+def test_duplicates_in_an_array(tmp_path: Path) -> None:
+    images = scenes(6)
+    np.save(tmp_path / "images.npy", np.concatenate([images, images[2:3]]))
+    done = invoke("duplicates", tmp_path / "images.npy")
+    assert done.exit_code == 0, done.output
+    assert "1 group with 2 of 7 images" in done.output
+    assert "2 (0), 6 (0)" in done.output
+    np.save(tmp_path / "rows.npy", np.eye(9))
+    refused = invoke("duplicates", tmp_path / "rows.npy")
+    assert refused.exit_code == 2
+    assert "rows holds vectors; duplicates are looked for among images" in refused.output
+    refused = invoke("duplicates", tmp_path / "images.npy", "--image-size", 32)
+    assert "unknown option --image-size for npy file" in refused.output
+
+
 @given(st.integers(0, 10**6), st.integers(0, 5), st.integers(1, 4))
 def test_groups_are_the_chains_of_near_codes(seed: int, radius: int, block: int) -> None:
     codes = np.random.default_rng(seed).integers(256, size=(24, 2), dtype=np.uint8)

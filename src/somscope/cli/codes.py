@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["codes_command", "duplicates_command", "search_command"]
 
 _SHOWN = 20  # groups
+_COMPARED = 64  # pixels along each side of files, in `duplicates`
 
 
 def codes_command(
@@ -144,8 +145,13 @@ def duplicates_command(
     ] = 3,
     bits: Annotated[int, typer.Option(help="Bits of a code, a multiple of 8.")] = 64,
     image_size: Annotated[
-        int, typer.Option(help="Pixels along each side that images are compared at.", metavar="PIXELS", min=8)
-    ] = 64,
+        int | None,
+        typer.Option(
+            help="Pixels along each side that images are brought to; by default 64 where files are read.",
+            metavar="PIXELS",
+            min=8,
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write a contact sheet to this HTML file.")
     ] = None,
@@ -166,16 +172,20 @@ def duplicates_command(
     from somscope.cli.summary import show_skipped
     from somscope.codes.packing import check_bits
     from somscope.data import open_collection
+    from somscope.data.open import options_of
     from somscope.duplicates import duplicate_groups, write_duplicates
 
     check_bits(bits)
-    given: dict[str, Any] = {"image_size": (image_size, image_size)} if Path(data).exists() else {}
+    if image_size is None and "image_size" in options_of(data, {}):
+        image_size = _COMPARED
+    given: dict[str, Any] = {} if image_size is None else {"image_size": (image_size, image_size)}
     collection = open_collection(data, **given)
     groups = duplicate_groups(collection, radius, bits)
     show_skipped([{"where": item.where, "why": item.why} for item in collection.skipped])
     found = sum(map(len, groups))
     OUT.print(
-        f"{len(groups)} groups with {found} of {collection.n_items:,} images: up to {radius} of {bits} bits apart"
+        f"{len(groups)} group{'' if len(groups) == 1 else 's'} with {found} of {collection.n_items:,} images: "
+        f"up to {radius} of {bits} bits apart"
     )
     for group in groups[:_SHOWN]:
         OUT.print(
