@@ -1,6 +1,11 @@
-"""Images for coders, and how well codes find what is alike."""
+"""Images for coders, how well codes find what is alike, and a training that is killed."""
 
 from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -21,3 +26,35 @@ def neighbours_alike(codes, labels):
     np.fill_diagonal(distances, np.inf)
     nearest = np.argsort(distances, axis=1, kind="stable")[:, :10]
     return float((labels[nearest] == labels[:, None]).mean())
+
+
+_KILLED = """
+import json, os, signal, sys
+import numpy as np
+from {module} import {estimator}, {task}
+
+update = {task}.update
+
+def update_and_die(self, batch, step, engine):
+    if step == {at}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return update(self, batch, step, engine)
+
+{task}.update = update_and_die
+how = {{"checkpoints": sys.argv[2], "training": {{"checkpoint_steps": {every}}}}}
+{estimator}(**json.loads(sys.argv[1]), **how).fit(np.load(sys.argv[3]))
+"""
+
+
+def killed(estimator, task, settings, images, folder, at, every):
+    """Train in a process that dies in step `at`, with a checkpoint every few steps; the options that go on with it."""
+    np.save(folder / "images.npy", images)
+    code = _KILLED.format(
+        module=estimator.__module__, estimator=estimator.__name__, task=task.__name__, at=at, every=every
+    )
+    arguments = [json.dumps(settings), str(folder / "checkpoints"), str(folder / "images.npy")]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    return {"checkpoints": folder / "checkpoints", "resume": True, "training": {"checkpoint_steps": every}}

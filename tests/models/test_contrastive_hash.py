@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.utils import estimator_checks
 
-from models.coders import digits, neighbours_alike
+from models.coders import digits, killed, neighbours_alike
 from somscope.data.augment import AUGMENTATIONS
 from somscope.errors import InputError, RunError
 from somscope.models.contrastive_hash import ContrastiveHash, ContrastiveHashModule, ContrastiveHashTask
@@ -172,32 +168,8 @@ def test_labels_and_global_random_states_change_nothing(fitted, images):
     assert clone(fitted).set_params(random_state=1).fit(images).fingerprint != fitted.fingerprint
 
 
-KILLED = """
-import json, os, signal, sys
-import numpy as np
-from somscope.models.contrastive_hash import ContrastiveHash, ContrastiveHashTask
-
-update = ContrastiveHashTask.update
-
-def update_and_die(self, batch, step, engine):
-    if step == 9:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return update(self, batch, step, engine)
-
-ContrastiveHashTask.update = update_and_die
-how = {**json.loads(sys.argv[1]), "checkpoints": sys.argv[2], "training": {"checkpoint_steps": 4}}
-ContrastiveHash(**how).fit(np.load(sys.argv[3]))
-"""
-
-
 def test_killed_and_resumed_is_never_killed(fitted, images, tmp_path):
-    np.save(tmp_path / "images.npy", images)
-    arguments = [json.dumps(QUICK), str(tmp_path / "checkpoints"), str(tmp_path / "images.npy")]
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, *arguments], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    how = {"checkpoints": tmp_path / "checkpoints", "resume": True, "training": {"checkpoint_steps": 4}}
+    how = killed(ContrastiveHash, ContrastiveHashTask, QUICK, images, tmp_path, at=9, every=4)
     resumed = ContrastiveHash(**QUICK, **how).fit(images)
     assert resumed.n_iter_ == fitted.n_iter_ == 12
     for name, tensor in fitted.module_.state_dict().items():
@@ -214,21 +186,6 @@ def test_saved_and_loaded(fitted, images, tmp_path):
     (tmp_path / "model.json").write_text(json.dumps(described))
     with pytest.raises(RunError, match="network='vgg' is not known; allowed: small, resnet10, resnet18"):
         ContrastiveHash.load(tmp_path)
-
-
-CHECKS = (
-    "check_parameters_default_constructible",
-    "check_no_attributes_set_in_init",
-    "check_get_params_invariance",
-    "check_set_params",
-    "check_estimator_repr",
-    "check_estimator_cloneable",
-)
-
-
-@pytest.mark.parametrize("check", CHECKS)
-def test_rules_of_scikit_learn_that_need_no_rows_of_numbers(check):
-    getattr(estimator_checks, check)("ContrastiveHash", ContrastiveHash(**QUICK))
 
 
 @pytest.mark.parametrize(
