@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import signal
+from functools import cache
 
 import numpy as np
 import pytest
@@ -79,6 +80,12 @@ def same(model, other):
         assert torch.equal(tensor, weights(other)[name]), name
 
 
+@pytest.fixture(scope="module")
+def whole(blobs):
+    """The uninterrupted training of each clusterer, made once."""
+    return cache(lambda make: make().fit(blobs[0]))
+
+
 @pytest.fixture(scope="module", params=CLUSTERS.values(), ids=CLUSTERS.keys())
 def fitted(request, blobs):
     return request.param(n_clusters=6, hidden=(32,), pretrain_epochs=60).fit(blobs[0])
@@ -135,11 +142,11 @@ def test_the_exported_model_is_the_model(fitted, blobs, tmp_path):
 
 
 @EVERY
-def test_labels_never_reach_a_loss_and_the_global_state_stays(make, blobs):
+def test_labels_never_reach_a_loss_and_the_global_state_stays(make, blobs, whole):
+    alone = whole(make)
     state = torch.random.get_rng_state()
     numpy_state = np.random.get_state()[1].copy()  # noqa: NPY002
-    alone, given = make().fit(blobs[0]), make().fit(blobs[0], blobs[1])
-    same(alone, given)
+    same(alone, make().fit(blobs[0], blobs[1]))
     assert torch.equal(torch.random.get_rng_state(), state)
     assert np.array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
     other = make(random_state=1).fit(blobs[0])
@@ -148,8 +155,8 @@ def test_labels_never_reach_a_loss_and_the_global_state_stays(make, blobs):
 
 @EVERY
 @pytest.mark.parametrize(("phase", "at"), [(0, 3), (-1, 12)])
-def test_interrupted_and_resumed_is_never_interrupted(make, phase, at, blobs, tmp_path):
-    whole = make().fit(blobs[0])
+def test_interrupted_and_resumed_is_never_interrupted(make, phase, at, blobs, tmp_path, whole):
+    wanted = whole(make)
     model = make(checkpoints=tmp_path / "checkpoints")
     phases = model._phases
 
@@ -169,15 +176,15 @@ def test_interrupted_and_resumed_is_never_interrupted(make, phase, at, blobs, tm
     model._phases = with_interrupt
     model.fit(blobs[0])
     assert model.stop_reason_ == "interrupted"
-    assert model.n_iter_ < whole.n_iter_
+    assert model.n_iter_ < wanted.n_iter_
     assert model.cluster_centers_.any()
     again = make(checkpoints=tmp_path / "checkpoints", resume=True).fit(blobs[0])
     assert again.stop_reason_ == "completed"
-    assert again.n_iter_ == whole.n_iter_
-    assert again.n_reseeded_ == whole.n_reseeded_
-    assert getattr(again, "n_updates_", 0) == getattr(whole, "n_updates_", 0)
-    np.testing.assert_array_equal(again.labels_, whole.labels_)
-    same(again, whole)
+    assert again.n_iter_ == wanted.n_iter_
+    assert again.n_reseeded_ == wanted.n_reseeded_
+    assert getattr(again, "n_updates_", 0) == getattr(wanted, "n_updates_", 0)
+    np.testing.assert_array_equal(again.labels_, wanted.labels_)
+    same(again, wanted)
 
 
 @EVERY
