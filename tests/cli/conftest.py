@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.deep_samples import DESOM, make_bars
 from cli.samples import invoke, make_photos, make_table
 
 
@@ -28,5 +29,22 @@ def table_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "map", folder / "table.csv", "-o", folder / "run", "--grid", "4x5", "--lattice", "hexagonal",
         "--columns", "a,b,c", "--label-column", "kind", "--id-column", "name", "--clusters", 3,
     )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    return folder / "run"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """bars.npy and labels.txt."""
+    return make_bars(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def desom_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of labelled bars."""
+    folder = make_bars(tmp_path_factory.mktemp("desom"))
+    result = invoke(
+        "map", folder / "bars.npy", "--labels", folder / "labels.txt", *DESOM, "-o", folder / "run"
+    )
     assert result.exit_code == 0, result.output
     return folder / "run"

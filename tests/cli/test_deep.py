@@ -1,75 +1,21 @@
-"""Deep maps on the command line: whole runs, labels kept out, killed and interrupted trainings, several processes."""
+"""Deep maps on the command line: whole runs, labels kept out, wrong options, broken files."""
 
 from __future__ import annotations
 
 import json
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import torch
 
+from cli.deep_samples import DESOM, assert_same, bars, refused
 from cli.samples import invoke, make_photos, make_table, make_texts
 from somscope.errors import RunError
 from somscope.models.table import MODELS
 from somscope.runs import Run
-
-QUICK = ("--grid", "2x3", "--latent-dim", 2, "--device", "cpu")
-DESOM = ("--model", "desom", "--steps", 20, *QUICK)
-
-
-def bars(n: int = 96, seed: int = 2) -> np.ndarray:
-    """(n, 8, 8, 1) uint8: bars at four places, with noise."""
-    images = np.random.default_rng(seed).integers(0, 60, (n, 8, 8, 1))
-    for i in range(n):
-        images[i, :, 2 * (i % 4) : 2 * (i % 4) + 2] += 180
-    return images.astype(np.uint8)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """bars.npy and labels.txt."""
-    np.save(tmp_path / "bars.npy", bars())
-    (tmp_path / "labels.txt").write_text("\n".join("abcd"[i % 4] for i in range(96)))
-    return tmp_path
-
-
-@pytest.fixture(scope="module")
-def desom_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of labelled bars."""
-    folder = tmp_path_factory.mktemp("desom")
-    np.save(folder / "bars.npy", bars())
-    (folder / "labels.txt").write_text("\n".join("abcd"[i % 4] for i in range(96)))
-    result = invoke(
-        "map", folder / "bars.npy", "--labels", folder / "labels.txt", *DESOM, "-o", folder / "run"
-    )
-    assert result.exit_code == 0, result.output
-    return folder / "run"
-
-
-def weights(run: Path) -> dict[str, torch.Tensor]:
-    found: dict[str, torch.Tensor] = Run.open(run).model().module_.state_dict()
-    return found
-
-
-def assert_same(one: Path, other: Path) -> None:
-    """Bit for bit."""
-    first, second = weights(one), weights(other)
-    assert first.keys() == second.keys()
-    for name, tensor in first.items():
-        assert torch.equal(tensor, second[name]), name
-
-
-def refused(*arguments: object, match: str) -> None:
-    result = invoke(*arguments)
-    assert result.exit_code == 2, result.output
-    assert match in " ".join(result.output.split()), result.output
-    assert "Traceback" not in result.output
 
 
 def test_a_run_holds_all_of_the_training(desom_run: Path) -> None:
@@ -269,131 +215,6 @@ def test_constant_items(folder: Path) -> None:
     refused("map", folder / "flat.npy", *DESOM, "-o", folder / "run", match="all 20 items are equal")
 
 
-def start(*arguments: object, cwd: Path, before: str = "") -> subprocess.Popen[str]:
-    """The command in a process of its own; `before` is Python code that runs first in it."""
-    code = f"import sys\n{before}\nfrom somscope.cli.main import main\nmain()"
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-
-
-# A checkpoint every fifth step, and a signal in the 13th of the first phase.
-SIGNAL_IN_STEP_13 = """
-import os, signal
-signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal; a test runner may have blocked it
-from somscope.models.desom import DESOMTask
-from somscope.training.saver import Saver
-Saver.due = lambda self, done, minutes: done % 5 == 0
-real = DESOMTask.losses
-def losses(self, batch, step):
-    if step == 12:
-        {act}
-    return real(self, batch, step)
-DESOMTask.losses = losses
-"""
-
-
-def test_a_killed_training_is_resumed_to_the_same_bits(folder: Path, desom_run: Path) -> None:
-    arguments = ("map", "bars.npy", *DESOM, "-o", "run")
-    kill = SIGNAL_IN_STEP_13.format(act="os.kill(os.getpid(), signal.SIGKILL)")
-    process = start(*arguments, cwd=folder, before=kill)
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == -9, output
-    assert not (folder / "run").exists()
-    assert {p.name for p in (folder / "run.checkpoints").glob("step-*")} == {
-        "step-000000005",
-        "step-000000010",
-    }
-    refused(
-        "map",
-        folder / "bars.npy",
-        *DESOM,
-        "-o",
-        folder / "run",
-        match="--resume goes on with it, --overwrite",
-    )
-    other = ("map", folder / "bars.npy", *DESOM, "--seed", 1, "-o", folder / "run", "--resume")
-    refused(*other, match="other settings")
-    result = invoke("map", folder / "bars.npy", *DESOM, "-o", folder / "run", "--resume")
-    assert result.exit_code == 0, result.output
-    assert_same(desom_run, folder / "run")
-    assert not (folder / "run.checkpoints").exists()
-    assert Run.open(folder / "run").history().num_rows == 2
-
-
-def test_overwrite_begins_a_killed_training_anew(folder: Path) -> None:
-    (folder / "run.checkpoints" / "step-000000005").mkdir(parents=True)
-    (folder / "run.checkpoints" / "metrics.jsonl").write_text("{}\n")
-    result = invoke("map", folder / "bars.npy", *DESOM, "-o", folder / "run", "--overwrite")
-    assert result.exit_code == 0, result.output
-    assert not (folder / "run.checkpoints").exists()
-
-
-def test_a_folder_of_others_in_the_place_of_checkpoints_is_left_alone(folder: Path) -> None:
-    (folder / "run.checkpoints").mkdir()
-    (folder / "run.checkpoints" / "thesis.tex").write_text("mine")
-    arguments = ("map", folder / "bars.npy", *DESOM, "-o", folder / "run", "--overwrite")
-    refused(*arguments, match="is not a folder of checkpoints alone")
-    assert (folder / "run.checkpoints" / "thesis.tex").read_text() == "mine"
-
-
-def test_ctrl_c_keeps_what_was_learned_and_says_how_to_go_on(
-    folder: Path, desom_run: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    arguments = ("map", "bars.npy", *DESOM, "-o", "run")
-    stop = SIGNAL_IN_STEP_13.format(act="signal.raise_signal(signal.SIGINT)")
-    process = start(*arguments, cwd=folder, before=stop)
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == 130, output
-    assert "the map was kept as it was after 13 steps; to go on:" in output
-    run = Run.open(folder / "run")
-    assert (run.config["stop_reason"], run.config["steps"]) == ("interrupted", 13)
-    assert "interrupted" in (folder / "run" / "report.html").read_text(encoding="utf-8")
-    assert run.metrics["reconstruction_error"] > 0
-    (command,) = [line for line in output.splitlines() if line.startswith("somscope map")]
-    monkeypatch.chdir(folder)
-    result = invoke(*shlex.split(command)[1:])
-    assert result.exit_code == 0, result.output
-    assert_same(desom_run, folder / "run")
-    assert not (folder / "run.checkpoints").exists()
-    assert "--resume" not in (folder / "run" / "report.html").read_text(encoding="utf-8")
-
-
-def test_ctrl_c_twice_keeps_the_checkpoint(folder: Path) -> None:
-    act = "signal.raise_signal(signal.SIGINT); signal.raise_signal(signal.SIGINT)"
-    process = start(
-        "map", "bars.npy", *DESOM, "-o", "run", cwd=folder, before=SIGNAL_IN_STEP_13.format(act=act)
-    )
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == 130, output
-    assert "no run was written, and the last checkpoint is kept; to go on:" in output
-    assert not (folder / "run").exists()
-    assert (folder / "run.checkpoints" / "step-000000010").is_dir()
-
-
-def test_what_fails_after_the_training_is_made_up_for_without_another(
-    folder: Path, desom_run: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import somscope.mapping
-    from somscope.models.desom import DESOMTask
-
-    def broken(*_: object) -> None:
-        raise MemoryError("12 GiB")
-
-    arguments = ("map", folder / "bars.npy", *DESOM, "-o", folder / "run")
-    with monkeypatch.context() as patch:
-        patch.setattr(somscope.mapping, "measure_run", broken)
-        result = invoke(*arguments)
-    assert result.exit_code == 1, result.output
-    assert "--resume" in result.output
-    monkeypatch.setattr(DESOMTask, "losses", broken)  # no step of training is taken again
-    result = invoke(*arguments, "--resume")
-    assert result.exit_code == 0, result.output
-    assert Run.open(folder / "run").metrics["quantization_error"] > 0
-    assert not (folder / "run.checkpoints").exists()
-
-
 def test_a_collapsed_map_is_a_warning_everywhere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from somscope.training import loop
 
@@ -428,60 +249,3 @@ def test_a_run_that_names_another_model_is_refused(desom_run: Path, tmp_path: Pa
         (run / "config.json").write_text(json.dumps(config))
         with pytest.raises(RunError, match=match):
             Run.open(run).model()
-
-
-def test_two_processes_train_one_map_and_the_first_writes_it(folder: Path, desom_run: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        "2",
-        "-m",
-        "somscope",
-    ]
-    arguments = [*map(str, ("map", "bars.npy", *DESOM, "-o", "run"))]
-    done = subprocess.run([*command, *arguments], cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("report:") == 1
-    assert sorted(p.name for p in folder.iterdir()) == ["bars.npy", "labels.txt", "run"]
-    for name, tensor in weights(desom_run).items():
-        torch.testing.assert_close(weights(folder / "run")[name], tensor, rtol=1e-3, atol=1e-4, msg=name)
-    run = Run.open(folder / "run")
-    assert run.config["command"][:6] == ["torchrun", "--nproc-per-node", "2", "-m", "somscope", "map"]
-    assert run.config["left_out"] == []
-
-
-def test_two_processes_train_one_classic_map(folder: Path, tmp_path: Path) -> None:
-    arguments = [str(folder / "bars.npy"), "--model", "som", "--grid", "4x4", "--passes", "3", "-o"]
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
-    done = subprocess.run(
-        [*launch, "somscope", "map", *arguments, str(tmp_path / "two")],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("report:") == 1
-    assert invoke("map", *arguments, tmp_path / "one").exit_code == 0
-    one, two = Run.open(tmp_path / "one"), Run.open(tmp_path / "two")
-    np.testing.assert_allclose(two.model().prototypes_, one.model().prototypes_, atol=1e-5)
-    assert two.assignments()["unit"].equals(one.assignments()["unit"])
-    assert two.config["left_out"] == one.config["left_out"]
-    assert {p.name for p in tmp_path.glob(".*")} <= {".two.lock", ".one.lock"}  # nothing unfinished
-
-
-def test_a_growing_map_is_trained_by_one_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {
-        "TORCHELASTIC_RUN_ID": "x",
-        "WORLD_SIZE": "2",
-        "RANK": "0",
-        "LOCAL_WORLD_SIZE": "2",
-    }.items():
-        monkeypatch.setenv(name, value)
-    arguments = ("map", folder / "bars.npy", "--model", "somrl", "-o", folder / "run")
-    refused(*arguments, match="somrl is trained by one process: start it without torchrun")
-    monkeypatch.setenv("RANK", "1")
-    result = invoke(*arguments)
-    assert (result.exit_code, result.output) == (2, "")  # the first process speaks for all
