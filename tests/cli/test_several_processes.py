@@ -14,6 +14,8 @@ from cli.deep_samples import DESOM, refused, weights
 from cli.samples import invoke
 from somscope.runs import Run
 
+FORKED = Path(__file__).parent / "two_processes.py"
+
 
 def test_two_processes_train_one_map_and_the_first_writes_it(folder: Path, desom_run: Path) -> None:
     command = [
@@ -40,9 +42,8 @@ def test_two_processes_train_one_map_and_the_first_writes_it(folder: Path, desom
 
 def test_two_processes_train_one_classic_map(folder: Path, tmp_path: Path) -> None:
     arguments = [str(folder / "bars.npy"), "--model", "som", "--grid", "4x4", "--passes", "3", "-o"]
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
     done = subprocess.run(
-        [*launch, "somscope", "map", *arguments, str(tmp_path / "two")],
+        [sys.executable, str(FORKED), "map", *arguments, str(tmp_path / "two")],
         capture_output=True,
         text=True,
         check=False,

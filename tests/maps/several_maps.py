@@ -1,6 +1,6 @@
-"""What test_shared.py trains, under torchrun or not; writes what was learned to the folder named.
+"""What test_shared.py trains in one, two and four processes; writes what was learned to folders 1, 2 and 4.
 
-torchrun --nproc-per-node 4 several_maps.py FOLDER
+python several_maps.py FOLDER
 """
 
 from __future__ import annotations
@@ -12,11 +12,16 @@ from pathlib import Path
 
 import numpy as np
 
-from somscope.maps import batch, som
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from somscope.maps import batch, blocks, kernels, som  # noqa: F401  # before the forks
 from somscope.maps.som import SOM
+from workers import launch
 
-RANK = os.environ.get("RANK", "0")
 HOW = {"grid": (5, 6), "random_state": 0, "device": "cpu", "n_passes": 4, "verbose": False}
+
+
+def rank():
+    return os.environ.get("RANK", "0")
 
 
 def items():
@@ -33,7 +38,7 @@ def items():
 def keep(folder, name, fitted):
     """What is known of a fitted map, for this process."""
     np.savez(
-        folder / f"{name}-{RANK}.npz",
+        folder / f"{name}-{rank()}.npz",
         prototypes=fitted.prototypes_,
         labels=getattr(fitted, "labels_", []),
         hits=fitted.hits_,
@@ -54,11 +59,11 @@ def train(folder):
     keep(folder, "gaps", SOM(**HOW).fit(gaps))
     keep(folder, "cosine", SOM(metric="cosine", n_clusters=3, **HOW).fit(x))
     keep(folder, "blocks", SOM(**HOW).fit_blocks([gaps[i : i + 400] for i in range(0, 3001, 400)]))
-    if RANK == "0":
+    if rank() == "0":
         np.save(folder / "x.npy", x)
     SOM(**HOW).fit(x)  # ends in all processes after the file is there
-    som.BLOCK_BYTES, batch_bytes = 100, 300 * 8 * 4
-    sys.modules["somscope.maps.blocks"].BLOCK_BYTES = batch_bytes
+    som.BLOCK_BYTES = 100
+    blocks.BLOCK_BYTES = 300 * 8 * 4
     keep(folder, "mapped", SOM(**HOW).fit(np.load(folder / "x.npy", mmap_mode="r")))
 
 
@@ -68,7 +73,7 @@ def interrupted(folder):
 
     def interrupting(items, prototypes):
         passes.append(1)
-        if len(passes) == 3 and RANK == "1":
+        if len(passes) == 3 and rank() == "1":
             os.kill(os.getpid(), signal.SIGINT)
         return sweep(items, prototypes)
 
@@ -76,7 +81,13 @@ def interrupted(folder):
     keep(folder, "interrupted", SOM(**{**HOW, "random_state": None}).fit(items()[0]))
 
 
+def both(folder):
+    train(folder)
+    interrupted(folder)
+
+
 if __name__ == "__main__":
     home = Path(sys.argv[1])
-    train(home)
-    interrupted(home)
+    for n_processes in (2, 4):
+        launch(both, home / str(n_processes), n_processes=n_processes)
+    train(home / "1")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,35 +10,18 @@ import pytest
 from somscope.errors import InputError
 from somscope.maps import shared
 from somscope.maps.som import SOM
+from workers import run_script
 
 SCRIPT = Path(__file__).parent / "several_maps.py"
 NAMES = ("memory", "auto", "weights", "gaps", "cosine", "blocks", "mapped")
 
 
-def torchrun(n_processes, folder):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    done = subprocess.run(
-        [*command, "--nproc-per-node", str(n_processes), str(SCRIPT), str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return folder
-
-
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     """What one, two and four processes wrote."""
-    one = tmp_path_factory.mktemp("one")
-    # In a process of its own, for it changes the size of blocks.
-    done = subprocess.run(
-        [sys.executable, "-c", "import sys; from pathlib import Path; "
-         f"sys.path.insert(0, {str(SCRIPT.parent)!r}); from several_maps import train; train(Path(sys.argv[1]))",
-         str(one)], capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return {1: one} | {n: torchrun(n, tmp_path_factory.mktemp(str(n))) for n in (2, 4)}
+    folder = tmp_path_factory.mktemp("maps")
+    run_script(SCRIPT, folder)
+    return {n: folder / str(n) for n in (1, 2, 4)}
 
 
 @pytest.mark.parametrize("n_processes", [2, 4])
