@@ -1,4 +1,4 @@
-"""What the benchmark asks of a tool: train a map on X, then assign items (peers.py, ours.py)."""
+"""What the benchmark asks of a tool: train a map on X, then assign items (batch_peers.py, online_peers.py, ours.py)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Options", "Tool", "Trained"]
+__all__ = ["Options", "Tool", "Trained", "costs"]
 
 Options = dict[str, Any]
 
@@ -53,3 +53,8 @@ class Tool:
     minimum_passes: int = 1
     assign_cost: dict[str, float] = field(default_factory=dict)
     note: str = ""
+
+
+def costs(small: float, large: float, wide: float, tiny: float) -> dict[str, float]:
+    """A tool's cost on the grids of the four workloads."""
+    return {"8x8": small, "40x40": large, "50x50": wide, "20x20": tiny}
