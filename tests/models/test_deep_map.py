@@ -6,6 +6,7 @@ import json
 import pickle
 import shutil
 import signal
+from functools import cache
 from typing import ClassVar
 
 import numpy as np
@@ -32,14 +33,20 @@ def fitted(request, blobs):
     return request.param(grid=(2, 3)).fit(blobs[0])
 
 
+@pytest.fixture(scope="module")
+def whole(blobs):
+    """The uninterrupted training of each map, made once."""
+    return cache(lambda make: make().fit(blobs[0]))
+
+
 def weights(model):
     return model.module_.state_dict()
 
 
 @MODELS
-def test_labels_never_reach_a_loss(make, blobs):
+def test_labels_never_reach_a_loss(make, blobs, whole):
     items, labels = blobs
-    alone, given, shuffled = (make().fit(items, y) for y in (None, labels, np.roll(labels, 7)))
+    alone, given, shuffled = whole(make), *(make().fit(items, y) for y in (labels, np.roll(labels, 7)))
     for name, tensor in weights(alone).items():
         assert torch.equal(tensor, weights(given)[name]), name
         assert torch.equal(tensor, weights(shuffled)[name]), name
@@ -58,8 +65,8 @@ def test_a_seed_makes_a_training_and_the_global_state_stays(make, blobs):
 
 @MODELS
 @pytest.mark.parametrize("phase", [0, -1])
-def test_interrupted_and_resumed_is_never_interrupted(make, phase, blobs, tmp_path):
-    whole = make().fit(blobs[0])
+def test_interrupted_and_resumed_is_never_interrupted(make, phase, blobs, tmp_path, whole):
+    wanted = whole(make)
     model = make(checkpoints=tmp_path / "checkpoints")
     phases = model._phases
 
@@ -79,15 +86,15 @@ def test_interrupted_and_resumed_is_never_interrupted(make, phase, blobs, tmp_pa
     model._phases = with_interrupt
     model.fit(blobs[0])
     assert model.stop_reason_ == "interrupted"
-    assert model.n_iter_ < whole.n_iter_
+    assert model.n_iter_ < wanted.n_iter_
     assert np.isfinite(model.transform(blobs[0])).all()
     assert model.prototypes_.any()
     again = make(checkpoints=tmp_path / "checkpoints", resume=True).fit(blobs[0])
     assert again.stop_reason_ == "completed"
-    assert again.n_iter_ == whole.n_iter_
-    for name, tensor in weights(whole).items():
+    assert again.n_iter_ == wanted.n_iter_
+    for name, tensor in weights(wanted).items():
         assert torch.equal(tensor, weights(again)[name]), name
-    np.testing.assert_array_equal(again.labels_, whole.labels_)
+    np.testing.assert_array_equal(again.labels_, wanted.labels_)
 
 
 def test_another_model_does_not_go_on_with_a_training(blobs, tmp_path):

@@ -51,7 +51,7 @@ ZOO = {
         }
     ),
     "som-vae transitions": lambda **o: SOMVAE(
-        **{"transitions": True, "sequence_length": 12, "n_epochs": 15, "learning_rate": 0.02, **NET, **o}
+        **{"transitions": True, "sequence_length": 12, "n_epochs": 5, "learning_rate": 0.02, **NET, **o}
     ),
     "contrastive-som": lambda **o: ContrastiveSOM(
         **{
