@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
 
 from somscope.data.augment import AUGMENTATIONS
 from somscope.errors import InputError
 from somscope.maps.som import SOM
 from somscope.measures.clustering import accuracy, purity
+from somscope.measures.units import unit_perplexity
 from somscope.models import contrastive_module
 from somscope.models.contrastive_som import ContrastiveSOM
 
@@ -247,6 +249,32 @@ def test_only_trainings_with_the_same_settings_are_taken_over(blobs, tmp_path):
             ContrastiveSOM(**{**how, **change}, start=tmp_path / "encoder").fit(blobs[0])
 
 
+def test_a_collapsed_start_is_reported_and_kept(blobs, tmp_path):
+    """There is nothing to train it again with: first weights in its place would be no better."""
+    point = ContrastiveSOM(**ROWS, n_steps=1, joint_steps=0).fit(blobs[0])
+    *_, weights, bias = point.module_.encoder.parameters()
+    weights.data.mul_(0.05)
+    bias.data.fill_(1.0)
+    codes = point.encode(blobs[0])
+    assert 0.0 < codes.var(0).sum() < 0.04
+    model = ContrastiveSOM(**ROWS, n_steps=1, start=point.save(tmp_path)).fit(blobs[0])
+    assert [w.partition(":")[0] for w in model.warnings_] == ["the encoder has collapsed again"]
+    assert model.n_iter_ == 2  # one of both together, one of the decoder
+    np.testing.assert_allclose(model.encode(blobs[0]), codes, atol=0.05)
+    weights.data.zero_()
+    with pytest.raises(InputError, match="all 300 items got the same code"):
+        ContrastiveSOM(**ROWS, n_steps=1, start=point.save(tmp_path)).fit(blobs[0])
+
+
+def test_rounds_have_units_used_alike(drawn):
+    images = drawn[0]
+    steps = {"n_steps": 1, "joint_steps": 60, "decoder_steps": 0, "batch_size": 64, "learning_rate": 0.003}
+    even, uneven = (
+        ContrastiveSOM(**QUICK, **steps, sinkhorn_rounds=n, final_radius=None).fit(images) for n in (3, 0)
+    )
+    assert unit_perplexity(even.labels_, 12) > unit_perplexity(uneven.labels_, 12) + 1
+
+
 def test_an_encoder_that_has_not_collapsed_is_trained_once(trained):
     assert not any("collapsed, its codes" in w for w in trained.warnings_)
     assert trained.n_iter_ == STEPS["n_steps"] + STEPS["joint_steps"] + STEPS["decoder_steps"]
@@ -355,6 +383,7 @@ def test_columns_count_alike_whatever_their_unit(blobs):
         ({"n_clusters": 2.5}, "n_clusters=2.5"),
         ({"hidden": (0,)}, "hidden"),
         ({"final_radius": 0}, "final_radius=0"),
+        ({"sinkhorn_rounds": -1}, "sinkhorn_rounds=-1; allowed: a whole number from 0"),
     ],
 )
 def test_choices_that_are_refused(drawn, options, message):
@@ -363,8 +392,18 @@ def test_choices_that_are_refused(drawn, options, message):
 
 
 def test_images_are_no_rows_of_words(drawn):
-    with pytest.raises(InputError, match="network='lsa' is for rows of numbers"):
+    with pytest.raises(
+        InputError, match="network='lsa' is for rows of numbers; allowed for images: gradients, small"
+    ):
         ContrastiveSOM(**{**QUICK, "network": "lsa"}).fit(drawn[0][:50])
+
+
+def test_it_says_that_it_was_not_trained_or_got_nothing(trained, drawn):
+    for method in ("predict", "uncertainty", "best_units"):
+        with pytest.raises(NotFittedError, match="not fitted yet"):
+            getattr(ContrastiveSOM(), method)(drawn[0])
+        with pytest.raises(InputError, match="0 sample"):
+            getattr(trained, method)(drawn[0][:0])
 
 
 def test_rows_have_no_views_of_images(blobs):

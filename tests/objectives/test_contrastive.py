@@ -130,9 +130,17 @@ def test_targets_use_all_units_alike() -> None:
     torch.testing.assert_close(shifted, targets, atol=1e-5, rtol=0)
 
 
-def test_targets_of_extreme_logits_are_distributions() -> None:
+def test_targets_without_rounds_are_softmaxes_in_the_neighbourhood() -> None:
+    logits, h = draw(12, 6), kernel(Lattice(2, 3), 0.8)
+    wanted = torch.stack([(row / 0.5).softmax(0) @ h for row in logits])
+    wanted /= wanted.sum(1, keepdim=True)
+    torch.testing.assert_close(unit_targets(logits, h, 0.5, rounds=0), wanted)
+
+
+@pytest.mark.parametrize("rounds", [0, 3])
+def test_targets_of_extreme_logits_are_distributions(rounds: int) -> None:
     far = torch.tensor([[1e4, 0.0, 0.0], [1e4, 0.0, 0.0], [-1e4, -1e4, 1e4]])
-    targets = unit_targets(far, torch.eye(3))
+    targets = unit_targets(far, torch.eye(3), rounds=rounds)
     assert torch.isfinite(targets).all()
     torch.testing.assert_close(targets.sum(1), torch.ones(3))
 

@@ -12,6 +12,7 @@ from torch.nn import functional
 from torch.optim import Optimizer
 
 from somscope.data.augment import Augmentation, ImageAugmentation
+from somscope.errors import InputError
 from somscope.maps.lattice import Lattice
 from somscope.maps.neighbourhood import neighbourhood
 from somscope.models.inputs import ImageShape
@@ -77,8 +78,9 @@ class ContrastiveModule(DeepMapModule):
         self.register_buffer("squared_lattice", squared, persistent=False)
 
     def measured(self, items: Tensor) -> Tensor:
-        """(b, ...) -> (b, d): every feature as the encoder and the loss of the decoder see it."""
-        return (items.flatten(1) - self.centre) / self.width
+        """(b, ...), bytes or numbers -> (b, d): every feature as the encoder and the loss of the decoder see it."""
+        x = items.float() / 255.0 if items.dtype == torch.uint8 else items
+        return (x.flatten(1) - self.centre) / self.width
 
     def encode(self, items: Tensor) -> Tensor:
         """(b, ...) -> (b, L) of length 1."""
@@ -189,15 +191,15 @@ class EncoderTask(Task):
 
 def _reconstruction(module: ContrastiveModule, batch: Batch, codes: Tensor) -> Tensor:
     """Mean squared error of what the decoder makes of codes (b, L) or, of two views, (2b, L)."""
-    items = batch.items.flatten(1)
-    wanted = module.measured(items.float() / 255.0 if items.dtype == torch.uint8 else items)
+    wanted = module.measured(batch.items)
     return squared_error(module.decoder(codes), wanted.repeat(len(codes) // len(wanted), 1))
 
 
 class AgainTask(EncoderTask):
     """The same from other weights, if the codes of the first training are all one point; otherwise it ends at once.
 
-    fresh: the first weights of encoder and projector.
+    n_steps: 0 for an encoder that was trained elsewhere, whose collapse is noted and no more. fresh: the first weights
+    of encoder, projector and decoder.
     """
 
     every = _NEVER  # asks at step 0 only
@@ -217,7 +219,7 @@ class AgainTask(EncoderTask):
     def begin(self, feed: Feed, engine: Engine) -> None:
         variance = _variance(all_codes(self.module, feed))
         self.module.collapsed.fill_(variance < _COLLAPSED)
-        if self.module.collapsed:
+        if self.module.collapsed and self.n_steps:
             engine.warn(
                 f"the encoder has collapsed, its codes have {variance:.2g} of the variance of an even spread: it is "
                 "trained again, and made to spread them"
@@ -238,8 +240,9 @@ class JointTask(UnitTask, EncoderTask):
     """Encoder and prototypes together: the unit of each view is foretold from the other one.
 
     The prototypes start as a batch SOM of all codes. radii: (n_steps,) of the neighbourhood that targets are smoothed
-    with, in lattice steps; sharpness: of the probabilities; keep: weight of what the encoder learned by before; seed:
-    of that SOM, start_radius: its last; None: the prototypes stay where they are. near: recent items stand for views.
+    with, in lattice steps; sharpness: of the probabilities; keep: weight of what the encoder learned by before;
+    rounds: of `unit_targets`; seed: of that SOM, start_radius: its last; None: the prototypes stay where they are.
+    near: recent items stand for views.
     """
 
     module: ContrastiveModule
@@ -252,18 +255,24 @@ class JointTask(UnitTask, EncoderTask):
         *,
         sharpness: float,
         keep: float,
+        rounds: int,
         start_radius: float | None,
         seed: int,
         near: bool,
     ) -> None:
         super().__init__(module, len(radii), learning_rate, neighbours=float(near))
-        self.radii, self.sharpness, self.keep = radii, sharpness, keep
+        self.radii, self.sharpness, self.keep, self.rounds = radii, sharpness, keep, rounds
         self.start_radius, self.seed = start_radius, seed
 
     def begin(self, feed: Feed, engine: Engine) -> None:
         codes = all_codes(self.module, feed)
         if self.module.collapsed and _variance(codes) < _COLLAPSED:
             engine.warn("the encoder has collapsed again: this map says nothing about the items")
+        if bool((codes == codes[:1]).all()):
+            raise InputError(
+                f"all {len(codes)} items got the same code, and there is nothing to map; try another augmentation or "
+                "random_state, or a smaller learning_rate"
+            )
         if self.start_radius is None:
             return
         with torch.no_grad():
@@ -279,7 +288,8 @@ class JointTask(UnitTask, EncoderTask):
         first, second = scores.chunk(2)
         kernel: Tensor = neighbourhood("gaussian", module.squared_lattice, float(self.radii[step]))
         targets = [
-            own_rows(unit_targets(gathered(view.detach()), kernel, _SHARPNESS)) for view in (first, second)
+            own_rows(unit_targets(gathered(view.detach()), kernel, _SHARPNESS, self.rounds))
+            for view in (first, second)
         ]
         units = squared.detach().argmin(1)
         module.units = units[: len(first)]
@@ -316,8 +326,7 @@ class DecoderTask(Task):
         return {"adam": Schedule(cosine(self.n_steps))}
 
     def losses(self, batch: Batch, step: int) -> Losses:
-        items = batch.items.float() / 255.0 if batch.items.dtype == torch.uint8 else batch.items
         with torch.no_grad():
-            codes = self.whole.encode(items)
+            codes = self.whole.encode(batch.items)
         loss = _reconstruction(self.whole, batch, codes)
         return Losses(loss, {"reconstruction": loss})

@@ -23,6 +23,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from somscope.data.augment import AUGMENTATIONS, ImageAugmentation, choose_augmentation
@@ -67,7 +68,7 @@ _OF_THE_ENCODER = (
     "neighbours",
     "learning_rate",
 )
-_OF_THE_MAP = ("_n_joint", "_n_decoder", "sharpness", "keep", "radius")
+_OF_THE_MAP = ("_n_joint", "_n_decoder", "sharpness", "keep", "sinkhorn_rounds", "radius")
 
 
 class ContrastiveSOM(DeepMap):
@@ -93,7 +94,8 @@ class ContrastiveSOM(DeepMap):
     neighbours: share of the encoder's steps, the last ones, in which the most similar one of the last 4,096 items takes
         the place of an item's other view (NNCLR); in the joint training, too, if it is above 0. Of images only.
     radius: (first, last) r of the joint training, in lattice steps, exp(-d^2 / 2 r^2): a smaller last one is closer to
-        the items, a larger one better ordered.
+        the items, a larger one better ordered. One far below a step, (.1, .1), leaves targets as they are.
+    sinkhorn_rounds: after each of which the targets of a batch use its units more alike; 0: as it comes.
     final_radius: of ten last passes of the batch SOM on all codes: a smaller one (.35) makes the map purer, uses units
         more evenly and orders them less; None keeps the prototypes as they were learned, the best order.
     lattice: "rectangular" or "hexagonal"; toroidal joins opposite edges. learning_rate: of Adam, half of it in the
@@ -135,6 +137,7 @@ class ContrastiveSOM(DeepMap):
         neighbours: float = 0.0,
         sharpness: float = 0.1,
         keep: float = 0.3,
+        sinkhorn_rounds: int = 3,
         radius: tuple[float, float] = (0.9, 0.45),
         final_radius: float | None = 0.45,
         lattice: str = "rectangular",
@@ -163,6 +166,7 @@ class ContrastiveSOM(DeepMap):
         self.neighbours = neighbours
         self.sharpness = sharpness
         self.keep = keep
+        self.sinkhorn_rounds = sinkhorn_rounds
         self.radius = radius
         self.final_radius = final_radius
         self.lattice = lattice
@@ -184,6 +188,7 @@ class ContrastiveSOM(DeepMap):
         check_sizes("hidden", self.hidden)
         for name in ("latent_dim", "n_steps"):
             check_whole(name, getattr(self, name), 1)
+        check_whole("sinkhorn_rounds", self.sinkhorn_rounds, 0)
         for name in ("joint_steps", "decoder_steps"):
             if getattr(self, name) is not None:
                 check_whole(name, getattr(self, name), 0)
@@ -222,7 +227,7 @@ class ContrastiveSOM(DeepMap):
             )
         if shape is not None and self.network_ == "lsa":
             raise InputError(
-                "network='lsa' is for rows of numbers; allowed for images: " + ", ".join(NETWORKS)
+                "network='lsa' is for rows of numbers; allowed for images: gradients, " + ", ".join(NETWORKS)
             )
         if self.network_ in FIXED:
             self.chosen_.pop("augmentation", None)  # nothing is made of views
@@ -292,6 +297,7 @@ class ContrastiveSOM(DeepMap):
             rate / 2,
             sharpness=self.sharpness,
             keep=self.keep,
+            rounds=self.sinkhorn_rounds,
             start_radius=None if map_taken else _START_RADIUS,
             seed=seed,
             near=self.neighbours > 0,
@@ -319,8 +325,7 @@ class ContrastiveSOM(DeepMap):
         """Items as the encoder sees them, evenly spread over all of them, block by block."""
         rows = np.unique(np.linspace(0, len(items) - 1, min(_SAMPLE, len(items))).astype(np.int64))
         for start in range(0, len(rows), module.block):
-            block = torch.from_numpy(items[rows[start : start + module.block]])
-            x = module.measured(block.float() / 255.0 if block.dtype == torch.uint8 else block)
+            x = module.measured(torch.from_numpy(items[rows[start : start + module.block]]))
             yield x if self.image_shape_ is None else to_planes(x, self.image_shape_)
 
     @property
@@ -391,6 +396,7 @@ class ContrastiveSOM(DeepMap):
     def uncertainty(self, X: Any) -> Floats:
         """(n,) from 0 (one group alone) to 1 (all alike): entropy of the item's probabilities of the groups of units,
         or of the units without n_clusters, divided by that of all alike. Probabilities as in the training, p_ik."""
+        check_is_fitted(self)
         rows = [
             self.module_.memberships(self.module_.squared_distances(codes.double()), self.sharpness)
             for codes in self._codes(as_training_items(self, X, reset=False))

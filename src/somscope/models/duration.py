@@ -23,6 +23,7 @@ def expected_seconds(model: ContrastiveSOM, collection: Collection) -> float:
 
     Steps of the decoder, small beside the others, are left out. Raises InputError for what cannot be trained on.
     """
+    model._check_choices()
     ended: list[float] = []
 
     def note(_: Any) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ def as_training_items(estimator: BaseEstimator, x: Any, reset: bool) -> NDArray[
     if known_image_shape(x) is not None or (of_images and _is_bytes(x) and x.ndim == 2):
         pixels = getattr(x, "features", x)
         pixels = pixels.cpu().numpy() if isinstance(pixels, torch.Tensor) else pixels
-        flat, kind = pixels.reshape(len(pixels), -1), np.uint8
+        flat, kind = pixels.reshape(len(pixels), math.prod(pixels.shape[1:])), np.uint8
     else:
         flat = as_matrix(x)
         if isinstance(flat, np.ndarray) and flat.ndim > 2:

@@ -57,13 +57,14 @@ def unit_targets(logits: Tensor, kernel: Tensor, sharpness: float = 0.05, rounds
 
     Q = exp(logits / sharpness), scaled in `rounds` rounds so that its columns sum to 1/K and then its rows to 1/b
     (Sinkhorn and Knopp, as in SwAV: Caron et al., NeurIPS 2020, eq. 3); then each row times kernel (K, K), the
-    neighbourhood of each unit, and divided by its sum. SwAV has no lattice, which is the identity for a kernel.
+    neighbourhood of each unit, and divided by its sum. SwAV has no lattice, which is the identity for a kernel. Without
+    rounds only rows are scaled, and units are used as they come.
     """
     log_q = logits.float() / sharpness  # in logarithms, where no item and no unit can vanish
     for _ in range(rounds):
         log_q = log_q - log_q.logsumexp(0, keepdim=True)
         log_q = log_q.log_softmax(1)  # rows of 1, not 1/b: the next columns and the last line do not mind
-    q = log_q.exp()
+    q = log_q.exp() if rounds else log_q.softmax(1)
     smooth = q @ kernel
     return smooth / smooth.sum(1, keepdim=True)
 

@@ -42,7 +42,7 @@ _OF_A_CLUSTERER = (
 )
 _OF_THE_RUN = ("start", "checkpoints", "resume")
 _OF_THE_FINISH = ("finish", "finish_steps", "final_radius", "order", *_OF_THE_RUN)
-_OF_THE_MAP = ("sharpness", "keep", "radius", "n_clusters")  # of a ContrastiveSOM
+_OF_THE_MAP = ("sharpness", "keep", "sinkhorn_rounds", "radius", "n_clusters")  # of a ContrastiveSOM
 
 
 def take_shared(model: Any, items: Collection, work: Path) -> float:
