@@ -36,6 +36,24 @@ def test_every_declared_row_can_be_trained(name: str) -> None:
         assert row.protocol == "paper" or SETS[row.data].parts is not None
 
 
+def test_every_set_of_images_in_beyond_has_a_row_without_augmentation_and_else_the_default() -> None:
+    rows = {
+        (row.data, row.variant): row for row in STUDIES["beyond"].entries if row.model == "contrastive-som"
+    }
+    for data, network in (("mnist", "auto"), ("fashion-mnist", "auto"), ("cifar10", "medium")):
+        usual, bare = (learner_parameters(rows[data, name]) for name in ("default", "no augmentation"))
+        assert {k: v for k, v in bare.items() if usual[k] != v} == {
+            "augmentation": "vectors",
+            **({} if network == "auto" else {"network": network}),
+        }
+
+
+def test_each_row_of_beyond_differs_from_the_default_in_its_own_way() -> None:
+    rows = [r for r in STUDIES["beyond"].entries if (r.data, r.model) == ("mnist", "contrastive-som")]
+    settings = [str(learner_parameters(row)) for row in rows]
+    assert len(set(settings)) == len(rows) > 10
+
+
 def test_published_numbers_are_those_of_the_paper() -> None:
     found_pairs: dict[str, dict[str, tuple[float, float]]] = {}
     found_accuracy: dict[str, dict[str, float]] = {}
