@@ -16,7 +16,7 @@ from PIL import Image
 
 from somscope.errors import InputError
 
-__all__ = ["SIZES", "TILE", "Thumbnails", "as_webp", "slots_per_side", "unit_mosaic"]
+__all__ = ["SIZES", "TILE", "Thumbnails", "as_webp", "joined", "placeholder", "slots_per_side", "unit_mosaic"]
 
 SIZES = (8, 16, 32, 64)  # pixels of a slot
 TILE = 512  # pixels of a tile
@@ -97,7 +97,7 @@ class Thumbnails:
         taken = slots < len(members)
         pixels = np.zeros((rows * columns, size, size, 1 if self.grey else 3), dtype=np.uint8)
         pixels[taken] = self.many(members[slots[taken]], size)
-        return as_webp(_joined(pixels, rows, columns), 82)
+        return as_webp(joined(pixels, rows, columns), 82)
 
     def sheet_cell(self, unit: int, side: int) -> Pixels:
         """(side, side, C) the members of a unit in small; of many an even choice by distance."""
@@ -117,8 +117,8 @@ def unit_mosaic(thumbnails: Thumbnails, members: NDArray[np.int64], side: int) -
     size = side // slots
     pixels = np.zeros((slots * slots, size, size, channels), dtype=np.uint8)
     pixels[: len(members)] = thumbnails.many(members, size)
-    joined = _joined(pixels, slots, slots)
-    cell[: len(joined), : len(joined)] = joined
+    square = joined(pixels, slots, slots)
+    cell[: len(square), : len(square)] = square
     return cell
 
 
@@ -141,8 +141,8 @@ def as_webp(pixels: Pixels, quality: int | None) -> bytes:
     return buffer.getvalue()
 
 
-def _joined(pixels: Pixels, rows: int, columns: int) -> Pixels:
-    """(rows * columns, s, s, C) -> (rows * s, columns * s, C)."""
+def joined(pixels: Pixels, rows: int, columns: int) -> Pixels:
+    """Squares side by side: (rows * columns, s, s, C) -> (rows * s, columns * s, C)."""
     size, channels = pixels.shape[1], pixels.shape[3]
     grid = pixels.reshape(rows, columns, size, size, channels).swapaxes(1, 2)
     return grid.reshape(rows * size, columns * size, channels)

@@ -16,20 +16,18 @@ from numpy.typing import NDArray
 import somscope
 from somscope.errors import RunError
 from somscope.explorer.columns import pack_columns, text_columns
-from somscope.explorer.laid_out import LaidOut, Means
-from somscope.explorer.metadata import MetadataColumn, metadata_columns, metadata_layer
-from somscope.explorer.mosaic import SIZES, Pixels, Thumbnails, as_webp, placeholder
+from somscope.explorer.laid_out import LaidOut
+from somscope.explorer.metadata import MetadataColumn, metadata_columns
+from somscope.explorer.mosaic import SIZES, Pixels, Thumbnails, as_webp
 from somscope.explorer.notes import Notes
 from somscope.explorer.on_disk import OnDisk, items_of
 from somscope.explorer.originals import Originals
+from somscope.explorer.unit_layers import layer_columns
+from somscope.explorer.unit_sheets import unit_sheet
 from somscope.figures.palette import CLASS_COLOURS, DIVERGING, SEQUENTIAL
 from somscope.figures.units import describe
 from somscope.maps.graph import GraphLattice
-from somscope.report import layers
-from somscope.report.safe_json import short
-from somscope.report.sheets import shrink
 from somscope.report.summary import MapSummary, summarise
-from somscope.report.words import distinctive_terms, standing_out
 from somscope.runs.distance import MapDistance
 from somscope.runs.features import is_deep, shown_prototypes
 from somscope.runs.run import Run, is_clustering, left_out, unfinished
@@ -202,7 +200,7 @@ class Shown:
         if name not in self.sheet_names:
             return None
         if name not in self._sheets:
-            self._sheets[name] = self._make_sheet(name)
+            self._sheets[name] = unit_sheet(self, name)
         return self._sheets[name]
 
     def bake(self) -> None:
@@ -215,38 +213,6 @@ class Shown:
     @cached_property
     def _sheets(self) -> dict[str, bytes]:
         return {}
-
-    def _make_sheet(self, name: str) -> bytes:
-        side, columns, units = self.sheet_side, self.sheet_columns, range(self.run.lattice.n_units)
-        rows = -(-len(units) // columns)
-        if name == "prototypes":
-            cells = self._fitted(self.as_pixels(self.prototypes), side)
-            if isinstance(self.model, Means):
-                cells[self.model.unknown] = placeholder(side, cells.shape[3])
-        elif self.thumbnails is not None and name == "mosaic":
-            cells = np.stack([self.thumbnails.sheet_cell(unit, side) for unit in units])
-        elif self.thumbnails is not None:
-            medoids = self.summary.medoids
-            some = self.thumbnails.many(medoids[medoids >= 0], side)
-            cells = np.zeros((len(units), *some.shape[1:]), dtype=np.uint8)
-            cells[medoids >= 0] = some
-        channels = cells.shape[3]
-        canvas = np.zeros((rows * columns, side, side, channels), dtype=np.uint8)
-        canvas[: len(cells)] = cells
-        canvas = canvas.reshape(rows, columns, side, side, channels).swapaxes(1, 2)
-        return as_webp(canvas.reshape(rows * side, columns * side, channels), 85)
-
-    @staticmethod
-    def _fitted(pictures: Pixels, side: int) -> Pixels:
-        """(m, side, side, C) pictures in the middle of squares: averaged down, or enlarged by whole numbers."""
-        small = shrink(pictures, side)
-        times = max(1, side // max(small.shape[1:3]))
-        small = small.repeat(times, axis=1).repeat(times, axis=2)
-        cells = np.zeros((len(small), side, side, small.shape[3]), dtype=np.uint8)
-        height, width = small.shape[1:3]
-        y, x = (side - height) // 2, (side - width) // 2
-        cells[:, y : y + height, x : x + width] = small
-        return cells
 
     def record(self) -> dict[str, Any]:
         """What the page must know first, as JSON; everything of the length of the items comes as columns."""
@@ -353,95 +319,21 @@ class Shown:
             return [f"dimension {i}" for i in range(length)]
         if self.run.config["collection"]["kind"] != "vectors":
             return []
-        names = self._feature_names
+        names = self.feature_names
         return names if len(names) == length else [f"column {i}" for i in range(length)]
 
     def layers(self) -> bytes:
         """The layers: their words in the header, and for each its column of values or classes over the units."""
-        return self._layer_columns
+        return self._layers
 
     @cached_property
-    def _layer_columns(self) -> bytes:
-        columns: dict[str, NDArray[Any]] = {}
-        described = []
-        for layer in self._layers():
-            key = layer["key"]
-            values = layer.pop("values", None)
-            if values is not None:
-                columns[key] = np.array([np.nan if v is None else v for v in values], dtype=np.float32)
-            if "classes" in layer:
-                columns[key] = np.array(layer.pop("classes"), dtype=np.int32)
-            if "purity" in layer:
-                shares = [0.0 if v is None else v for v in layer.pop("purity")]
-                columns[f"{key}.purity"] = np.array(shares, dtype=np.float32)
-            for mark in ("hatched", "framed"):
-                if mark in layer:
-                    columns[f"{key}.{mark}"] = np.array(layer.pop(mark), dtype=np.uint8)
-            if "lines" in layer:
-                lines = np.array(layer.pop("lines"), dtype=np.float32).reshape(-1)
-                columns[f"{key}.lines"] = lines
-            described.append(layer)
-        return pack_columns(columns, {"layers": described, "features": self._standing_out()})
-
-    def _layers(self) -> list[dict[str, Any]]:
-        s, lattice, model = self.summary, self.run.lattice, self.model
-        collection = self.run.config["collection"]
-        clusters = is_clustering(self.run.config)
-        found = list(map(dict, self.first_layers))
-        found += (
-            layers.cluster_layers(s, self.distance)
-            if clusters
-            else layers.value_layers(s, lattice, self.distance)[: None if self.measured else 1]
-        )
-        if s.class_names:
-            by_class = layers.class_layer(s)
-            text = "How large a share of a unit's labelled members has its most frequent label."
-            unit = "share of the most frequent label"
-            found += [by_class, _shares("purity", "Purity", list(by_class["purity"]), unit, text)]
-        dead = s.hits == 0
-        text = f"{int(dead.sum())} units have no item: bright here."
-        found.append(_shares("dead", "Dead units", short(dead), "1: no item lies there", text))
-        if getattr(model, "unit_clusters_", None) is not None:
-            found.append(layers.cluster_layer(model.unit_clusters_))
-        if isinstance(lattice, GraphLattice) and not clusters:
-            found.append(layers.connection_layer(lattice))
-        if getattr(model, "relevances_", None) is not None:
-            found.append(layers.relevance_layer(model.relevances_))
-        if getattr(model, "transition_matrix_", None) is not None:
-            found.append(layers.transition_layer(lattice, model.transition_matrix_))
-        units = self.run.units()
-        if units is not None and not units["density"].null_count:
-            found.append(layers.density_layer(units["density"].to_numpy().astype(np.float64)))
-        found = [one for one in found if one["key"] != "uncertainty"]  # is among the metadata here
-        found += [metadata_layer(one, s.units, lattice.n_units) for one in self.metadata]
-        names = self._feature_names
-        if self.packed is not None:
-            planes, note = layers.component_layers(self.prototypes, [f"bit {i}" for i in range(self.n_bits)])
-            found += [
-                plane | {"group": "bits", "text": f"{plane['text']} {note}".strip()} for plane in planes
-            ]
-        elif collection["kind"] == "text":
-            found.append(layers.word_layer(distinctive_terms(self.prototypes, names)))
-        elif collection["kind"] == "vectors":
-            planes, note = layers.component_layers(self.prototypes, names)
-            found += [
-                plane | {"group": "planes", "text": f"{plane['text']} {note}".strip()} for plane in planes
-            ]
-        return found
+    def _layers(self) -> bytes:
+        return layer_columns(self)
 
     @property
-    def _feature_names(self) -> list[str]:
+    def feature_names(self) -> list[str]:
+        """Names of the features; none where the collection has no names for them."""
         return [str(name) for name in self.run.config["collection"].get("feature_names") or ()]
-
-    def _standing_out(self) -> list[list[str]]:
-        """For each unit of vectors the features that differ most from the map's mean, in words."""
-        if self.run.config["collection"]["kind"] != "vectors" or self.packed is not None:
-            return []
-        rows = standing_out(self.prototypes, self._feature_names, 5)
-        return [
-            [f"{name} {value:.4g} ({score:+.1f} standard deviations)" for name, value, score in row]
-            for row in rows
-        ]
 
     def item_picture(self, item: int) -> bytes | None:
         """The picture of an item as WebP or PNG; None where there is none."""
@@ -454,12 +346,6 @@ class Shown:
         if not 0 <= item < len(self.summary.ids):
             return None
         return self.originals.picture(self.summary.ids[item]) or self.item_picture(item)
-
-
-def _shares(key: str, title: str, values: list[Any], unit: str, text: str) -> dict[str, Any]:
-    """A layer of values from 0 to 1."""
-    layer = {"key": key, "title": title, "type": "value", "values": values, "low": 0.0, "high": 1.0}
-    return layer | {"unit": unit, "text": text}
 
 
 def open_shown(path: str | Path) -> Shown:
