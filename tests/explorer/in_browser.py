@@ -92,11 +92,15 @@ class Look:
             Image.open(io.BytesIO(self.page.locator("#canvas").screenshot())).convert("RGB")
         ).astype(int)
 
+    def colours(self, units: list[int], dx: float = 0.0, dy: float = 0.0) -> list[np.ndarray]:
+        """The colours drawn near the middles of units, in pixels from them; of one picture of the map."""
+        box, pixels = self.page.locator("#map").bounding_box(), self.pixels()
+        places = [self.place(unit) for unit in units]
+        return [pixels[round(y - box["y"] + dy), round(x - box["x"] + dx)] for x, y in places]
+
     def colour(self, unit: int, dx: float = 0.0, dy: float = 0.0) -> np.ndarray:
-        """The colour drawn near a unit's middle, in pixels from it."""
-        box = self.page.locator("#map").bounding_box()
-        x, y = self.place(unit)
-        return self.pixels()[round(y - box["y"] + dy), round(x - box["x"] + dx)]
+        """The colour drawn near a unit's middle."""
+        return self.colours([unit], dx, dy)[0]
 
     def hits(self, *units: int) -> int:
         return int(self.units["hits"][list(units)].sum())

@@ -100,12 +100,12 @@ def test_2_a_layer_has_the_colours_and_numbers_of_its_values(
         assert layer["text"][:40] in legend
         low, high = layer["low"], layer["high"]
         assert f"{float(f'{high:.3g}'):g}" in legend.replace(",", "")
-        for unit in (0, 7, 19):
+        units = [0, 7, 19]
+        for unit, seen in zip(units, look.colours(units, 10, 10), strict=True):
             value = columns[layer["key"]][unit]
             if np.isnan(value):
                 continue
             wanted = ramp[round((value - low) / (high - low) * 63)]
-            seen = look.colour(unit, 10, 10)
             assert np.abs(seen - [int(wanted[i : i + 2], 16) for i in (1, 3, 5)]).max() <= 3, (
                 layer["key"],
                 unit,

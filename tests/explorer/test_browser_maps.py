@@ -70,9 +70,9 @@ def test_6_dials_weigh_the_dimensions(open_look, tmp_path: Path) -> None:
     keep(look.page, "6-weights")
     look.page.click("text=Clear")
     ramp = look.client.ask("api/run").json["ramp"]
-    for unit in (0, 3, 12, 19):
+    units = [0, 3, 12, 19]
+    for unit, seen in zip(units, look.colours(units, 10, 10), strict=True):
         wanted = ramp[round((far.max() - far[unit]) / far.max() * 63)]
-        seen = look.colour(unit, 10, 10)
         assert np.abs(seen - [int(wanted[i : i + 2], 16) for i in (1, 3, 5)]).max() <= 12, unit
     look.page.click("#weights >> text=All equal")
     assert look.page.locator("#weights output").all_inner_texts() == ["1.0"] * 3
@@ -166,11 +166,9 @@ def test_2_7_an_audit_shows_its_maps_linked(browser: Any, open_look, tmp_path: P
     layers, meta = look.client.ask("api/layers").columns
     ramp = look.client.ask("api/run").json["diverging"]
     look.press("5")
-    for unit in np.flatnonzero(~np.isnan(layers["composition"])):
-        if layers["composition.hatched"][unit]:
-            continue
+    units = np.flatnonzero(~np.isnan(layers["composition"]) & (layers["composition.hatched"] == 0)).tolist()
+    for unit, seen in zip(units, look.colours(units, 14, 14), strict=True):
         wanted = ramp[round((layers["composition"][unit] + 3) / 6 * 62)]
-        seen = look.colour(int(unit), 14, 14)
         assert np.abs(seen - [int(wanted[i : i + 2], 16) for i in (1, 3, 5)]).max() <= 3, unit
     unit = int(look.units["hits"].argmax())
     look.page.mouse.move(*look.place(unit))
