@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import struct
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -110,3 +111,10 @@ def test_names(tmp_path):
 def test_dtype_that_idx_does_not_have(tmp_path):
     with pytest.raises(DataError, match="int64"):
         write_idx(tmp_path / "a.idx", np.arange(3, dtype=np.int64))
+
+
+def test_no_values_of_sizes_beyond_counting_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.idx"
+    path.write_bytes(b"\0\0\x08\x03" + b"\0" * 4 + b"\xff" * 8)
+    with pytest.raises(DataError, match="declares"):
+        read_idx(path)

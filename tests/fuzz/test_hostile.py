@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from base64 import b64decode
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -15,6 +16,7 @@ from benchmarks.faults.loaders import LOADERS
 from benchmarks.faults.mutate import broken
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from somscope.audit.record import AuditRecord
 from somscope.codes.index import CodeIndex
@@ -102,6 +104,20 @@ def test_a_run_of_more_units_than_there_can_be_is_refused(prepared, tmp_path: Pa
     files.put(part, json.dumps(config).encode())
     with pytest.raises(RunError, match="declares 3,000,000,000,000 units"):
         Run.open(files.folder / "run")
+
+
+_PNG_OF_GIGABYTES = (  # its pixels are followed by a piece that says so; found by atheris
+    "iVBORw0KGgoAAAANSUhEUgAAABAAAAAMCAIAAADkharWAAAAGmVYSWZNTQAqAAAACAABARIAAwAAAAEABgAAAAAAAN"
+    "ZnS2nDAAJXSURBVHicAUyJUE5HArP9AF8NChoKgsLZz+sPoyHXAAA="
+)
+
+
+def test_a_png_that_says_that_a_piece_has_gigabytes_is_skipped(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b64decode(_PNG_OF_GIGABYTES))
+    Image.fromarray(np.zeros((12, 16, 3), np.uint8)).save(tmp_path / "b.png")
+    with bounded(MEMORY):
+        collection = open_collection(tmp_path)
+    assert [item.where for item in collection.skipped] == ["a.png"]
 
 
 class Bomb:

@@ -74,7 +74,11 @@ def _read(path: Path, stream: IO[bytes], max_bytes: int) -> NDArray[Any]:
         found = f"only {len(content):,}" if len(content) < expected else "more"
         kind = "is truncated" if len(content) < expected else "has trailing bytes"
         raise DataError(f"{path} {kind}: it declares {shape} values, {expected:,} bytes, and holds {found}")
-    return np.frombuffer(content, dtype=dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+    try:
+        array = np.frombuffer(content, dtype=dtype).reshape(shape)
+    except ValueError as error:  # sizes that NumPy cannot count, of no values
+        raise DataError(f"{path} declares {shape} values: {error}") from None
+    return array.astype(dtype.newbyteorder("="), copy=False)
 
 
 def _read_at_most(stream: IO[bytes], n_bytes: int) -> bytearray:

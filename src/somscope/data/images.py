@@ -136,8 +136,12 @@ def decode_image(source: ImageSource, shape: tuple[int, int, int]) -> NDArray[np
             if turn is not None:
                 picture = picture.transpose(turn)
             picture = _opaque(picture).convert("L" if channels == 1 else "RGB")
-        except (UnusableImage, MemoryError):
+        except UnusableImage:
             raise
+        except MemoryError as error:  # a PNG may end in a piece that says it has gigabytes
+            raise UnusableImage(
+                "cannot be decoded: it says that it needs more memory than there is"
+            ) from error
         except Exception as error:  # on damaged files decoders raise OSError, SyntaxError, struct.error
             raise UnusableImage(f"cannot be decoded: {error}") from error
     return np.asarray(picture).reshape(shape)
