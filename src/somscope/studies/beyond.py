@@ -61,7 +61,12 @@ def _entries(data: str) -> list[Entry]:
     ]
 
 
-_CIFAR = (  # 12x12 units
+_OF_CIFAR: Mapping[str, Mapping[str, Any]] = {  # on 12x12 units
+    "default": {},
+    "no augmentation": {"augmentation": "vectors", "network": "medium"},  # that of the default
+    "longer": {"network": "small", "n_steps": 12_000, "batch_size": 256},
+}
+_CIFAR = (
     *(
         Entry(
             "cifar10",
@@ -70,13 +75,11 @@ _CIFAR = (  # 12x12 units
             "held-out",
             {"grid": (12, 12), "n_clusters": _CLASSES, **part},
         )
-        for variant, part in {
-            "default": {},
-            "no augmentation": {"augmentation": "vectors", "network": "medium"},  # that of the default
-        }.items()
+        for variant, part in _OF_CIFAR.items()
     ),
     Entry("cifar10", "k-means", "default", "held-out", {"n_clusters": 144}),
 )
+
 
 BEYOND = Study(
     name="beyond",
@@ -88,7 +91,8 @@ BEYOND = Study(
         "latent semantic analysis under a batch SOM, `denoising` an autoencoder, chosen between on the last 15 % of "
         "the training stories.",
         "CIFAR-10: 12x12 units, all else as for the other sets, from scratch; the images of the copy that was used had "
-        "been compressed again as JPEG of quality 75.",
+        "been compressed again as JPEG of quality 75. `longer`: the small encoder, with which 45,000 training images "
+        "gave as many nearest neighbours of the same class in a quarter of the time, and 12,000 steps of 256 images.",
         "Settings were chosen on the last 5,000 of MNIST's 60,000 training images, trained on the others; the "
         "final radius from 0.42, 0.45, 0.5 and 0.6, again after the mean purity of 0.5 on the test images was "
         "known. What views of objects are made by was chosen on the last 5,000 training images of Fashion-MNIST.",
