@@ -91,8 +91,8 @@ BEYOND = Study(
         "latent semantic analysis under a batch SOM, `denoising` an autoencoder, chosen between on the last 15 % of "
         "the training stories.",
         "CIFAR-10: 12x12 units, all else as for the other sets, from scratch; the images of the copy that was used had "
-        "been compressed again as JPEG of quality 75. `longer`: the small encoder, with which 45,000 training images "
-        "gave as many nearest neighbours of the same class in a quarter of the time, and 12,000 steps of 256 images.",
+        "been compressed again as JPEG of quality 75. `longer`: 12,000 steps of 256 images, with the small encoder, "
+        "which found as many neighbours of the same class among training images in a quarter of the time.",
         "Settings were chosen on the last 5,000 of MNIST's 60,000 training images, trained on the others; the "
         "final radius from 0.42, 0.45, 0.5 and 0.6, again after the mean purity of 0.5 on the test images was "
         "known. What views of objects are made by was chosen on the last 5,000 training images of Fashion-MNIST.",
