@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -63,7 +64,8 @@ def beyond_figure(content: Mapping[str, Any]) -> Figure:
     """The same of ContrastiveSOM over the radius of its last passes, beside the other maps of the study."""
     rows = [row for row in content["rows"] if "topographic_error_8" in row["measures"]]
     curves = [row for row in rows if row["model"] == "contrastive-som" and _is_on_curve(row["variant"])]
-    data = list(dict.fromkeys(row["data"] for row in curves))
+    points = Counter(row["data"] for row in curves)
+    data = [name for name, n in points.items() if n > 1]  # one point is no curve
     figure, panels = _side_by_side(max(1, len(data)))
     for axes, name in zip(panels, data, strict=False):
         curve = [row for row in curves if row["data"] == name]
