@@ -56,6 +56,23 @@ def test_codes_find_the_group_of_an_item(coder: Coder) -> None:
 
 
 @named
+@pytest.mark.parametrize("on_disk", [False, True], ids=["in memory", "on disk"])
+def test_of_many_items_some_evenly_spread_are_learned_from(
+    coder: Coder, on_disk: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, _ = groups()
+    few = x[np.linspace(0, 399, 100).astype(int)]
+    wanted = clone(coder).fit(few)
+    monkeypatch.setattr("somscope.codes.linear._LEARNED_FROM", few.nbytes)
+    np.save(tmp_path / "x.npy", x)
+    many = np.load(tmp_path / "x.npy", mmap_mode="r") if on_disk else x
+    found = clone(coder).fit(many)
+    if coder.model_name != "lsh":  # whose mean is that of all, and which learns nothing else
+        np.testing.assert_array_equal(found.encode(x), wanted.encode(x))
+    assert not np.array_equal(found.bit_means_, wanted.bit_means_)  # of all items
+
+
+@named
 def test_bits_are_the_signs_of_the_values(coder: Coder) -> None:
     x, _ = groups()
     fitted = clone(coder).fit(x)

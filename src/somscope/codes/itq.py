@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from somscope.codes.linear import LinearCoder, principal_components
+from somscope.codes.linear import LinearCoder, learned_from, principal_components
 from somscope.errors import InputError
 
 __all__ = ["ITQ"]
@@ -45,6 +45,7 @@ class ITQ(LinearCoder):
         if not isinstance(self.n_iter, int | np.integer) or self.n_iter < 0:
             raise InputError(f"n_iter={self.n_iter!r}; allowed: 0 or more")
         random = check_random_state(self.random_state)
+        items = learned_from(items)
         self.mean_, directions = principal_components(items, self.bits, random)
         v = (items - self.mean_) @ directions
         scale = float(np.sqrt(np.square(v).mean())) or 1.0

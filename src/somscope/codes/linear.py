@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
 from somscope.codes.coder import Arrays, Coder
+from somscope.maps.blocks import MappedBlocks
 
-__all__ = ["LinearCoder", "principal_components"]
+__all__ = ["LinearCoder", "learned_from", "principal_components"]
+
+_LEARNED_FROM = 2**30  # bytes of items; PCA holds them twice
 
 _SAME = 1e-10  # a direction whose share of the variance is below this does not vary, but for rounding
 
@@ -35,6 +38,14 @@ class LinearCoder(Coder):
         d = self.n_features_in_
         if self.mean_.shape != (d,) or self.components_.shape != (d, self.bits):
             raise ValueError(f"components_ of shape {self.components_.shape}, not ({d}, {self.bits})")
+
+
+def learned_from(items: NDArray[Any]) -> NDArray[Any]:
+    """The items that directions are learned from: all, or of more than 1 GiB as many as that, evenly spread."""
+    most = max(1, _LEARNED_FROM // max(1, items[:1].nbytes))
+    if len(items) <= most:
+        return items
+    return MappedBlocks(items).read(np.linspace(0, len(items) - 1, most).astype(np.int64))
 
 
 def principal_components(

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
-from somscope.codes.linear import LinearCoder, principal_components
+from somscope.codes.linear import LinearCoder, learned_from, principal_components
 
 __all__ = ["PCAH"]
 
@@ -32,4 +32,4 @@ class PCAH(LinearCoder):
         self.random_state = random_state
 
     def _fit(self, items: NDArray[Any]) -> None:
-        self.mean_, self.components_ = principal_components(items, self.bits, self.random_state)
+        self.mean_, self.components_ = principal_components(learned_from(items), self.bits, self.random_state)

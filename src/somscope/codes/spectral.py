@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from somscope.codes.coder import Arrays, Coder
-from somscope.codes.linear import principal_components
+from somscope.codes.linear import learned_from, principal_components
 
 __all__ = ["SpectralHashing"]
 
@@ -38,6 +38,7 @@ class SpectralHashing(Coder):
         self.random_state = random_state
 
     def _fit(self, items: NDArray[Any]) -> None:
+        items = learned_from(items)
         self.mean_, directions = principal_components(items, self.bits, self.random_state)
         v = (items - self.mean_) @ directions
         low, width = v.min(axis=0), np.ptp(v, axis=0)
