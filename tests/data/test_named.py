@@ -183,6 +183,22 @@ def test_sgml_stories():
     assert "BRIEF" in second["body"]
 
 
+@pytest.mark.parametrize("attribute", ['NEWID="1"', "LEWISSPLIT", "TOPICS="])
+def test_stories_that_do_not_say_what_they_are(attribute):
+    with pytest.raises(DataError, match="needed: LEWISSPLIT, TOPICS, a number NEWID"):
+        list(sgml.parse_stories(_story(1).replace(attribute, "X", 1)))
+
+
+def test_sgml_files_that_are_too_large(nowhere, monkeypatch):
+    monkeypatch.setattr(sgml, "_MAX_FILE_BYTES", 100)
+    folder = nowhere / "cache" / "data" / "reuters-21578"
+    folder.mkdir(parents=True)
+    for name in sgml.SGML_FILES:
+        (folder / name).write_text(_story(1), encoding="latin-1")
+    with pytest.raises(DataError, match=r"reut2-000\.sgm is larger than 100 bytes"):
+        get_named("reuters-21578")
+
+
 def test_sgml_files_and_archive(nowhere, monkeypatch):
     monkeypatch.setattr(sgml, "_N_STORIES", 4)
     folder = nowhere / "cache" / "data" / "reuters-21578"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from base64 import b64decode
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -22,6 +23,7 @@ from somscope.audit.record import AuditRecord
 from somscope.codes.index import CodeIndex
 from somscope.codes.index_file import read_index, write_index
 from somscope.data.open import open_collection
+from somscope.data.reuters_sgml import parse_stories
 from somscope.errors import DataError, RunError
 from somscope.runs.run import Run
 
@@ -54,6 +56,20 @@ def test_broken_files_are_read_or_refused(name: str, prepared) -> None:
         assert attempt(files) in ("read", "refused")
 
     check()
+
+
+@settings(max_examples=200)
+@given(st.randoms(use_true_random=False))
+def test_broken_stories_of_reuters_are_read_or_refused(random: Random) -> None:
+    whole = b"".join(
+        b'<REUTERS TOPICS="YES" LEWISSPLIT="TRAIN" NEWID="%d"><TOPICS><D>gold</D></TOPICS><TEXT>\n<TITLE>T</TITLE>'
+        b"<BODY>mine &amp; ore\n&#3;</BODY></TEXT></REUTERS>" % number
+        for number in range(3)
+    )
+    stories = []
+    with suppress(DataError):
+        stories = list(parse_stories(broken(whole, random).decode("latin-1")))
+    assert all(isinstance(story["id"], int) for story in stories)
 
 
 @given(st.binary(min_size=1, max_size=200), st.integers(0, 2**32))

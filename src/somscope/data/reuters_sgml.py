@@ -22,6 +22,7 @@ _N_STORIES = 21_578
 _MAX_FILE_BYTES = 16 * 1024**2  # the largest of the 22 files has 1.6 MB
 _STORY = re.compile(r"<REUTERS\b([^>]*)>(.*?)</REUTERS>", re.DOTALL)
 _ATTRIBUTE = re.compile(r'(\w+)="([^"]*)"')
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _TOPIC = re.compile(r"<D>(.*?)</D>", re.DOTALL)
 
 
@@ -37,9 +38,16 @@ def read_sgml(folder: Path) -> pa.Table:
 
 
 def parse_stories(text: str) -> Iterator[dict[str, Any]]:
-    """The stories in one SGML file."""
+    """The stories in one SGML file. Raises DataError for one without a number, its part, or whether it has topics."""
     for match in _STORY.finditer(text):
         attributes = dict(_ATTRIBUTE.findall(match[1]))
+        if not _NUMBER.fullmatch(attributes.get("NEWID", "")) or not attributes.keys() >= {
+            "LEWISSPLIT",
+            "TOPICS",
+        }:
+            raise DataError(
+                f"a Reuters story begins with <REUTERS{match[1][:200]}>; needed: LEWISSPLIT, TOPICS, a number NEWID"
+            )
         inside = match[2]
         body = _element(inside, "BODY")
         yield {
@@ -65,6 +73,8 @@ def _texts(folder: Path) -> Iterator[str]:
     try:
         if not archive.is_file():
             for name in SGML_FILES:
+                if (folder / name).stat().st_size > _MAX_FILE_BYTES:
+                    raise DataError(f"{folder / name} is larger than {_MAX_FILE_BYTES:,} bytes")
                 yield (folder / name).read_text(encoding="latin-1")
             return
         with tarfile.open(archive) as tar:
