@@ -37,10 +37,9 @@ def _begin(work, *arguments):
     work(*arguments)
 
 
-def run_script(script: Path, *arguments: object) -> str:
-    """What a script wrote to standard error; it must not fail."""
+def run_script(script: Path, *arguments: object) -> None:
+    """Run a script, which must not fail."""
     done = subprocess.run(
         [sys.executable, str(script), *map(str, arguments)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    return done.stderr

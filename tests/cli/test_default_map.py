@@ -14,6 +14,7 @@ from somscope import ContrastiveSOM
 from somscope.choosing import default_map, likely_duration
 from somscope.data import Collection, open_collection
 from somscope.explorer.shown import Shown
+from somscope.explorer.unit_layers import _layers
 from somscope.models import duration
 from somscope.runs import Run
 
@@ -62,8 +63,7 @@ def test_few_images_are_mapped_by_their_gradients(tmp_path: Path) -> None:
     uncertain = run.assignments()["uncertainty"].to_numpy()
     np.testing.assert_allclose(uncertain, run.model().uncertainty(open_collection(photos)), atol=1e-6)
     assert "might as well lie elsewhere" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
-    shown = Shown(run)
-    (layer,) = [one for one in shown._layers() if one["title"] == "uncertainty"]
+    (layer,) = [one for one in _layers(Shown(run)) if one["title"] == "uncertainty"]
     held = run.assignments()["unit"].to_numpy() == 0
     assert layer["values"][0] == pytest.approx(uncertain[held].mean(), rel=0.01)
     result = invoke("assign", tmp_path / "run", photos, "-o", tmp_path / "where.csv")

@@ -32,6 +32,7 @@ def train(folder, last):
             first.append(training.position.done)
             (folder / f"began-{os.environ['TORCHELASTIC_RESTART_COUNT']}").write_text(str(first[0]))
         if training.position.done == last and os.environ["RANK"] == "1" and not was_restarted():
+            (folder / "killed").write_text(str(last))
             os.kill(os.getpid(), signal.SIGKILL)
         step(training, phase, indices)
 
