@@ -14,8 +14,9 @@ from random import Random
 from typing import Any
 
 import numpy as np
-from benchmarks.faults.loaders import LOADERS, Loader, Part
+from benchmarks.faults.loaders import LOADERS
 from benchmarks.faults.mutate import broken
+from benchmarks.faults.parts import Loader, Part
 from benchmarks.faults.processes import ask
 from benchmarks.faults.rows import Row
 

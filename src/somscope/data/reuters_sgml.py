@@ -41,10 +41,8 @@ def parse_stories(text: str) -> Iterator[dict[str, Any]]:
     """The stories in one SGML file. Raises DataError for one without a number, its part, or whether it has topics."""
     for match in _STORY.finditer(text):
         attributes = dict(_ATTRIBUTE.findall(match[1]))
-        if not _NUMBER.fullmatch(attributes.get("NEWID", "")) or not attributes.keys() >= {
-            "LEWISSPLIT",
-            "TOPICS",
-        }:
+        numbered = _NUMBER.fullmatch(attributes.get("NEWID", ""))
+        if not numbered or not {"LEWISSPLIT", "TOPICS"} <= attributes.keys():
             raise DataError(
                 f"a Reuters story begins with <REUTERS{match[1][:200]}>; needed: LEWISSPLIT, TOPICS, a number NEWID"
             )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -12,28 +12,21 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from somscope.training.engine import Engine
 from somscope.training.fabric import Runtime
+from somscope.training.forwards import replaced_forwards
 
 __all__ = ["global_batch_norm"]
 
 
-@contextmanager
-def global_batch_norm(modules: Sequence[nn.Module], runtime: Runtime, engine: Engine) -> Iterator[None]:
+def global_batch_norm(
+    modules: Sequence[nn.Module], runtime: Runtime, engine: Engine
+) -> AbstractContextManager[None]:
     """Meanwhile the batch normalisations inside `modules` take mean and variance over the global batch.
 
         y = (x - mean) / sqrt(variance + eps) * weight + bias
 
     In a single process, and in eval mode, they stay as PyTorch has them.
     """
-    found = {m for module in modules for m in module.modules() if isinstance(m, _BatchNorm)}
-    if runtime.n_processes == 1:
-        found = set()
-    for module in found:
-        module.forward = _Forward(module, runtime, engine)  # type: ignore[method-assign, assignment]
-    try:
-        yield
-    finally:
-        for module in found:
-            del module.forward
+    return replaced_forwards(modules, _BatchNorm, runtime, lambda layer: _Forward(layer, runtime, engine))
 
 
 class _Forward:

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 from torch import Tensor, nn
 
 from somscope.parts import dropout
 from somscope.training.fabric import Runtime
+from somscope.training.forwards import replaced_forwards
 
 __all__ = ["global_dropout"]
 
 
-@contextmanager
-def global_dropout(modules: Sequence[nn.Module], runtime: Runtime) -> Iterator[None]:
+def global_dropout(modules: Sequence[nn.Module], runtime: Runtime) -> AbstractContextManager[None]:
     """Meanwhile the dropouts inside `modules` draw for the global batch; in a single process they stay as they are."""
-    found = {m for module in modules for m in module.modules() if isinstance(m, nn.Dropout)}
-    if runtime.n_processes == 1:
-        found = set()
-    for module in found:
-        module.forward = _Forward(module)  # type: ignore[method-assign, assignment]
-    try:
-        yield
-    finally:
-        for module in found:
-            del module.forward
+    return replaced_forwards(modules, nn.Dropout, runtime, _Forward)
 
 
 class _Forward:
