@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import load_file
 
 from somscope.codes import CodeIndex, hamming_distances
 from somscope.codes.index import Nearest
@@ -250,3 +254,44 @@ def test_a_file_of_another_coder_is_refused(tmp_path: Path) -> None:
         CodeIndex.load(path, fingerprint="bb" * 32)
     with pytest.raises(DataError, match="does not exist"):
         CodeIndex.load(tmp_path / "other.index")
+
+
+KILLED_WHILE_IT_WRITES = """
+import resource, signal, sys
+import numpy as np
+from somscope.codes import CodeIndex
+
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # a file beyond the limit ends the process where it is
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, 2**16))
+index = CodeIndex(64)
+index.add(np.zeros((2**15, 8), np.uint8))
+index.save(sys.argv[1])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of a file")
+def test_what_a_killed_process_left_of_an_index_is_removed_by_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "codes.index"
+    done = subprocess.run([sys.executable, "-c", KILLED_WHILE_IT_WRITES, str(path)])
+    assert done.returncode == -signal.SIGXFSZ
+    (left,) = tmp_path.iterdir()
+    assert left != path
+    FILLED.save(path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such rights")
+def test_an_index_may_be_read_by_whom_other_files_may(tmp_path: Path) -> None:
+    (tmp_path / "other").touch()
+    assert FILLED.save(tmp_path / "codes.index").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+def test_the_file_of_an_index_is_safetensors(tmp_path: Path) -> None:
+    index = CodeIndex(16, "ivf")
+    index.add(codes_of(50))
+    index.search(codes_of(1), 1)  # which builds it
+    found = load_file(index.save(tmp_path / "codes.index"))
+    assert sorted(found) == ["codes", "ids", "structure"]
+    np.testing.assert_array_equal(found["codes"], index.codes)
+    np.testing.assert_array_equal(found["ids"], index.ids)

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,21 +35,33 @@ def write_index(
 
     Raises RunError where it cannot be written, such as on a full disk; the file is then as it was.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import save_file
-
-    given: dict[str, NDArray[Any]] = {"ids": ids, "codes": codes}
+    given: dict[str, NDArray[Any]] = {"ids": ids.astype("<i8", copy=False), "codes": codes}
     if structure is not None:
         given["structure"] = structure
     arrays = {name: np.ascontiguousarray(array) for name, array in given.items()}
     head = {**described, "format": _FORMAT, "somscope": __version__, "sha256": _digest(described, arrays)}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as unfinished:
-            save_file(arrays, unfinished, metadata={"kind": _KIND, "index": json.dumps(head)})
-    except (OSError, SafetensorError) as error:  # which tells of a full disk in words of its own
-        raise RunError(f"{path} was not written: {error}") from error
+        with whole_file(path) as unfinished, unfinished.open("wb") as file:
+            _write(file, arrays, {"kind": _KIND, "index": json.dumps(head)})
+    except OSError as error:
+        raise RunError(f"{path} was not written: {error.strerror or error}") from error
     return path
+
+
+def _write(file: BinaryIO, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, str]) -> None:
+    """Arrays, those of the widest numbers first, as safetensors. Its own writer makes a temporary file besides ours,
+    which nobody would remove if the process died."""
+    header: dict[str, Any] = {"__metadata__": about}
+    end = 0
+    for name, array in arrays.items():
+        start, end = end, end + array.nbytes
+        header[name] = {"dtype": _DTYPES[name], "shape": array.shape, "data_offsets": [start, end]}
+    described = json.dumps(header).encode()
+    described += b" " * (-len(described) % 8)
+    file.write(len(described).to_bytes(8, "little") + described)
+    for array in arrays.values():
+        file.write(array.reshape(-1).view(np.uint8).data)
 
 
 def read_index(
