@@ -43,6 +43,7 @@ def table(tmp_path_factory):
         "--threshold", "0.98", "-o", home / "run",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
+    assert re.search(r"model +somrl, on cpu *\n", result.output)  # no network, and so no precision
     return home / "run"
 
 

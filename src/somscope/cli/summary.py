@@ -134,11 +134,12 @@ def _length(config: dict[str, Any]) -> str:
 
 
 def _model(config: dict[str, Any]) -> str:
-    """ "desom, codes of 10 numbers, on cpu in fp32"."""
+    """ "desom, codes of 10 numbers, on cpu in fp32"; a model without a network has neither codes nor a precision."""
     parts = [config["model"]["name"]]
     if latent := config["model"]["parameters"].get("latent_dim"):
         parts.append(f"codes of {latent} numbers")
-    return ", ".join([*parts, f"on {config['device']} in {config.get('precision')}"])
+    precision = f" in {config['precision']}" if "precision" in config else ""
+    return ", ".join([*parts, f"on {config['device']}{precision}"])
 
 
 def show_skipped(skipped: Sequence[dict[str, str]]) -> None:
