@@ -358,6 +358,20 @@ def test_a_map_that_dies_out_keeps_a_unit_and_says_so(caplog: pytest.LogCaptureF
     assert any("died out" in warning for warning in som.warnings_)
 
 
+def test_a_map_to_which_most_items_are_noise_says_how_many() -> None:
+    X, _, _ = planted()
+    good = SOMRL(threshold=0.95, random_state=0).fit(X)
+    assert (good.predict(X, noise=True) == -1).mean() < 0.5
+    assert not any("noise" in warning for warning in good.warnings_)
+    # every batch removes the unit of the one before and puts its own into the free place: the map never dies out
+    poor = SOMRL(threshold=0.99999, max_units=2, life_decay=1.0, n_epochs=2, random_state=0).fit(X)
+    share = (poor.predict(X, noise=True) == -1).mean()
+    assert share > 0.5
+    assert any(warning.startswith(f"{share:.0%} of the items activate no unit") for warning in poor.warnings_)
+    stream = SOMRL(threshold=0.99999, max_units=2).partial_fit(X)
+    assert not any("noise" in warning for warning in stream.warnings_)
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

@@ -296,6 +296,9 @@ def test_images_are_standardised(pictures):
 def test_a_full_map_and_one_that_dies_out_say_so(blobs):
     full = DCSOMRL(**{**QUICK, "threshold": 0.99999, "max_units": 5, "n_epochs": 2}).fit(blobs[0])
     assert any("the map was full" in warning for warning in full.warnings_)
+    share = (full.predict(blobs[0], noise=True) == -1).mean()
+    assert share > 0.5
+    assert any(w.startswith(f"{share:.0%} of the items activate no unit") for w in full.warnings_)
     dead = DCSOMRL(
         **{
             **QUICK,

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from somscope.errors import InputError
 from somscope.maps.graph import GraphLattice, lay_out, mean_connection
 from somscope.maps.inputs import as_matrix
-from somscope.maps.relevance import activations, root_mean_square
+from somscope.maps.relevance import activations, complaint, root_mean_square
 from somscope.maps.unit_interval import UnitInterval, choose_interval
 from somscope.maps.units import UnitLabels, label_units
 
@@ -155,6 +155,8 @@ class GrowingMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
         self.labels_ = units[:, 0]
         self.hits_ = np.bincount(self.labels_, minlength=self.n_units_)
         self.inertia_ = float(distances.mean())
+        if whole and (noise := complaint(distances[:, 0], self.threshold)):
+            self._warn(noise)
 
     def _describe(self) -> None:
         self.centres_, self.relevances_, self.connections_ = self._living()

@@ -12,10 +12,20 @@ from typing import Any
 
 from somscope.errors import check_choice
 
-__all__ = ["DISTANCES", "EPSILON", "activations", "connected", "root_mean_square", "weighted_distances"]
+__all__ = [
+    "DISTANCES",
+    "EPSILON",
+    "activations",
+    "complaint",
+    "connected",
+    "root_mean_square",
+    "unassigned",
+    "weighted_distances",
+]
 
 DISTANCES = ("relevance", "mean-relevance")
 EPSILON = 1e-7
+_MUCH = 0.5  # share of noise among the training items from which a map stands for too few of them
 
 
 def weighted_distances(x: Any, centres: Any, relevances: Any, distance: str = "relevance") -> Any:
@@ -47,6 +57,20 @@ def root_mean_square(activation: Any) -> Any:
     distance over sqrt(m). The most active unit is the nearest.
     """
     return (1.0 / activation - 1.0).clip(0.0) ** 0.5
+
+
+def unassigned(distances: Any, threshold: float) -> Any:
+    """(n,) distances of items to their most active units (`root_mean_square`) -> (n,) True where the activation is
+    below the threshold: noise to the map."""
+    return 1.0 / (1.0 + distances**2) < threshold
+
+
+def complaint(distances: Any, threshold: float) -> str | None:
+    """What to say of a map to which most of its training items, at distances (n,) from their units, are noise."""
+    share = unassigned(distances, threshold).mean()
+    if share <= _MUCH:
+        return None
+    return f"{share:.0%} of the items activate no unit up to the threshold of {threshold:g}, and count as noise: lower it"
 
 
 def connected(

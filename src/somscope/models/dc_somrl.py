@@ -22,7 +22,7 @@ from torch.optim import Optimizer
 
 from somscope.errors import InputError, check_choice
 from somscope.maps.graph import GraphLattice, lay_out, mean_connection
-from somscope.maps.relevance import EPSILON, activations, root_mean_square
+from somscope.maps.relevance import EPSILON, activations, complaint, root_mean_square, unassigned
 from somscope.maps.sample import refuse_unmappable
 from somscope.maps.somrl_layer import SOMRLLayer, SOMRLRule
 from somscope.models.checks import check_flag, check_number, check_run, check_whole
@@ -301,7 +301,7 @@ class DCSOMRL(DeepModel):
     def predict(self, X: Any, noise: bool = False) -> NDArray[np.int64]:
         """(n,) most active unit of each item. noise: -1 for items that activate no unit up to the threshold."""
         units, distances = self.best_units(X, k=1)
-        return np.where(noise & (1.0 / (1.0 + distances**2) < self.threshold), -1, units)[:, 0]
+        return np.where(noise & unassigned(distances, self.threshold), -1, units)[:, 0]
 
     def _check_choices(self) -> None:
         check_run(self.get_params(deep=False))
@@ -367,7 +367,10 @@ class DCSOMRL(DeepModel):
             module.layer.keep(taught)
         module.settle()
         self.n_units_ = module.layer.n_units
-        held = np.unique(self._nearest(items, 1)[0])
+        units, distances = self._nearest(items, 1)
+        if noise := complaint(distances[:, 0], self.threshold):
+            self.warnings_.append(noise)
+        held = np.unique(units)
         if len(held) < self.n_units_:
             module.layer.keep(torch.from_numpy(held).to(module.layer.alive.device))
             module.settle()

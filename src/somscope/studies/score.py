@@ -12,6 +12,7 @@ from somscope import measures
 from somscope.data import Collection
 from somscope.errors import InputError
 from somscope.maps.inputs import as_items, as_matrix
+from somscope.maps.relevance import unassigned
 
 __all__ = ["merged_classes", "score"]
 
@@ -104,8 +105,8 @@ def _kmeans(prototypes: NDArray[np.floating], n_classes: int, seed: int) -> Any:
 
 def _of_relevances(model: Any, distances: NDArray[np.floating], seed: int) -> dict[str, float]:
     """What a growing map with relevances has beside others; distances (n,) are those to the most active units."""
-    activated = 1.0 / (1.0 + distances**2) >= model.threshold
-    found = {"units": float(len(model.prototypes_)), "unassigned": float(1.0 - activated.mean())}
+    noise = unassigned(distances, model.threshold)
+    found = {"units": float(len(model.prototypes_)), "unassigned": float(noise.mean())}
     if hasattr(model, "decode"):
         ratio = measures.perturbation_ratio(
             model.prototypes_, model.relevances_, model.decode, seed=seed
