@@ -70,7 +70,7 @@ def complaint(distances: Any, threshold: float) -> str | None:
     share = unassigned(distances, threshold).mean()
     if share <= _MUCH:
         return None
-    return f"{share:.0%} of the items activate no unit up to the threshold of {threshold:g}, and count as noise: lower it"
+    return f"{share:.0%} of the items activate no unit up to the threshold of {threshold:g}, and are noise: lower it"
 
 
 def connected(
