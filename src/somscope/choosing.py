@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from somscope.data.collection import Collection
-from somscope.nets.fixed import FEW_IMAGES
+from somscope.nets.fixed import FEW_ITEMS
 from somscope.runs import is_large
 
 __all__ = ["DefaultMap", "default_map", "likely_duration"]
@@ -28,42 +28,42 @@ class DefaultMap:
 def default_map(collection: Collection) -> DefaultMap:
     """contrastive-som for images and for texts, som for tables and vectors.
 
-    Images: what they show is not where their pixels lie. Texts: the map lies among directions of latent semantic
-    analysis. Vectors: each column has its own picture of the map, gaps are no obstacle, and a plain map is better
-    ordered than one of a denoising autoencoder; see docs/commands/map.md.
+    Images: what they show is not where their pixels lie. Texts: they may be alike without a word in common. Vectors:
+    each column has its own picture of the map, gaps are no obstacle, and a plain map takes a fraction of the time; see
+    docs/commands/map.md.
     """
-    n = collection.n_items
+    n, few = collection.n_items, collection.n_items < FEW_ITEMS
     if collection.kind == "text":
         if 4 * n * collection.n_features > _MOST_TEXT or is_large(collection):
             return DefaultMap("som")
-        return DefaultMap(
-            "contrastive-som",
-            {"grid": "auto"},
-            f"{n:,} texts: contrastive-som, on latent semantic analysis; --model som compares their words",
-        )
-    if collection.kind != "images":
+        why = "latent semantic analysis and a batch SOM; --model som compares their words"
+    elif collection.kind == "images":
+        why = "histograms of their gradients and a batch SOM; --model som compares pixels"
+        if not few:
+            return DefaultMap("contrastive-som")
+    else:
         return DefaultMap("som")
-    if n < FEW_IMAGES:
-        return DefaultMap(
-            "contrastive-som",
-            {"grid": "auto"},
-            f"{n:,} images, too few to learn from: contrastive-som takes histograms of their gradients and a batch "
-            "SOM; --model som compares pixels",
-        )
-    return DefaultMap("contrastive-som")
+    said = f"{n:,} {_items(collection)}, too few to learn from: contrastive-som takes {why}" if few else None
+    return DefaultMap("contrastive-som", {"grid": "auto"}, said)
 
 
 def likely_duration(collection: Collection, parameters: Mapping[str, Any]) -> str:
-    """The line for images that an encoder is trained on: how long it will take here, and what is faster."""
+    """The line for items that an encoder is trained on: how long it will take here, and what is faster."""
     from somscope.models.contrastive_som import ContrastiveSOM
     from somscope.models.duration import expected_seconds
 
     known = {name: value for name, value in parameters.items() if name not in ("training", "verbose")}
     seconds = expected_seconds(ContrastiveSOM(**known), collection)
+    compared = "words" if collection.kind == "text" else "pixels"
     return (
-        f"{collection.n_items:,} images: contrastive-som, which takes about {_rounded(seconds)} here; "
-        "--model som makes a plain map of their pixels, much faster"
+        f"{collection.n_items:,} {_items(collection)}: contrastive-som, which takes about {_rounded(seconds)} here; "
+        f"--model som makes a plain map of their {compared}, much faster"
     )
+
+
+def _items(collection: Collection) -> str:
+    many = "texts" if collection.kind == "text" else "images"
+    return many if collection.n_items != 1 else many.removesuffix("s")
 
 
 def _rounded(seconds: float) -> str:

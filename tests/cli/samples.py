@@ -39,9 +39,10 @@ def make_table(path: Path, n: int = 60, seed: int = 0) -> Path:
     return path
 
 
-def make_texts(path: Path) -> Path:
-    """Forty lines about two things."""
+def make_texts(path: Path, n: int = 40) -> Path:
+    """Lines about two things."""
     animals = ["cat purrs softly", "dog barks loudly", "cat chases dog", "dog sleeps near cat"]
     ships = ["ship sails east", "captain steers ship", "sails fill with wind", "wind drives captain"]
-    path.write_text("\n".join([*animals, *ships] * 5) + "\n")
+    lines = [*animals, *ships]
+    path.write_text("\n".join(lines[i % len(lines)] for i in range(n)) + "\n")
     return path

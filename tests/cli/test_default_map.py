@@ -47,7 +47,7 @@ def test_images_that_can_be_learned_from_get_a_contrastive_map(tmp_path: Path) -
     run = Run.open(tmp_path / "run")
     assert run.config["model"]["name"] == "contrastive-som"
     assert run.config["model"]["parameters"]["final_radius"] == 0.6
-    assert run.model().network_ == "medium"
+    assert run.model().network_ == "small"
     assert run.lattice.n_units == 64
 
 
@@ -79,12 +79,23 @@ def test_two_images_are_a_map_of_two_units(tmp_path: Path) -> None:
     assert sorted(Run.open(tmp_path / "run").assignments()["unit"].to_pylist()) == [0, 1]
 
 
-def test_texts_are_mapped_in_their_latent_semantics(tmp_path: Path) -> None:
+def test_few_texts_are_mapped_in_their_latent_semantics(tmp_path: Path) -> None:
     make_texts(tmp_path / "lines.txt")
     result = invoke("map", tmp_path / "lines.txt", "-o", tmp_path / "run", *SHORT)
     assert result.exit_code == 0, result.output
-    assert "texts: contrastive-som, on latent semantic analysis" in words(result.output)
+    assert "texts, too few to learn from: contrastive-som takes latent semantic analysis" in words(
+        result.output
+    )
     assert Run.open(tmp_path / "run").model().network_ == "lsa"
+
+
+def test_an_encoder_of_texts_is_trained(tmp_path: Path) -> None:
+    make_texts(tmp_path / "lines.txt", 500)
+    result = invoke("map", tmp_path / "lines.txt", "-o", tmp_path / "run", *SHORT)
+    assert result.exit_code == 0, result.output
+    assert "500 texts: contrastive-som, which takes about" in words(result.output)
+    assert "--model som makes a plain map of their words" in words(result.output)
+    assert Run.open(tmp_path / "run").model().network_ == "dense"
 
 
 def test_tables_get_the_plain_map(tmp_path: Path) -> None:

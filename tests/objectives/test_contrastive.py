@@ -11,7 +11,6 @@ from torch import Tensor
 from somscope.maps.lattice import Lattice
 from somscope.maps.neighbourhood import neighbourhood
 from somscope.objectives.contrastive import (
-    neighbour_loss,
     nt_xent_loss,
     spread_loss,
     swapped_loss,
@@ -70,23 +69,6 @@ def test_nt_xent_pulls_views_together_and_items_apart() -> None:
         (gradient,) = torch.autograd.grad(nt_xent_loss(first, second, 0.2), first)
         first = (first - 0.5 * gradient).detach().requires_grad_()
     assert float(nt_xent_loss(first, second, 0.2).detach()) < before - 1.0
-
-
-def test_the_loss_of_neighbours_is_the_published_sum() -> None:
-    first, second, recent, t = draw(7, 5), draw(7, 5, seed=1), draw(11, 5, seed=2), 0.3
-    u, v, others = (
-        [row.double() / row.double().norm() for row in views] for views in (first, second, recent)
-    )
-    total = 0.0
-    for one, other in ((u, v), (v, u)):
-        for i in range(7):
-            near = max(others, key=lambda row: float(row @ one[i]))
-            total -= math.log(math.exp(near @ other[i] / t) / sum(math.exp(near @ w / t) for w in other))
-    assert float(neighbour_loss(first, second, recent, t)) == pytest.approx(total / 14, rel=1e-5)
-    same = neighbour_loss(first, second, torch.cat([first, second]), t)  # each view is its own neighbour
-    order = torch.randperm(11, generator=torch.Generator().manual_seed(3))
-    assert float(neighbour_loss(first, second, recent[order], t)) == pytest.approx(total / 14, rel=1e-5)
-    assert float(neighbour_loss(first, first, first, 0.01)) < float(same)
 
 
 def test_the_spread_is_1_where_all_is_one_point_and_0_on_the_whole_sphere() -> None:

@@ -134,7 +134,7 @@ def image_models(home):
     x = images()
     contrast = {"final_radius": None, "latent_dim": 8, "hidden": (16,), "batch_size": 23, **how}
     model = ContrastiveSOM(
-        (2, 3), network="small", augmentation="digits", n_steps=4, joint_steps=3, neighbours=0.5, **contrast
+        (2, 3), network="small", augmentation="digits", n_steps=4, joint_steps=3, neighbours=5, **contrast
     ).fit(x)
     keep(home / "contrastive", model, {"codes": model.encode(x), "prototypes": model.prototypes_})
     model = BinGAN(8, preset="cpu", width=1 / 24, n_epochs=2, batch_size=19, **how).fit(x)
@@ -153,7 +153,7 @@ def random_models(home):
         "wamic": WaMiC(3, 2, critic=(8,), critic_steps=2, **mixture, **how),
         "dec": DEC(3, 2, hidden=(8,), pretrain_epochs=1, layer_epochs=1, n_steps=3, update_interval=2, **how),
         "dc-somrl": DCSOMRL(
-            2, disturb=0.3, hidden=(8,), pretrain_epochs=1, n_epochs=2, batch_size=100, **how
+            2, disturb=0.5, hidden=(8,), pretrain_epochs=1, n_epochs=2, batch_size=100, **how
         ),
     }
     for name, model in models.items():

@@ -17,15 +17,10 @@ from somscope.maps.lattice import Lattice
 from somscope.maps.neighbourhood import neighbourhood
 from somscope.models.inputs import ImageShape
 from somscope.models.module import DeepMapModule
+from somscope.models.similar import Similar
 from somscope.models.tasks import UnitTask, all_codes, organised
 from somscope.nets.conv import to_planes
-from somscope.objectives.contrastive import (
-    neighbour_loss,
-    nt_xent_loss,
-    spread_loss,
-    swapped_loss,
-    unit_targets,
-)
+from somscope.objectives.contrastive import nt_xent_loss, spread_loss, swapped_loss, unit_targets
 from somscope.objectives.losses import Losses, weighted
 from somscope.objectives.reconstruction import squared_error
 from somscope.parts import gathered, own_rows
@@ -43,9 +38,8 @@ class ContrastiveModule(DeepMapModule):
     """Codes on the unit sphere, prototypes among them, and a decoder that learns from codes and teaches them nothing.
 
     centre, width: (d,) what is taken from each feature, and what it is then divided by, before the encoder sees it.
-    unit_groups: (K,) the group of each unit. augmentation: makes the views; reconstructing: the encoder learns by
-    undoing it, with the decoder, instead of by contrast. recent: (Q, L) of length 1, the last projected views, or none;
-    only while it is trained. image_shape: (H, W, C), or None for rows of numbers.
+    unit_groups: (K,) the group of each unit. augmentation: makes the views. image_shape: (H, W, C), or None for rows of
+    numbers.
     """
 
     centre: Tensor
@@ -53,7 +47,6 @@ class ContrastiveModule(DeepMapModule):
     unit_groups: Tensor
     squared_lattice: Tensor
     collapsed: Tensor
-    recent: Tensor
 
     def __init__(
         self,
@@ -70,7 +63,6 @@ class ContrastiveModule(DeepMapModule):
         super().__init__(lattice, latent_dim)
         self.encoder, self.projector, self.decoder = encoder, projector, decoder
         self.augmentation, self.image_shape, self.temperature = augmentation, image_shape, temperature
-        self.reconstructing = not isinstance(augmentation, ImageAugmentation)
         self.register_buffer("centre", torch.zeros(n_features))
         self.register_buffer("width", torch.ones(n_features))
         self.register_buffer("unit_groups", torch.arange(lattice.n_units))
@@ -93,9 +85,9 @@ class ContrastiveModule(DeepMapModule):
         x: Tensor = self.decoder(codes)
         return x * self.width + self.centre
 
-    def views(self, items: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """(b, ...) as they are stored -> (b, d), (b, d): two random views of each, in float32."""
-        both = torch.cat([items, items])
+    def views(self, items: Tensor, others: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """(b, ...), (b, ...) as they are stored -> (b, d), (b, d): a random view of each, in float32."""
+        both = torch.cat([items, others])
         with torch.no_grad(), torch.autocast(items.device.type, enabled=False):
             if isinstance(self.augmentation, ImageAugmentation):
                 assert self.image_shape is not None
@@ -106,17 +98,10 @@ class ContrastiveModule(DeepMapModule):
         first, second = seen.chunk(2)
         return first, second
 
-    def contrast(self, codes: tuple[Tensor, Tensor], step: int, near: bool) -> Tensor:
-        """Of two views' codes: NT-Xent, or with `near` the loss in which recent items stand for the other view."""
+    def contrast(self, codes: tuple[Tensor, Tensor]) -> Tensor:
+        """NT-Xent of two views' codes, through the projector."""
         first, second = gathered(self.projector(torch.cat(codes))).chunk(2)
-        if near:
-            loss = neighbour_loss(first, second, self.recent, self.temperature)
-        else:
-            loss = nt_xent_loss(first, second, self.temperature)
-        if len(self.recent):
-            at = (step * len(first) + torch.arange(len(first), device=first.device)) % len(self.recent)
-            self.recent[at] = functional.normalize(first.detach().float(), dim=1)
-        return loss
+        return nt_xent_loss(first, second, self.temperature)
 
     def scores(self, codes: Tensor) -> tuple[Tensor, Tensor]:
         """(b, L) -> squared distances d (b, K), and -d / 2, of which probabilities of units are made."""
@@ -132,10 +117,9 @@ class ContrastiveModule(DeepMapModule):
 
 
 class EncoderTask(Task):
-    """The encoder alone: contrast of two views, or one view and what it was made from.
+    """The encoder alone: contrast of two views of each item, or of one and one of a similar item.
 
-    spread: weight of `objectives.contrastive.spread_loss`. neighbours: share of the steps, the last ones, in which the
-    most similar one of the module's recent items takes the place of an item's other view.
+    similar: where that is found, or None. spread: weight of `objectives.contrastive.spread_loss`.
     """
 
     module: ContrastiveModule
@@ -147,17 +131,15 @@ class EncoderTask(Task):
         module: ContrastiveModule,
         n_steps: int,
         learning_rate: float,
-        *,
-        neighbours: float,
+        similar: Similar | None,
         spread: float = 0.0,
     ) -> None:
-        self.module, self.n_steps, self.rate, self.spread = module, n_steps, learning_rate, spread
-        self.near_from = n_steps - round(neighbours * n_steps)
+        self.module, self.n_steps, self.rate = module, n_steps, learning_rate
+        self.similar, self.spread = similar, spread
 
     def weights(self) -> list[nn.Parameter]:
         """All that learns."""
-        beside = self.module.decoder if self.module.reconstructing else self.module.projector
-        return [*self.module.encoder.parameters(), *beside.parameters()]
+        return [*self.module.encoder.parameters(), *self.module.projector.parameters()]
 
     def optimizers(self) -> Mapping[str, Optimizer]:
         return {"adam": adam(self.weights(), lr=self.rate)}
@@ -171,35 +153,29 @@ class EncoderTask(Task):
 
     def losses(self, batch: Batch, step: int) -> Losses:
         codes = self.codes(batch)
-        terms = self.learned(batch, codes, step)
+        terms = {"contrast": self.module.contrast(codes)}
         if self.spread:
             terms["spread"] = spread_loss(gathered(torch.cat(codes)))
         return weighted(terms, {"spread": self.spread} if self.spread else {})
 
     def codes(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(b, L), (b, L) of two views, through the encoder together, so that they share the statistics of one batch."""
-        views = self.module.views(batch.items, self.generator)
+        others = batch.items if self.similar is None else self.similar.beside(batch, self.generator)
+        views = self.module.views(batch.items, others, self.generator)
         first, second = self.module.encode(torch.cat(views)).chunk(2)
         return first, second
 
-    def learned(self, batch: Batch, codes: tuple[Tensor, Tensor], step: int) -> dict[str, Tensor]:
-        """What the encoder learns by: the term "contrast", or "reconstruction"."""
-        if not self.module.reconstructing:
-            return {"contrast": self.module.contrast(codes, step, step >= self.near_from)}
-        return {"reconstruction": _reconstruction(self.module, batch, torch.cat(codes))}
-
 
 def _reconstruction(module: ContrastiveModule, batch: Batch, codes: Tensor) -> Tensor:
-    """Mean squared error of what the decoder makes of codes (b, L) or, of two views, (2b, L)."""
-    wanted = module.measured(batch.items)
-    return squared_error(module.decoder(codes), wanted.repeat(len(codes) // len(wanted), 1))
+    """Mean squared error of what the decoder makes of codes (b, L)."""
+    return squared_error(module.decoder(codes), module.measured(batch.items))
 
 
 class AgainTask(EncoderTask):
     """The same from other weights, if the codes of the first training are all one point; otherwise it ends at once.
 
     n_steps: 0 for an encoder that was trained elsewhere, whose collapse is noted and no more. fresh: the first weights
-    of encoder, projector and decoder.
+    of encoder and projector.
     """
 
     every = _NEVER  # asks at step 0 only
@@ -209,11 +185,10 @@ class AgainTask(EncoderTask):
         module: ContrastiveModule,
         n_steps: int,
         learning_rate: float,
+        similar: Similar | None,
         fresh: Mapping[str, Mapping[str, Tensor]],
-        *,
-        neighbours: float,
     ) -> None:
-        super().__init__(module, n_steps, learning_rate, neighbours=neighbours, spread=_SPREAD)
+        super().__init__(module, n_steps, learning_rate, similar, spread=_SPREAD)
         self.fresh = fresh
 
     def begin(self, feed: Feed, engine: Engine) -> None:
@@ -242,7 +217,6 @@ class JointTask(UnitTask, EncoderTask):
     The prototypes start as a batch SOM of all codes. radii: (n_steps,) of the neighbourhood that targets are smoothed
     with, in lattice steps; sharpness: of the probabilities; keep: weight of what the encoder learned by before;
     rounds: of `unit_targets`; seed: of that SOM, start_radius: its last; None: the prototypes stay where they are.
-    near: recent items stand for views.
     """
 
     module: ContrastiveModule
@@ -252,15 +226,15 @@ class JointTask(UnitTask, EncoderTask):
         module: ContrastiveModule,
         radii: NDArray[np.float64],
         learning_rate: float,
+        similar: Similar | None,
         *,
         sharpness: float,
         keep: float,
         rounds: int,
         start_radius: float | None,
         seed: int,
-        near: bool,
     ) -> None:
-        super().__init__(module, len(radii), learning_rate, neighbours=float(near))
+        super().__init__(module, len(radii), learning_rate, similar)
         self.radii, self.sharpness, self.keep, self.rounds = radii, sharpness, keep, rounds
         self.start_radius, self.seed = start_radius, seed
 
@@ -297,10 +271,9 @@ class JointTask(UnitTask, EncoderTask):
             "swapped": swapped_loss(
                 (first / self.sharpness, second / self.sharpness), (targets[0], targets[1])
             ),
-            **(self.learned(batch, codes, step) if self.keep else {}),
+            **({"contrast": module.contrast(codes)} if self.keep else {}),
         }
-        kept = "reconstruction" if module.reconstructing else "contrast"
-        return weighted(terms, {kept: self.keep} if self.keep else {})
+        return weighted(terms, {"contrast": self.keep} if self.keep else {})
 
     def scalars(self, step: int) -> Mapping[str, float]:
         return {"radius": float(self.radii[step])}

@@ -9,9 +9,9 @@ each view is foretold from the other one (SwAV, NeurIPS 2020), among targets tha
 smoothed by the neighbourhood H_r of the map, whose radius r falls. Then a decoder learns what the codes look like,
 which teaches them nothing. The combination is ours; no paper has it.
 
-Rows of numbers have no views that are known to leave them what they are. For them L_1 is the squared error of the item
-that a denoising autoencoder makes of a row in which random values were replaced (SCARF) or left out. Of texts, and of
-fewer than 500 images, nothing is learned by gradient descent: see `nets.fixed`.
+Rows of numbers have no views that are known to leave them what they are. For them the pair is an item and one of those
+that are most similar to it, of both of which random values were replaced (SCARF) or left out. Of fewer than 500 images
+or texts nothing is learned by gradient descent: see `nets.fixed`.
 """
 
 from __future__ import annotations
@@ -41,18 +41,23 @@ from somscope.models.contrastive_module import (
 from somscope.models.deep_map import DeepMap
 from somscope.models.deep_model import Floats
 from somscope.models.inputs import as_training_items
+from somscope.models.similar import Similar
 from somscope.nets.contrastive import NETWORKS, CodeDecoder, DenseEncoder, ImageEncoder, projector
 from somscope.nets.conv import to_planes
-from somscope.nets.fixed import FEW_IMAGES, FIXED, ProjectionEncoder
+from somscope.nets.fixed import FEW_ITEMS, FIXED, ProjectionEncoder
 from somscope.nets.initialise import check_sizes
 from somscope.training import Phase
 
 __all__ = ["ContrastiveSOM"]
 
-_SMALL_SIDE = 32  # pixels, up to which the small encoder is enough for strokes and objects
-_SAMPLE = 10_000  # items that the directions of a fixed encoder are taken from
+_SMALL_SIDE = (
+    32  # pixels, up to which the small encoder finds as much as the medium one, in a quarter of the time
+)
+_SAMPLE = 10_000  # items that directions are taken from, and among which similar ones are looked for
 _LAST_PASSES = 10
-_RECENT = 4096  # items among which neighbours are looked for: a few batches, so that their codes are not old
+_NEIGHBOURS = 5  # of an item of which no views are known
+_OF_VIEWS, _OF_SIMILAR = 0.3, 0.5  # temperatures: what is similar is told apart less sharply than views
+_SIMILAR_DIM = 64  # directions in which items are compared
 _START_RADIUS = 0.35  # last radius of the batch SOM that the joint training starts on, in lattice steps
 _OF_THE_ENCODER = (
     "n_features_in_",
@@ -64,15 +69,15 @@ _OF_THE_ENCODER = (
     "hidden",
     "n_steps",
     "batch_size",
-    "temperature",
-    "neighbours",
+    "_temperature",
+    "_n_neighbours",
     "learning_rate",
 )
 _OF_THE_MAP = ("_n_joint", "_n_decoder", "sharpness", "keep", "sinkhorn_rounds", "radius")
 
 
 class ContrastiveSOM(DeepMap):
-    """A deep map of images by what random views of them have in common; of rows of numbers by denoising.
+    """A deep map of images by what random views of them have in common; of rows of numbers by their neighbours.
 
     Parameters
     ----------
@@ -82,17 +87,20 @@ class ContrastiveSOM(DeepMap):
         `maps.units.group_units`); labels_ and predict are then these groups, and best_units gives the units.
     augmentation: what views are made by, of `data.augment.AUGMENTATIONS`: "digits", "objects" or "photos" for images,
         "vectors" or "text" for all items (nothing is then taken for granted about them, and the encoder learns by
-        denoising); "auto" chooses by the items, and chosen_ says why.
+        what is similar); "auto" chooses by the items, and chosen_ says why.
     network: the encoder: "small", "medium", "resnet10" or "resnet18" for images, "dense"; or one that does not learn,
         so that the map is a batch SOM on known features: "gradients" of images, "lsa" of rows. "auto": small for
-        strokes and objects up to 32 pixels, medium for all other images, but gradients for fewer than 500 of them if
-        augmentation is "auto", too; lsa for texts, dense for other rows. The ResNets are for a GPU.
+        images up to 32 pixels, medium for larger ones, dense for rows; but gradients for fewer than 500 images, lsa
+        for fewer than 500 texts, if augmentation is "auto", too. The ResNets are for a GPU.
     hidden: sizes of the dense encoder's hidden layers and, mirrored, of the decoder's.
     n_steps, joint_steps, decoder_steps: of the encoder alone, of encoder and map (None: two fifths of n_steps; 0: the
-        map is a batch SOM on the codes), of the decoder (None: three tenths). batch_size: of all.
-    temperature: t of NT-Xent. sharpness: s of the probabilities of units. keep: weight of L_1 in the joint training.
-    neighbours: share of the encoder's steps, the last ones, in which the most similar one of the last 4,096 items takes
-        the place of an item's other view (NNCLR); in the joint training, too, if it is above 0. Of images only.
+        map is a batch SOM on the codes, as by default that of texts, which are rarely spread evenly over their topics),
+        of the decoder (None: three tenths). batch_size: of all.
+    temperature: t of NT-Xent; None: .3 with two views of each item, .5 with similar items. sharpness: s of the
+        probabilities of units. keep: weight of L_1 in the joint training.
+    neighbours: 0 for two views of each item; or the other view is one of this many items that are most similar to it,
+        among 10,000, by the angle in the 64 directions of most variance. None: 0 with the augmentations of images, else
+        5.
     radius: (first, last) r of the joint training, in lattice steps, exp(-d^2 / 2 r^2): a smaller last one is closer to
         the items, a larger one better ordered. One far below a step, (.1, .1), leaves targets as they are.
     sinkhorn_rounds: after each of which the targets of a batch use its units more alike; 0: as it comes.
@@ -133,8 +141,8 @@ class ContrastiveSOM(DeepMap):
         joint_steps: int | None = None,
         decoder_steps: int | None = None,
         batch_size: int = 512,
-        temperature: float = 0.3,
-        neighbours: float = 0.0,
+        temperature: float | None = None,
+        neighbours: int | None = None,
         sharpness: float = 0.1,
         keep: float = 0.3,
         sinkhorn_rounds: int = 3,
@@ -192,14 +200,14 @@ class ContrastiveSOM(DeepMap):
         for name in ("joint_steps", "decoder_steps"):
             if getattr(self, name) is not None:
                 check_whole(name, getattr(self, name), 0)
-        for name in ("temperature", "sharpness", "learning_rate"):
+        for name in ("sharpness", "learning_rate"):
             check_number(name, getattr(self, name))
-        for name in ("keep", "neighbours"):
-            check_number(name, getattr(self, name), zero=True)
-        if self.neighbours > 1:
-            raise InputError(f"neighbours={self.neighbours!r} is a share of the steps; allowed: 0 to 1")
-        if self.final_radius is not None:
-            check_number("final_radius", self.final_radius)
+        for name in ("temperature", "final_radius"):
+            if getattr(self, name) is not None:
+                check_number(name, getattr(self, name))
+        check_number("keep", self.keep, zero=True)
+        if self.neighbours is not None:
+            check_whole("neighbours", self.neighbours, 0)
         check_pair("radius", self.radius)
         if self.n_clusters is not None:
             check_whole("n_clusters", self.n_clusters, 1)
@@ -236,19 +244,17 @@ class ContrastiveSOM(DeepMap):
     def _network(self, n_items: int) -> str:
         """The encoder for what the items are; chosen_ says where it does not learn."""
         shape = self.image_shape_
-        if shape is None and self.augmentation_ == "text":
-            self.chosen_["network"] = (
-                "lsa: on texts, directions of most variance did better than what was learned"
-            )
-            return "lsa"
-        if shape is not None and n_items < FEW_IMAGES and self.augmentation == "auto":
-            self.chosen_["network"] = (
-                f"gradients: {n_items} images are too few to learn from (below {FEW_IMAGES}); a batch SOM lies on "
-                "histograms of their gradients, with colours"
-            )
-            return "gradients"
-        small = shape is not None and max(shape[:2]) <= _SMALL_SIDE and self.augmentation_ != "photos"
-        return "dense" if shape is None else "small" if small else "medium"
+        if n_items < FEW_ITEMS and self.augmentation == "auto":
+            few = f"items are too few to learn from (below {FEW_ITEMS}); a batch SOM lies on"
+            if shape is not None:
+                self.chosen_["network"] = (
+                    f"gradients: {n_items} {few} histograms of their gradients, with colours"
+                )
+                return "gradients"
+            if self.augmentation_ == "text":
+                self.chosen_["network"] = f"lsa: {n_items} {few} their directions of most variance"
+                return "lsa"
+        return "dense" if shape is None else "small" if max(shape[:2]) <= _SMALL_SIDE else "medium"
 
     def _module(self, generator: torch.Generator | None) -> ContrastiveModule:
         shape, d, hidden = self.image_shape_, self.n_features_in_, tuple(self.hidden)
@@ -269,7 +275,7 @@ class ContrastiveSOM(DeepMap):
             CodeDecoder(self.latent_dim, hidden[::-1], d, shape, generator),
             AUGMENTATIONS[self.augmentation_],
             shape,
-            self.temperature,
+            self._temperature,
         )
         module.block = max(16, min(2048, 2**22 // d))
         return module
@@ -282,51 +288,78 @@ class ContrastiveSOM(DeepMap):
             module.centre.copy_(torch.from_numpy(items.mean(0, dtype=np.float64)))
             module.width.copy_(torch.from_numpy(np.where(deviation > 0, deviation, 1.0)))
         module.remember("collapsed", torch.tensor(False))
-        module.remember("recent", torch.zeros(_RECENT if self.neighbours else 0, self.latent_dim))
         with torch.random.fork_rng(devices=[]):  # PyTorch draws first weights of its own
             fresh = self._module(generator)
         seed = int(torch.randint(2**31 - 1, (), generator=generator))
         rate, size = self.learning_rate, self.batch_size
-        weights = {name: getattr(fresh, name).state_dict() for name in ("encoder", "projector", "decoder")}
+        weights = {name: getattr(fresh, name).state_dict() for name in ("encoder", "projector")}
         first, last = check_pair("radius", self.radius)
         n_encoder = 0 if self.start is not None else self.n_steps
         n_joint, n_decoder = (0, 0) if map_taken else (self._n_joint, self._n_decoder)
+        learns = not isinstance(module.encoder, ProjectionEncoder)
+        similar = self._similar(module, items, seed) if learns and n_encoder + n_joint else None
         joint = JointTask(
             module,
             np.geomspace(first, last, n_joint),
             rate / 2,
+            similar,
             sharpness=self.sharpness,
             keep=self.keep,
             rounds=self.sinkhorn_rounds,
             start_radius=None if map_taken else _START_RADIUS,
             seed=seed,
-            near=self.neighbours > 0,
         )
         decoder = Phase("decoder", DecoderTask(module, n_decoder, rate), n_steps=n_decoder, batch_size=size)
         if isinstance(module.encoder, ProjectionEncoder):
             module.encoder.learn(self._seen(module, items), seed)
             return [Phase("joint", joint, n_steps=0, batch_size=size), decoder]
-        near: dict[str, float] = {"neighbours": self.neighbours}
+        alone = EncoderTask(module, n_encoder, rate, similar)
+        again = AgainTask(module, n_encoder, rate, similar, weights)
         return [
-            Phase(
-                "encoder", EncoderTask(module, n_encoder, rate, **near), n_steps=n_encoder, batch_size=size
-            ),
-            Phase(
-                "again",
-                AgainTask(module, n_encoder, rate, weights, **near),
-                n_steps=n_encoder,
-                batch_size=size,
-            ),
+            Phase("encoder", alone, n_steps=n_encoder, batch_size=size),
+            Phase("again", again, n_steps=n_encoder, batch_size=size),
             Phase("joint", joint, n_steps=n_joint, batch_size=size),
             decoder,
         ]
 
+    def _similar(self, module: ContrastiveModule, items: NDArray[Any], seed: int) -> Similar | None:
+        """What tells similar items, if they take the place of views."""
+        if not self._n_neighbours:
+            return None
+        rows = self._spread(items)
+        sample = torch.from_numpy(items[rows])
+        projection = ProjectionEncoder(self.n_features_in_, _SIMILAR_DIM, channels=None)
+        blocks = (sample[at : at + module.block] for at in range(0, len(rows), module.block))
+        projection.learn(map(module.measured, blocks), seed)
+
+        def features(given: torch.Tensor) -> torch.Tensor:
+            found: torch.Tensor = projection.to(given.device)(module.measured(given))
+            return found
+
+        return Similar(torch.from_numpy(rows), sample, features, self._n_neighbours)
+
+    def _spread(self, items: NDArray[Any]) -> NDArray[np.int64]:
+        """Numbers of items evenly spread over all of them."""
+        return np.unique(np.linspace(0, len(items) - 1, min(_SAMPLE, len(items))).astype(np.int64))
+
     def _seen(self, module: ContrastiveModule, items: NDArray[Any]) -> Iterator[torch.Tensor]:
-        """Items as the encoder sees them, evenly spread over all of them, block by block."""
-        rows = np.unique(np.linspace(0, len(items) - 1, min(_SAMPLE, len(items))).astype(np.int64))
+        """The same as the encoder sees them, block by block."""
+        rows = self._spread(items)
         for start in range(0, len(rows), module.block):
             x = module.measured(torch.from_numpy(items[rows[start : start + module.block]]))
             yield x if self.image_shape_ is None else to_planes(x, self.image_shape_)
+
+    @property
+    def _n_neighbours(self) -> int:
+        if self.neighbours is not None:
+            return self.neighbours
+        return 0 if isinstance(AUGMENTATIONS[self.augmentation_], ImageAugmentation) else _NEIGHBOURS
+
+    @property
+    def _temperature(self) -> float:
+        if self.temperature is not None:
+            return self.temperature
+        return _OF_SIMILAR if self._n_neighbours else _OF_VIEWS
 
     @property
     def _n_joint(self) -> int:
@@ -334,8 +367,10 @@ class ContrastiveSOM(DeepMap):
 
     @property
     def asked_joint_steps(self) -> int:
-        """joint_steps, or what it is by default."""
-        return -(-2 * self.n_steps // 5) if self.joint_steps is None else self.joint_steps
+        """joint_steps, or what it is by default for these items; before `fit`, for others than texts."""
+        if self.joint_steps is not None:
+            return self.joint_steps
+        return 0 if getattr(self, "augmentation_", self.augmentation) == "text" else -(-2 * self.n_steps // 5)
 
     @property
     def _n_decoder(self) -> int:

@@ -40,4 +40,5 @@ def expected_seconds(model: ContrastiveSOM, collection: Collection) -> float:
         return 0.0
     step = float(np.diff(ended[:_TRIED]).min())
     placing = _PLACED * n / (_BACK * 2 * min(n, model.batch_size))  # of two views a step
-    return step * (model.n_steps + model.asked_joint_steps + placing)
+    tried.set_params(n_steps=model.n_steps, joint_steps=model.joint_steps)
+    return step * (model.n_steps + tried.asked_joint_steps + placing)

@@ -17,10 +17,10 @@ from sklearn.utils.extmath import randomized_svd
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["FEW_IMAGES", "FIXED", "ProjectionEncoder", "cell_colours", "gradient_histograms"]
+__all__ = ["FEW_ITEMS", "FIXED", "ProjectionEncoder", "cell_colours", "gradient_histograms"]
 
 FIXED = ("gradients", "lsa")
-FEW_IMAGES = 500  # below which there is too little to learn from
+FEW_ITEMS = 500  # below which there is too little to learn from
 
 _ORIENTATIONS = 8  # of a whole turn: from dark to light is not from light to dark
 _CELLS = 4  # along each side

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["neighbour_loss", "nt_xent_loss", "spread_loss", "swapped_loss", "unit_targets"]
+__all__ = ["nt_xent_loss", "spread_loss", "swapped_loss", "unit_targets"]
 
 
 def nt_xent_loss(first: Tensor, second: Tensor, temperature: float) -> Tensor:
@@ -22,22 +22,6 @@ def nt_xent_loss(first: Tensor, second: Tensor, temperature: float) -> Tensor:
     logits.fill_diagonal_(-torch.inf)
     other = torch.arange(2 * n, device=views.device).roll(n)
     return functional.cross_entropy(logits, other)
-
-
-def neighbour_loss(first: Tensor, second: Tensor, recent: Tensor, temperature: float) -> Tensor:
-    """(b, P), (b, P) views of the same items, (Q, P) views of others -> (): NNCLR (Dwibedi et al., ICCV 2021, eq. 2).
-
-    All divided by their lengths; with r(u) the one of the Q that is nearest to u, a constant,
-    () = mean over items i and both orders of the views (u, v) of
-    -log(exp(r(u_i) . v_i / t) / sum_k exp(r(u_i) . v_k / t)), in nats.
-    """
-    u, v, others = (functional.normalize(views.float(), dim=1) for views in (first, second, recent.detach()))
-    item = torch.arange(len(u), device=u.device)
-    terms = []
-    for one, other in ((u, v), (v, u)):
-        nearest = others[(one.detach() @ others.T).argmax(1)]
-        terms.append(functional.cross_entropy(nearest @ other.T / temperature, item))
-    return 0.5 * (terms[0] + terms[1])
 
 
 def spread_loss(codes: Tensor) -> Tensor:
