@@ -92,13 +92,17 @@ def test_disturbed_is_what_matters_least():
     layer = SOMRLLayer(3, 2, SOMRLRule(threshold=0.9))
     layer.centres[:], layer.alive[:] = torch.tensor([[0.2, 0.2, 0.2], [0.8, 0.8, 0.8]]), True
     layer.relevances[:] = torch.tensor([[0.2, 0.9, 0.55], [1.0, 1.0, 1.0]])  # the second was never updated
-    made = DCSOMRLModule(DenseAutoencoder(5, (7,), 3), layer, disturb=0.4)
-    codes = torch.cat([torch.full((500, 3), 0.25), torch.full((500, 3), 0.75)])
-    moved = (made._disturbed(codes) - codes).abs()
-    farthest = moved[:500].amax(0)
-    assert moved[500:].amax() == 0.0
-    assert (farthest <= torch.tensor([0.4, 0.0, 0.2]) + 1e-6).all()
-    assert (farthest >= 0.97 * torch.tensor([0.4, 0.0, 0.2])).all()
+    made = DCSOMRLModule(DenseAutoencoder(5, (7,), 3), layer, disturb=0.4)  # of 3 dimensions: one
+    codes = torch.cat([torch.full((500, 3), 0.25), torch.full((500, 3), 0.75)]).requires_grad_()
+    given = made._disturbed(codes)
+    assert torch.equal(given[:, 1:], codes[:, 1:])
+    assert torch.equal(given[500:], codes[500:])
+    drawn = given[:500, 0]
+    assert 0.0 <= drawn.min() < 0.02 < 0.98 < drawn.max() < 1.0
+    given.sum().backward()
+    assert torch.equal(codes.grad == 0.0, given != codes)  # what is drawn teaches the encoder nothing
+    made.disturb = 0.7
+    assert torch.equal(made._disturbed(codes)[:, 1], codes[:, 1])
     items = torch.rand(40, 5, generator=torch.Generator().manual_seed(1))
     with pytest.MonkeyPatch.context() as patch:
         seen = []
@@ -321,6 +325,7 @@ def test_a_full_map_and_one_that_dies_out_say_so(blobs):
         ({"repel": "mean"}, "allowed: distance, dimension, literal"),
         ({"detach_centres": 1}, "detach_centres=1"),
         ({"disturb": -0.1}, "disturb=-0.1"),
+        ({"disturb": 1}, "disturb=1; allowed: .* below 1"),
         ({"standardise": "min-max"}, "standardise='min-max'"),
         ({"standardise": (0.0, 0.0)}, r"standardise=\(0.0, 0.0\)"),
         ({"max_units": 0}, "max_units=0"),

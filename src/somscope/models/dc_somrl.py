@@ -122,11 +122,12 @@ class DCSOMRLModule(DeepModule):
         return weighted({"reconstruction": reconstruction, "clustering": clustering}, {"clustering": alpha})
 
     def _disturbed(self, codes: Tensor) -> Tensor:
-        """(b, L) codes moved at random, the more the less a dimension matters to the winner of each."""
+        """(b, L) codes with random numbers in [0, 1) in the dimensions that matter least to the winner of each."""
         relevances = self.layer.relevances[self._winners(codes.detach())]
-        least, most = relevances.aminmax(dim=1, keepdim=True)
-        share = (most - relevances) / torch.where(most > least, most - least, 1.0)
-        return codes + self.disturb * share * (2.0 * rand_like(relevances) - 1.0)
+        least = relevances.argsort(1)[:, : int(self.disturb * codes.shape[1])]
+        chosen = torch.zeros_like(codes, dtype=torch.bool).scatter(1, least, True)
+        taught = relevances.amin(1, keepdim=True) < relevances.amax(1, keepdim=True)
+        return torch.where(chosen & taught, rand_like(relevances), codes)
 
     def _winners(self, codes: Tensor) -> Tensor:
         """(b,) place of the most active unit of the map as it is now."""
@@ -187,9 +188,9 @@ class DCSOMRL(DeepModel):
         standardised images the sum is some hundreds and D_w below 1, so that alpha hardly matters: codes keep apart by
         more than the published thresholds allow, and nearly all items stay unassigned. With the mean they come together
         around the units.
-    disturb: not in the paper; how far, at most, a code is moved at random in the least relevant dimension of its unit
-        before it is decoded and shown to the map, the less the more a dimension matters, and not at all in the most
-        relevant one: the decoder then depends less on what matters least.
+    disturb: not in the paper; share of the dimensions of a code, those least relevant to its unit, that are replaced by
+        random numbers in [0, 1) before it is decoded and shown to the map, so that the decoder cannot depend on them
+        and they go on to matter least. Not those of units without an update.
     detach_centres: True keeps the centres constant in D_w; False lets its gradient through their update, too, which
         reaches the encoder as well and nothing else. It needs a single process.
     pretrain_epochs: of the autoencoder alone, before; the paper states none. Codes of a new network lie so close
@@ -312,6 +313,8 @@ class DCSOMRL(DeepModel):
         check_number("learning_rate_net", self.learning_rate_net)
         check_number("alpha", self.alpha, zero=True)
         check_number("disturb", self.disturb, zero=True)
+        if self.disturb >= 1.0:
+            raise InputError(f"disturb={self.disturb!r}; allowed: a number from 0 and below 1")
         check_choice("attracted", self.attracted, ATTRACTED)
         check_choice("reconstruction", self.reconstruction, RECONSTRUCTIONS)
         check_flag("detach_centres", self.detach_centres)
