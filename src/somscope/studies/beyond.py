@@ -90,8 +90,8 @@ BEYOND = Study(
     notes=(
         "Augmentation is knowledge from outside the data: it is chosen from the images' statistics, the same for both "
         "sets of a kind. `no augmentation` learns from pairs of images that are similar as lists of pixels, as rows of "
-        "numbers are learned from; with `no neighbours` the pair is twice the same item, damaged. That, five neighbours "
-        "and the temperature of 0.5 were chosen on the last 5,000 training images of MNIST and on three random parts of "
+        "numbers are learned from; with `no neighbours` the pair is twice one item, damaged. That, five neighbours "
+        "and the temperature of 0.5 were chosen on the last 5,000 training images of MNIST and on random parts of "
         "Reuters' training stories, 30 % each.",
         "Reuters-21578 learns without joint training, which spreads stories evenly over the units: half of them have "
         "one topic. `latent semantic analysis` is the batch SOM of the stories' directions of most variance.",
