@@ -8,6 +8,7 @@ removed afterwards. Maps of 20x20 units, five passes. Every training is a proces
 - `memory`: the array is read into memory, and given to `SOM.fit`, up to `--in-memory` items;
 - `file`: the memory-mapped array is given to `SOM.fit`;
 - `assign`: the units of all items of the mapped array (`SOM.predict`);
+- `command`: `somscope map scale.npy --model som` on all items, with everything that it measures, draws and writes;
 - `processes`: `file` on `--shared` items, under torchrun.
 
 `seconds` is wall time, `cpu_seconds` the processor time of the busiest process, which is what wall time would be with a
@@ -19,10 +20,12 @@ of the file included (VmHWM), from the start of the process on; `anonymous_mb` t
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -70,6 +73,8 @@ class Anonymous(threading.Thread):
 
 def child(path: Path, mode: str, n_items: int) -> dict[str, float]:
     """One training, or one assignment; what it took."""
+    if mode == "command":
+        return commanded(path)
     import torch  # noqa: F401  (a large map asks it for a GPU)
 
     from somscope import SOM
@@ -99,6 +104,32 @@ def child(path: Path, mode: str, n_items: int) -> dict[str, float]:
         "anonymous_mb": watch.peak,
         "quantization_error": fitted.inertia_ if mode != "assign" else float("nan"),
     }
+
+
+def commanded(path: Path) -> dict[str, float]:
+    """`somscope map` of the file, from the start of the process on."""
+    from somscope.cli.main import main
+    from somscope.runs import Run
+
+    run = path.with_suffix(".run")
+    watch = Anonymous()
+    began, began_cpu = time.perf_counter(), time.process_time()
+    options = ["--model", "som", "--grid", f"{GRID[0]}x{GRID[1]}", "--passes", str(PASSES), "-o", str(run)]
+    sys.argv = ["somscope", "map", str(path), *options]
+    try:
+        with contextlib.suppress(SystemExit):
+            main()
+        seconds, cpu = time.perf_counter() - began, time.process_time() - began_cpu
+        watch.done.set()
+        return {
+            "seconds": seconds,
+            "cpu_seconds": cpu,
+            "peak_mb": status("VmHWM"),
+            "anonymous_mb": watch.peak,
+            "quantization_error": Run.open(run).metrics["quantization_error"],
+        }
+    finally:
+        shutil.rmtree(run, ignore_errors=True)
 
 
 def measured(path: Path, mode: str, n_items: int, processes: int = 1) -> dict[str, float]:
@@ -140,7 +171,8 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     figure = Figure(figsize=(11, 3.4), layout="constrained")
     seconds, memory, shared = figure.subplots(1, 3)
     names = {"memory": "in memory", "file": "from the file", "assign": "assigning, from the file"}
-    for mode, marker in (("memory", "s"), ("file", "o"), ("assign", "^")):
+    names["command"] = "the whole command"
+    for mode, marker in (("memory", "s"), ("file", "o"), ("assign", "^"), ("command", "D")):
         found = sorted((r for r in rows if r["variant"] == mode), key=lambda r: int(r["items"]))
         x = [r["items"] for r in found]
         seconds.loglog(x, [value(r, "cpu_seconds") for r in found], marker=marker, label=names[mode])
@@ -186,6 +218,9 @@ def main() -> None:
             for mode in [*modes, "file", "assign"]:
                 rows.append(row(mode, n_items, measured(path, mode, n_items)))
                 keep(options.out, rows, began, load)
+        n_items = max(*options.items, options.shared)
+        rows.append(row("command", n_items, measured(path, "command", n_items)))
+        keep(options.out, rows, began, load)
         alone = 0.0
         for processes in (1, 2, 4):
             found = measured(path, "file", options.shared, processes)

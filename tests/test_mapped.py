@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from somscope.mapped import blocks_of_rows, mapping_of, release
+from somscope.mapped import blocks_of_rows, mapping_of, picked, release
 
 
 @pytest.fixture
@@ -50,6 +50,18 @@ def test_a_pass_in_blocks_takes_the_memory_of_one_block(file):
     release(x[5:])
     assert resident() - before < 6
     assert float(x.sum()) == held
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not say")
+def test_rows_that_are_picked_from_everywhere_do_not_keep_the_file_in_memory(file):
+    x = np.load(file, mmap_mode="r")
+    rows = np.arange(0, len(x), 20)
+    before = resident()
+    np.testing.assert_array_equal(picked(x, rows), np.load(file)[rows])
+    assert resident() - before < 2
+    assert len(x[rows]) == len(rows)
+    assert resident() - before > 15
+    assert picked(x, rows[:0]).shape == (0, 8)
 
 
 def test_what_was_changed_stays(file):

@@ -25,6 +25,7 @@ from benchmarks.faults.mounts import can_mount, unshared
 
 FAULTS = {  # name: module and function; they are imported where mounts are possible
     "training": "killed.training",
+    "passes": "killed.passes",
     "command": "resumed.mapped",
     "run": "killed.run",
     "index": "killed.index",

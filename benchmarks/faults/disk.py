@@ -15,13 +15,13 @@ import numpy as np
 from benchmarks.faults.processes import Spoken, ask, beside, command
 from benchmarks.faults.rows import Row
 
+from somscope.checkpoint import checkpoints_in
 from somscope.codes.index import CodeIndex
 from somscope.data.open import open_collection
 from somscope.errors import SomscopeError
 from somscope.mapping import map_collection
 from somscope.runs.code_run import CodeRun
 from somscope.runs.run import Run
-from somscope.training.checkpoint import checkpoints_in
 
 __all__ = ["full_codes", "full_deep", "full_index", "full_map", "read_only"]
 

@@ -1,4 +1,4 @@
-"""SIGKILL at random moments: of a training, of writing a run, of building and saving an index."""
+"""SIGKILL at random moments: of trainings, of writing a run, of building and saving an index."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ import numpy as np
 from benchmarks.faults.processes import Killed, ask, beside, kill_after, seconds_of
 from benchmarks.faults.rows import Row
 
+from somscope.checkpoint import checkpoints_in, read_checkpoint
 from somscope.codes.index import CodeIndex
 from somscope.data.open import open_collection
 from somscope.errors import SomscopeError
 from somscope.mapping import map_collection
+from somscope.maps import passes as checkpoints_of_passes
+from somscope.maps.som import SOM
 from somscope.models.desom import DESOM
 from somscope.runs import new_run
 from somscope.runs.run import Run
-from somscope.training.checkpoint import checkpoints_in, read_checkpoint
 
-__all__ = ["index", "kills", "run", "training"]
+__all__ = ["index", "kills", "passes", "run", "training"]
 
-_STEPS, _INTERVAL = 150, 10
+_STEPS, _INTERVAL, _PASSES = 150, 10, 40
 _CODES, _BITS = 5_000, 64
 _MOST = 20  # kills that come too late, for each that is wanted
 
@@ -84,6 +86,47 @@ def training(folder: Path, times: int, rng: np.random.Generator) -> list[Row]:
             f"(a checkpoint every {_INTERVAL}); {same} of {times} resumed to the same bits",
             "nothing; --resume goes on",
             failed=times - same + sum(steps > _INTERVAL for steps in lost),
+        )
+    ]
+
+
+def passes(folder: Path, times: int, rng: np.random.Generator) -> list[Row]:
+    """A batch SOM with a checkpoint after every pass; each that is killed is resumed, and ends with the same bits."""
+    x = np.random.default_rng(0).random((5000, 16), dtype=np.float32)
+
+    def learn(place: Path, descriptor: int | None = None, resume: bool = False) -> str:
+        checkpoints_of_passes.MINUTES = 0.0
+        done = checkpoints_of_passes.Passes.done
+
+        def marked(self: Any, passed: Any) -> None:
+            if descriptor is not None:
+                os.write(descriptor, b".")
+            done(self, passed)
+
+        checkpoints_of_passes.Passes.done = marked  # type: ignore[method-assign]
+        som = SOM((8, 8), n_passes=_PASSES, random_state=0, checkpoints=place, resume=resume).fit(x)
+        columns = [np.array(values) for name, values in som.history_.items() if name != "seconds"]
+        arrays = (som.prototypes_, som.labels_, *columns)
+        return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()
+
+    def newest(place: Path) -> int:
+        found = [read_checkpoint(path).facts["position"]["done"] for path in checkpoints_in(place)]
+        return int(found[-1]) if found else 0
+
+    whole = ask(lambda: learn(folder / "whole"))
+    lost, same = [], 0
+    for _, place, killed in kills(times, rng, folder, learn):
+        lost.append(killed.marks - ask(lambda place=place: newest(place)))
+        same += ask(lambda place=place: learn(place, resume=True)) == whole
+        same -= any(name.startswith(".") for name in beside(place))
+    return [
+        Row(
+            "SIGKILL while a batch SOM trains",
+            times,
+            f"at most {max(lost)} of {_PASSES} passes, {np.mean(lost):.1f} on average (a checkpoint after every one); "
+            f"{same} of {times} resumed to the same bits",
+            "nothing; --resume goes on",
+            failed=times - same + sum(not 0 <= n <= 1 for n in lost),
         )
     ]
 

@@ -18,6 +18,7 @@ from somscope.audit import from_arrays
 from somscope.audit.feature_files import read_features
 from somscope.audit.record import AuditRecord
 from somscope.auditing import audit_images
+from somscope.checkpoint import checkpoints_in, read_checkpoint
 from somscope.codes import ITQ, CodeIndex, SpectralHashing
 from somscope.codes.index_file import read_index, write_index
 from somscope.coding import code_collection
@@ -32,7 +33,6 @@ from somscope.models.desom import DESOM
 from somscope.nets.official import read_state
 from somscope.runs.code_run import CodeRun
 from somscope.runs.run import Run
-from somscope.training.checkpoint import checkpoints_in, read_checkpoint
 
 __all__ = ["LOADERS"]
 

@@ -14,8 +14,8 @@ from benchmarks.faults.killed import kills
 from benchmarks.faults.processes import ask, beside, command, run_command
 from benchmarks.faults.rows import Row
 
+from somscope.checkpoint import checkpoints_in
 from somscope.runs.run import Run
-from somscope.training.checkpoint import checkpoints_in
 from somscope.training.saver import Saver
 
 __all__ = ["mapped"]

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["blocks_of_rows", "mapping_of", "release"]
+__all__ = ["blocks_of_rows", "mapping_of", "picked", "release"]
+
+_PICKED = 4096  # rows
 
 
 def mapping_of(array: Any) -> np.memmap[Any, Any] | None:
@@ -41,3 +43,14 @@ def blocks_of_rows(array: NDArray[Any], n_bytes: int) -> Iterator[tuple[slice, N
         rows = slice(start, min(start + step, len(array)))
         yield rows, array[rows]
         release(array)
+
+
+def picked(array: NDArray[Any], rows: NDArray[np.integer]) -> NDArray[Any]:
+    """array[rows] in memory. The system maps pages around each row that is picked: few rows at a time."""
+    if mapping_of(array) is None:
+        return array[rows]
+    parts = []
+    for some in np.array_split(rows, 1 + len(rows) // _PICKED):
+        parts.append(np.array(array[some]))
+        release(array)
+    return np.concatenate(parts)

@@ -32,7 +32,7 @@ from somscope.runs import (
     Run,
     Seen,
     Steps,
-    assignments_table,
+    assignments_blocks,
     begin_checkpoints,
     best_units,
     checkpoint_folder,
@@ -44,6 +44,7 @@ from somscope.runs import (
     history_table,
     is_deep,
     is_large,
+    items_blocks,
     items_table,
     keep_room,
     mappable,
@@ -93,7 +94,8 @@ def map_collection(
         take features as they are.
     overwrite: replace the run that is there. command: the command line, to be recorded.
     resume: go on with a training that did not come to its end, from its checkpoints. A deep map has them in the folder
-        `path`.checkpoints until its run is whole. Where torchrun has restarted the processes this is done unasked.
+        `path`.checkpoints until its run is whole, and so has a batch SOM that takes longer than five minutes. Where
+        torchrun has restarted the processes this is done unasked.
 
     Features of more than 1 GiB are read in blocks for every pass, by the batch algorithm on the CPU.
 
@@ -109,21 +111,22 @@ def map_collection(
     settings = {"random_state": 0, **(parameters or {})}  # a run can be repeated
     settings |= _check_parameters(model_name, made, settings)
     _check_processes(model_name, made)
-    if resume and not _has_checkpoints(made):
+    resumable = _has_checkpoints(made) and settings.get("algorithm") != "online"
+    if resume and not resumable:
         raise InputError(f"{model_name} writes no checkpoints, so that no training of it can be resumed")
-    resume = resume or (was_restarted() and _has_checkpoints(made))
+    resume = resume or (was_restarted() and resumable)
     scaled = _is_scaled(made, model_name, collection, scale)
     if scaled:
         settings = with_weights(settings, standard_weights(collection))
     if process_rank() > 0:  # trains on its part of the items; the first process does all the rest
-        checkpoints = checkpoint_folder(path) if _has_checkpoints(made) else None
+        checkpoints = checkpoint_folder(path) if resumable else None
         _fit(_model(made, settings, checkpoints, resume), collection)
         wait_for_all()
         return Run.open(path)
     with new_run(path, may_replace(path, overwrite, resume)) as folder:
         described = collection_record(collection)  # all that reads the whole data comes before the training
         uneven = uneven_columns(collection) if is_deep(made) and is_scaled(collection, scale) else None
-        checkpoints = begin_checkpoints(path, overwrite, resume) if _has_checkpoints(made) else None
+        checkpoints = begin_checkpoints(path, overwrite, resume) if resumable else None
         keep_room(folder, room_for(collection, _map_bytes(collection, settings)))
         model, seconds = _trained(
             _model(made, settings, checkpoints, resume), collection, checkpoints, folder
@@ -186,10 +189,13 @@ def _trained(model: Any, collection: Collection, checkpoints: Path | None, folde
             if not has_checkpoints(checkpoints):  # nothing that a training could go on from
                 shutil.rmtree(checkpoints, ignore_errors=True)
     if checkpoints is not None:
-        model.set_params(checkpoints=None, resume=False, training=None)  # of this training, not of the model
-    elif model.stop_reason_ == "interrupted":
+        known = model.get_params(deep=False)
+        of_this = {"checkpoints": None, "resume": False, "training": None}  # training, not of the model
+        model.set_params(**{name: value for name, value in of_this.items() if name in known})
+    if not is_deep(model) and model.stop_reason_ == "interrupted":
         _log.warning("interrupted after pass %d: writing the map learned so far", model.n_iter_)
-    return model, max(time.perf_counter() - started, getattr(model, "seconds_", 0.0))
+    passes = [] if is_deep(model) else model.history_.get("seconds", [])
+    return model, max(time.perf_counter() - started, getattr(model, "seconds_", 0.0), *passes[-1:])
 
 
 def _has_checkpoints(made: type[Any]) -> bool:
@@ -247,8 +253,8 @@ def _finish(folder: Path, seen: Seen, steps: Steps, record: Callable[[], dict[st
             metrics,
             assignments=None
             if placed is None
-            else assignments_table(collection, units, distances, uncertainty=undecided),
-            items=items_table(collection, shown=False),
+            else assignments_blocks(collection, units, distances, uncertainty=undecided),
+            items=items_blocks(collection),
             history=history_table(model.history_),
             units=None if placed is None else units_table(units, model.u_matrix_, dense),
             vocabulary=vocabulary_table(collection),

@@ -31,15 +31,16 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, object
     folder = tmp_path_factory.mktemp("faults")
     (folder / "faults.json").write_text(json.dumps({"rows": [{"kind": "clock", "rows": [BEFORE]}]}))
     mounting = ["full-index", "full-map", "read-only"] if mounts.can_mount() else []
-    kinds = ["training", "command", "run", "index", "two-writers", "images", *mounting]
+    kinds = ["training", "passes", "command", "run", "index", "two-writers", "images", *mounting]
     return tried(folder, "--only", *kinds, "--times", 2, "--images", 200)
 
 
 def test_killed_processes_leave_nothing_half_written(rows: dict[str, dict[str, object]]) -> None:
-    for kind in ("training", "command", "run", "index"):
+    for kind in ("training", "passes", "command", "run", "index"):
         assert (rows[kind]["tried"], rows[kind]["failed"]) == (2, 0), kind
     assert "2 of 2 runs are those of a command never killed" in str(rows["command"]["lost"])
-    assert "2 of 2 resumed to the same bits" in str(rows["training"]["lost"])
+    for kind in ("training", "passes"):
+        assert "2 of 2 resumed to the same bits" in str(rows[kind]["lost"])
 
 
 def test_two_writers_and_broken_images(rows: dict[str, dict[str, object]]) -> None:

@@ -195,7 +195,7 @@ def test_a_table_and_its_uneven_columns(tmp_path: Path) -> None:
         (("--model", "desom", "--gamma", -1), "gamma=-1.0; allowed: a number from 0"),
         (("--model", "desom", "--radius", "5:1"), "--radius=(5.0, 1.0); allowed: a number above 0"),
         (("--model", "desom", "--grid", "10x10"), "100 units for 96 items"),
-        (("--model", "som", "--resume"), "som writes no checkpoints"),
+        (("--model", "som", "--algorithm", "online", "--resume"), "som writes no checkpoints"),
     ],
 )
 def test_wrong_options(folder: Path, options: tuple[object, ...], match: str) -> None:

@@ -350,7 +350,18 @@ def test_ctrl_c_during_the_training_keeps_the_map(tmp_path: Path) -> None:
     assert run.config["stop_reason"] == "interrupted"
     assert run.config["passes"] == 3
     assert run.history().num_rows == 3
-    assert contents(tmp_path) == ["run", "x.npy"]
+    assert contents(tmp_path) == ["run", "run.checkpoints", "x.npy"]
+    assert "to go on:" in output
+    arguments = ("map", "x.npy", "--grid", "5x5", "--passes", 50)
+    for more in (("-o", "run", "--resume"), ("-o", "whole")):
+        process = start(*arguments, *more, cwd=tmp_path)
+        output, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, output
+    assert contents(tmp_path) == ["run", "whole", "x.npy"]
+    resumed, whole = Run.open(tmp_path / "run"), Run.open(tmp_path / "whole")
+    np.testing.assert_array_equal(resumed.model().prototypes_, whole.model().prototypes_)
+    assert resumed.assignments() == whole.assignments()
+    assert resumed.config["model"]["parameters"] == whole.config["model"]["parameters"]
 
 
 @pytest.mark.parametrize(

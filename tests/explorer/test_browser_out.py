@@ -18,13 +18,13 @@ import torch
 from PIL import Image
 
 from explorer.in_browser import QUIET, keep
+from somscope.checkpoint import write_checkpoint
 from somscope.errors import RunError
 from somscope.explorer.copy import write_copy
 from somscope.explorer.look import look
 from somscope.explorer.maps import open_maps
 from somscope.runs import Run
 from somscope.runs.checkpoints import checkpoint_folder
-from somscope.training.checkpoint import write_checkpoint
 
 pytestmark = QUIET
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,19 @@ from somscope.maps.lattice import Lattice
 from somscope.runs import (
     FORMAT,
     Run,
+    assignments_blocks,
     assignments_table,
     collection_record,
     config_record,
     history_table,
+    items_blocks,
     items_table,
     new_run,
     percentiles,
+    record,
     write_record,
 )
+from somscope.runs import run as run_module
 from somscope.runs.jsonfile import MAX_BYTES
 from somscope.runs.record import jsonable
 
@@ -129,6 +134,44 @@ def test_a_map_of_one_unit_has_no_second_unit() -> None:
     collection = Collection("v", "vectors", np.ones((3, 2)))
     table = assignments_table(collection, np.zeros((3, 1), int), np.ones((3, 1)))
     assert table["second_unit"].to_pylist() == [-1, -1, -1]
+
+
+@pytest.mark.parametrize("uncertain", [False, True])
+def test_tables_block_by_block_are_the_whole_ones(
+    uncertain: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    further = pa.table({"year": np.arange(12), "word": [f"w{i}" for i in range(12)]})
+    collection = replace(make_collection(), metadata=further)
+    units, distances = rng.integers(0, 6, (12, 2)), rng.random((12, 2))
+    unsure = rng.random(12) if uncertain else None
+    whole = assignments_table(collection, units, distances, uncertainty=unsure)
+    things = items_table(collection, shown=False)
+    monkeypatch.setattr(record, "_ROWS", 5)
+    blocks = list(assignments_blocks(collection, units, distances, uncertainty=unsure))
+    assert [len(block) for block in blocks] == [5, 5, 2]
+    assert pa.concat_tables(blocks).equals(whole)
+    assert assignments_table(collection, units, distances, uncertainty=unsure).equals(whole)
+    assert items_table(collection, shown=False).equals(things)
+    history = history_table({"pass": [1]})
+    write_record(tmp_path, {}, {}, assignments=iter(blocks), items=items_blocks(collection), history=history)
+    assert pq.read_table(tmp_path / "assignments.parquet").equals(whole)
+    assert pq.read_table(tmp_path / "items.parquet").equals(things)
+
+
+def test_some_rows_of_a_run_are_those_of_its_tables(
+    run_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "_BATCH_ROWS", 5)
+    run = Run.open(run_folder)
+    for rows in ([0, 4, 5, 11], [], [7], list(range(12))):
+        wanted = np.array(rows, dtype=np.int64)
+        assert run.assignments(wanted).equals(run.assignments().take(wanted))
+        assert run.items(wanted).equals(run.items().take(wanted))
+    file = run_folder / "items.parquet"
+    pq.write_table(pa.concat_tables([pq.read_table(file)] * 2), file)
+    with pytest.raises(RunError, match=r"has 24 rows; by config\.json it must have 12"):
+        run.items(np.array([1]))
 
 
 @given(

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from somscope.atomic import locked
+from somscope.checkpoint import checkpoints_in, read_checkpoint
 from somscope.errors import RunError
 from somscope.training import Phase, TrainingOptions, train
-from somscope.training.checkpoint import checkpoints_in, read_checkpoint
 from training.toys import Autoencoder, Rivals, blobs
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from somscope.checkpoint import checkpoints_in
 from somscope.errors import InputError, TrainingError
 from somscope.objectives.losses import Losses
 from somscope.training import Phase, TrainingOptions, train
-from somscope.training.checkpoint import checkpoints_in
 from training.toys import Autoencoder, Rivals, blobs
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from somscope.checkpoint import checkpoints_in
 from somscope.training import Feed, Phase, TrainingOptions, train
-from somscope.training.checkpoint import checkpoints_in
 from training.toys import Autoencoder, Rivals, blobs
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch sees no CUDA GPU")

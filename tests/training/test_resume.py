@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from somscope.training.checkpoint import checkpoints_in, read_checkpoint
+from somscope.checkpoint import checkpoints_in, read_checkpoint
 
 HERE = Path(__file__).parent
 

@@ -48,7 +48,7 @@ def map_command(
     out: Out = None,
     overwrite: Overwrite = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a training of a deep map that was not finished.")
+        bool, typer.Option("--resume", help="Go on with a training that was not finished.")
     ] = False,
     model: Annotated[
         str | None,
@@ -179,8 +179,8 @@ def map_command(
     """Lay a collection out on a map, and write a report that shows it.
 
     Without options the model is chosen from the data: a contrastive map learns what images show, which takes minutes;
-    --model som compares pixels, in seconds. Ctrl-C during the training keeps the map learned so far; the training of a
-    deep map can then be gone on with.
+    --model som compares pixels, in seconds. Ctrl-C during the training keeps the map learned so far; --resume then goes
+    on with it.
 
     Examples:
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
+from somscope.data.numbered import Numbered
 from somscope.errors import InputError, check_choice
 from somscope.mapped import release
 
@@ -25,6 +26,7 @@ KINDS = ("images", "vectors", "text")
 Features: TypeAlias = Any  # NDArray, or scipy.sparse.csr_matrix (SciPy has no types of its own)
 _MAX_ID = 4096  # characters, as of a path
 _CHUNK_IDS = 1 << 16
+_MOST_HELD = 1 << 20  # numbers that are ids: beyond, they are made when they are asked for
 _CHUNK_VALUES = 1 << 22  # values looked at together (16 MB of float32): a memory-mapped array stays on disk
 
 
@@ -44,8 +46,8 @@ class Collection:
     kind: "images", "vectors" or "text".
     features: images are (n, H, W, C) uint8 with C 1 (grey) or 3 (RGB); vectors and text are (n, d) float32 or
         float64, dense or CSR. NaN marks a missing value.
-    ids: (n,) unique strings; by default the number of the item. Items, rows and columns count from 0 everywhere, in
-        ids as in errors.
+    ids: (n,) unique strings; by default the number of the item, beyond a million of which they are a `Numbered`, which
+        takes no memory. Items, rows and columns count from 0 everywhere, in ids as in errors.
     labels: (n,) int64 into `label_names`, -1 = no label; None when nothing is labelled.
     label_names: one name for each class; by default the class number.
     texts: (n,) str, what to show of a text item.
@@ -84,9 +86,9 @@ class Collection:
                 f"{self.name}: {len(self.feature_names)} feature names for {self.n_features} features"
             )
         n = int(self.features.shape[0])
-        counted = self.ids is None
-        ids = np.arange(n).astype(f"<U{len(str(n - 1))}") if counted else _as_ids(self.name, self.ids)
-        self._set("ids", ids)
+        given: Any = self.ids
+        counted = given is None or (isinstance(given, Numbered) and len(given) == n)
+        self._set("ids", _counted(n) if counted else _as_ids(self.name, self.ids))
         if self.texts is not None:
             self._set("texts", np.asarray(self.texts, dtype=object))
         if self.paths is not None:
@@ -101,7 +103,7 @@ class Collection:
             if values is not None and len(values) != n:
                 raise InputError(f"{self.name}: {part} has {len(values)} entries for {n} items")
         if not counted:
-            _check_unique(self.name, ids)
+            _check_unique(self.name, self.ids)
         if self.kind != "images":
             _check_finite(self)
         if self.labels is not None:
@@ -269,6 +271,10 @@ def _check_finite(collection: Collection) -> None:
                 "means missing)"
             )
         start += len(block)
+
+
+def _counted(n: int) -> Any:
+    return Numbered(n) if n > _MOST_HELD else np.array(Numbered(n))
 
 
 def _as_ids(name: str, ids: Sequence[Any] | NDArray[Any]) -> NDArray[np.str_]:

@@ -21,6 +21,7 @@ from somscope.maps.blocks import BlockItems
 from somscope.maps.items import DenseItems, Items
 from somscope.maps.lattice import Lattice
 from somscope.maps.organise import Organising, organise
+from somscope.maps.passes import Passed, Passes
 from somscope.maps.shared import summed
 from somscope.maps.smoothing import updated
 from somscope.maps.threads import one_blas_thread
@@ -160,8 +161,11 @@ def train_batch(
     schedule: Schedule,
     dtype: np.dtype,
     progress: bool | None = None,
+    passes: Passes | None = None,
 ) -> Trained:
     """Train a map on all items, pass by pass. Ctrl-C ends it with what was learned so far.
+
+    passes: its checkpoints; where they hold any, it goes on from the newest, and ends with the same bits.
 
     Under several processes each has items of its own, and a pass is over those of all; Ctrl-C in one of them ends the
     training of all after the pass that it is in.
@@ -171,15 +175,22 @@ def train_batch(
     before: NDArray[np.int32] | None = None
     error = np.inf
     began = perf_counter()
+    passed = None if passes is None else passes.newest(start.shape)
+    if passed is not None:
+        trained.prototypes[:], trained.rows = passed.prototypes, passed.rows
+        error, began = passed.rows[-1][2], began - passed.rows[-1][4]
+        if not isinstance(items, BlockItems):
+            before = items.nearest(passed.before.astype(dtype))[0][:, 0]
     several = n_processes() > 1
     waiting = (
         catch_interrupt("ending after this pass, keeping what was learned") if several else nullcontext()
     )
     try:
         with one_blas_thread(), waiting as interrupt:  # one thread once, not in every step
-            if schedule.organising is not None:
+            if schedule.organising is not None and passed is None:
                 organise(trained.prototypes, schedule.organising, lattice, neighbourhood, metric, dtype)
-            for i, radius in enumerate(track(radii, "training the map", enabled=progress)):
+            done = len(trained.rows)
+            for i, radius in enumerate(track(radii[done:], "training the map", enabled=progress), done):
                 seen = sweep(items, trained.prototypes.astype(dtype))
                 moved = 1.0 if before is None or seen.units is None else float(np.mean(before != seen.units))
                 if several:
@@ -198,10 +209,15 @@ def train_batch(
                 new = updated(
                     trained.prototypes, seen.sums, seen.totals, lattice, neighbourhood, radius, metric
                 )
+                old = trained.prototypes.copy() if passes is not None else new
                 trained.prototypes[:] = new.astype(dtype)
                 before, error = seen.units, seen.error
                 trained.rows.append((float(i + 1), float(radius), seen.error, moved, perf_counter() - began))
-                del seen, new  # (K, d) each, not to be held beside those of the next pass
+                if passes is not None:
+                    passes.done(Passed(trained.prototypes.copy(), old, list(trained.rows)))
+                del seen, new, old  # (K, d) each, not to be held beside those of the next pass
     except KeyboardInterrupt:
         trained.stop_reason = "interrupted"
+        if passes is not None:
+            passes.save()
     return trained

@@ -13,7 +13,7 @@ from scipy import sparse
 from sklearn.utils.validation import check_array
 
 from somscope.errors import InputError
-from somscope.mapped import release
+from somscope.mapped import picked, release
 from somscope.maps.basis import Basis
 from somscope.maps.inputs import as_items, as_matrix, refuse_unusable
 from somscope.maps.items import DenseItems
@@ -35,7 +35,6 @@ __all__ = [
 
 BLOCK_BYTES = 32 * 2**20  # of a block in float32; larger ones are not faster
 _RUN = 16  # rows
-_PICKED = 4096  # rows
 
 Block = NDArray[np.floating]
 
@@ -74,13 +73,11 @@ class MappedBlocks(RowBlocks):
         self.x = x
 
     def read(self, rows: slice | NDArray[np.integer]) -> Block:
-        # The system maps pages around each row that is picked: few rows at a time.
-        few = [rows] if isinstance(rows, slice) else np.array_split(rows, 1 + len(rows) // _PICKED)
-        parts = []
-        for some in few:
-            parts.append(np.array(self.x[some]))
-            release(self.x)
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        if not isinstance(rows, slice):
+            return picked(self.x, rows)
+        block = np.array(self.x[rows])
+        release(self.x)
+        return block
 
 
 class OwnRows:
@@ -134,18 +131,18 @@ def random_rows(blocks: RowBlocks, n_items: int) -> Block:
 
 
 def in_blocks(
-    blocks: RowBlocks, nearest: Callable[[Block], tuple[NDArray[np.int64], NDArray[np.float64]]]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    blocks: RowBlocks, nearest: Callable[[Block], tuple[NDArray[Any], NDArray[Any]]]
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """What `nearest` finds for all rows, block by block: units (n, k) and distances (n, k)."""
     n_items = blocks.n_items
-    units: NDArray[np.int64] | None = None
+    units: NDArray[Any] | None = None
     start = 0
     for block in blocks:
         found, far = nearest(block)
         if units is None:
             units, distances = (
-                np.empty((n_items, found.shape[1]), np.int64),
-                np.empty((n_items, far.shape[1])),
+                np.empty((n_items, found.shape[1]), found.dtype),
+                np.empty((n_items, far.shape[1]), far.dtype),
             )
         rows = slice(start, start := start + len(block))
         units[rows], distances[rows] = found, far

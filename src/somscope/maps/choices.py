@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,12 @@ def check_parameters(parameters: dict[str, Any]) -> None:
             "neighbourhood='mexican-hat' has negative weights, under which the batch rule has no mean; "
             "use algorithm='online'"
         )
+    if parameters["checkpoints"] is not None and parameters["algorithm"] == "online":
+        raise InputError("algorithm='online' writes no checkpoints; they are of algorithm='batch'")
+    if not isinstance(parameters["checkpoints"], str | Path | None):
+        raise InputError(f"checkpoints={parameters['checkpoints']!r}; allowed: None or a folder")
+    if not isinstance(parameters["resume"], bool | np.bool_):
+        raise InputError(f"resume={parameters['resume']!r}; allowed: True or False")
     n_passes, tol = parameters["n_passes"], parameters["tol"]
     if n_passes != "auto" and (not isinstance(n_passes, int | np.integer) or n_passes < 1):
         raise InputError(f"n_passes={n_passes!r}; allowed: 'auto' or a whole number from 1")

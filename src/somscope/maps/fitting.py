@@ -7,6 +7,7 @@ all of it over at once, so that an error or Ctrl-C before that leaves it as it w
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ from somscope.maps.items import DenseItems, Items
 from somscope.maps.lattice import Lattice
 from somscope.maps.online import train_online
 from somscope.maps.organise import plan_organising
+from somscope.maps.passes import Passes, kept_passes
 from somscope.maps.refine import refined
 from somscope.maps.sample import refuse_overflow, refuse_unmappable, sample_rows
 from somscope.maps.shared import gathered, own_rows, summed
@@ -50,6 +52,7 @@ Floats = NDArray[np.float64]
 Learned = dict[str, Any]  # attribute of the map -> its value
 
 _ORGANISED = 102_400  # items that the organising phase looks at in 60 steps of 512
+_NOT_OF_THE_MAP = ("checkpoints", "resume", "verbose")  # parameters that it does not depend on
 _PLACING = "the map is trained, and the items are being placed on it"  # which Ctrl-C must not cost
 
 
@@ -73,7 +76,8 @@ def fit_items(som: SOM, x: Any, weight: Floats | None) -> Learned:
     rows = sample_rows(x.shape[0], refuse_unmappable(x))
     n_items = x.shape[0] if weight is None or (weight % 1 != 0).any() else int(weight.sum())
     generator = generator_for(som.random_state)
-    start = _place(som, x[rows], None if weight is None else weight[rows], n_items, generator)
+    sample = x[rows]
+    start = _place(som, sample, None if weight is None else weight[rows], n_items, generator)
     device = choose_device(som.device, items, start.lattice.n_units, som.algorithm)
     placed = on_device(items, device)
     if isinstance(placed, DenseItems) and placed.bounded:
@@ -81,7 +85,8 @@ def fit_items(som: SOM, x: Any, weight: Floats | None) -> Learned:
     pool = (
         placed if n_processes() == 1 else som._items(x, weight)
     )  # small batches of it, the same in all processes
-    trained = _train(som, start, placed, pool, x.dtype, generator)
+    with _passes(som, start, n_items, sample, weight) as passes:
+        trained = _train(som, start, placed, pool, x.dtype, generator, passes)
     prototypes = trained.prototypes.astype(x.dtype)
     with catch_interrupt(_PLACING) as interrupt:
         found, distances = placed.nearest(prototypes)
@@ -108,7 +113,8 @@ def fit_blocks(som: SOM, blocks: Iterable[Any], sample: NDArray[np.floating], n_
     pool = _pool(som, blocks, sample)
     generator = generator_for(som.random_state)
     start = _place(som, sample, None, n_items, generator)
-    trained = _train(som, start, items, pool, sample.dtype, generator)
+    with _passes(som, start, n_items, sample) as passes:
+        trained = _train(som, start, items, pool, sample.dtype, generator, passes)
     prototypes = trained.prototypes.astype(sample.dtype)
     parts: list[NDArray[np.int32]] = []
     far = 0.0
@@ -128,6 +134,14 @@ def fit_blocks(som: SOM, blocks: Iterable[Any], sample: NDArray[np.floating], n_
     if isinstance(blocks, RowBlocks):
         learned["labels_"] = labels(gathered(units, n_items), learned.get("unit_clusters_"))
     return learned
+
+
+def _passes(som: SOM, start: _Start, n_items: int, *data: Any) -> AbstractContextManager[Passes | None]:
+    """The checkpoints of a training, where they were asked for; data: what it begins with tells its items."""
+    asked = {name: value for name, value in som.get_params().items() if name not in _NOT_OF_THE_MAP}
+    lattice = start.lattice
+    settings = {"model": {**asked, "grid": (lattice.rows, lattice.columns)}, "items": n_items}
+    return kept_passes(som.checkpoints, som.resume, settings, *data)
 
 
 def _own_items(som: SOM, n_items: int) -> slice:
@@ -238,6 +252,7 @@ def _train(
     pool: Items,
     dtype: np.dtype,
     generator: np.random.Generator,
+    passes: Passes | None,
 ) -> Trained:
     """Train on items; the batches of the organising phase come from the pool (the items, or a sample of them)."""
     first, last = start.radius
@@ -269,7 +284,15 @@ def _train(
     radii = schedule(som.radius_decay, first, last, _n_passes(som), "radius")
     plan = Schedule(radii, extra, som.tol, organising)
     return train_batch(
-        items, start.prototypes, start.lattice, som.neighbourhood, som.metric, plan, dtype, som.verbose
+        items,
+        start.prototypes,
+        start.lattice,
+        som.neighbourhood,
+        som.metric,
+        plan,
+        dtype,
+        som.verbose,
+        passes,
     )
 
 

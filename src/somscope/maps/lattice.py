@@ -14,6 +14,7 @@ __all__ = ["ADJACENCIES", "SHAPES", "Lattice"]
 
 SHAPES = ("rectangular", "hexagonal")
 ADJACENCIES = ("4", "8", "hexagonal")
+_BLOCK = 1 << 20  # pairs of units looked at together
 _HEXAGONAL_ROW = np.sqrt(3.0) / 2.0  # rows of a hexagonal lattice lie sqrt(3)/2 steps apart
 
 
@@ -142,9 +143,13 @@ class Lattice:
     ) -> NDArray[np.bool_]:
         """(n,) True where two units are different neighbours of that kind; needs nothing of size (K, K)."""
         lower, upper = self.edges(kind).T
-        one, other = np.asarray(first, np.int64), np.asarray(second, np.int64)
-        pairs = np.minimum(one, other) * self.n_units + np.maximum(one, other)
-        return np.isin(pairs, lower * self.n_units + upper)
+        joined = lower * self.n_units + upper
+        found = np.empty(len(first), np.bool_)
+        for start in range(0, len(first), _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            one, other = np.asarray(first[rows], np.int64), np.asarray(second[rows], np.int64)
+            found[rows] = np.isin(np.minimum(one, other) * self.n_units + np.maximum(one, other), joined)
+        return found
 
     def steps(self, kind: str | None = None) -> NDArray[np.int64]:
         """(K, K) length of the shortest path between two units over neighbours of that kind."""

@@ -77,6 +77,9 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         where there is one and a pass is large enough to pay (see `gpu.choose_device`).
     random_state: seed of random starts and orders.
     verbose: True shows a progress bar, False none; None shows one on a terminal.
+    checkpoints: a folder for what has been learned, of a training that takes long: written at the end of a pass, when
+        the last is five minutes old, and on Ctrl-C. Of "batch" alone, and not of an iterator of blocks.
+    resume: go on from the newest checkpoint in that folder, to the same bits as if nothing had happened.
 
     NaN marks a missing value: distances are taken over what was observed. SciPy CSR matrices are never made dense.
 
@@ -129,6 +132,8 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         device: str = "auto",
         random_state: Any = None,
         verbose: bool | None = None,
+        checkpoints: str | Path | None = None,
+        resume: bool = False,
     ) -> None:
         self.grid = grid
         self.lattice = lattice
@@ -148,6 +153,8 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
+        self.checkpoints = checkpoints
+        self.resume = resume
 
     # Training
 
@@ -181,6 +188,8 @@ class SOM(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseE
         if self.algorithm != "batch":
             raise InputError("algorithm='online' takes one array; blocks need algorithm='batch'")
         if isinstance(blocks, Iterator):
+            if self.checkpoints is not None:
+                raise InputError("an iterator is read only once: a training on it cannot have checkpoints")
             self._fit_iterator(block for _, block in checked_blocks(blocks))
         else:
             self._fit_blocks(blocks)

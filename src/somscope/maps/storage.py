@@ -28,6 +28,7 @@ _LARGEST_JSON = 16 * 2**20  # bytes; a description is a few kilobytes, with the 
 _PLAIN = ("device_", "n_iter_", "stop_reason_", "history_", "chosen_", "inertia_", "n_features_in_")
 _ARRAYS = ("prototypes_", "hits_", "_held", "labels_", "unit_clusters_")
 _PARAMETER = "parameter."  # arrays that are parameters, not results
+_OF_THE_TRAINING = ("checkpoints", "resume")
 _KINDS = {"prototypes_": "f", "_held": "f"}  # all others hold integers
 
 Arrays = dict[str, NDArray[Any]]
@@ -35,7 +36,8 @@ Arrays = dict[str, NDArray[Any]]
 
 def save_som(som: SOM, folder: Path) -> Path:
     """Write a fitted map. Raises InputError for a parameter that `split_parameters` refuses."""
-    parameters, given = split_parameters(som.get_params())
+    asked = {name: value for name, value in som.get_params().items() if name not in _OF_THE_TRAINING}
+    parameters, given = split_parameters(asked)
     arrays = {name: np.ascontiguousarray(getattr(som, name)) for name in _ARRAYS if hasattr(som, name)}
     arrays |= {_PARAMETER + name: array for name, array in given.items()}
     lattice = som.lattice_

@@ -18,6 +18,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from somscope.checkpoint import jsonable
 from somscope.data.pairs import Pairs
 from somscope.errors import InputError, RunError, check_choice
 from somscope.maps.gpu import DEVICES
@@ -36,7 +37,6 @@ from somscope.objectives.adversarial import ADVERSARIAL
 from somscope.processes import n_processes
 from somscope.training import Phase, train
 from somscope.training.order import seed_for
-from somscope.training.state import jsonable
 
 __all__ = ["DIRECTIONS", "DISCRIMINATORS", "Pix2Pix"]
 

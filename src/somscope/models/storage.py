@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from somscope.checkpoint import jsonable
 from somscope.errors import InputError, RunError
 from somscope.maps.storage import read_model, write_model
-from somscope.training.state import jsonable
 
 if TYPE_CHECKING:
     from somscope.models.deep_model import DeepModel

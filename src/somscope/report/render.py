@@ -25,12 +25,13 @@ from somscope.report.charts import training_charts
 from somscope.report.members import Members, list_members, most_listed
 from somscope.report.run_like import RunLike
 from somscope.report.safe_json import safe_json, short
+from somscope.report.sampled import MOST_ITEMS, SampledRun
 from somscope.report.sheets import Pictures, Sheet, decode_pictures, make_sheet, shrink
 from somscope.report.summary import MapSummary, summarise
 from somscope.report.words import distinctive_terms, standing_out, top_terms
 from somscope.runs.distance import MapDistance
 from somscope.runs.features import shown_prototypes
-from somscope.runs.run import is_clustering, left_out
+from somscope.runs.run import Run, is_clustering, left_out
 from somscope.runs.writer import new_file
 
 if TYPE_CHECKING:
@@ -64,8 +65,11 @@ def render_report(run: RunLike, max_bytes: int = MAX_BYTES) -> str:
     """The report of `run` as HTML of at most `max_bytes` bytes.
 
     Pictures, then texts, then the number of listed members give way when the limit would be passed, and the page says
-    so. Every string of the run is shown as text: none can become markup or script.
+    so; of more than a million items it shows a random sample. Every string of the run is shown as text: none can become
+    markup or script.
     """
+    if isinstance(run, Run) and run.n_items > MOST_ITEMS:
+        run = SampledRun(run, MOST_ITEMS)
     model = run.model()
     prototypes = np.asarray(model.prototypes_)
     if len(prototypes) != run.lattice.n_units:

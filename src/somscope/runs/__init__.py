@@ -8,10 +8,12 @@ from somscope.runs.distance import MapDistance
 from somscope.runs.features import FeatureBlocks, best_units, feature_matrix, is_deep, is_large, mappable
 from somscope.runs.measuring import Seen, density, measure_run
 from somscope.runs.record import (
+    assignments_blocks,
     assignments_table,
     collection_record,
     config_record,
     history_table,
+    items_blocks,
     items_table,
     percentiles,
     units_table,
@@ -32,6 +34,7 @@ __all__ = [
     "Seen",
     "Steps",
     "assign_collection",
+    "assignments_blocks",
     "assignments_table",
     "begin_checkpoints",
     "best_units",
@@ -47,6 +50,7 @@ __all__ = [
     "history_table",
     "is_deep",
     "is_large",
+    "items_blocks",
     "items_table",
     "keep_room",
     "mappable",

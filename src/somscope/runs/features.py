@@ -11,7 +11,7 @@ from scipy.sparse import issparse
 
 from somscope.data.collection import Collection, Features, Skipped
 from somscope.errors import InputError
-from somscope.mapped import release
+from somscope.mapped import picked, release
 from somscope.maps.blocks import RowBlocks, in_blocks
 
 __all__ = [
@@ -39,13 +39,17 @@ def feature_matrix(collection: Collection, rows: Any = None) -> Features:
 
     rows: a slice or row numbers; None takes all. Only these rows are read from a memory-mapped file.
     """
-    part = collection.features if rows is None else collection.features[rows]
+    part = collection.features if rows is None else _rows(collection.features, rows)
     if collection.kind == "images":
         flat = part.reshape(part.shape[0], -1)
         return np.divide(flat, np.float32(255), dtype=np.float32)
     if issparse(part):
         return part.astype(np.float32 if collection.kind == "text" else part.dtype, copy=False)
     return np.asarray(part, dtype=np.float32 if collection.kind == "text" else part.dtype)
+
+
+def _rows(features: Features, rows: Any) -> Features:
+    return features[rows] if isinstance(rows, slice) or issparse(features) else picked(features, rows)
 
 
 def is_large(collection: Collection) -> bool:
@@ -78,8 +82,11 @@ def shown_prototypes(model: Any) -> NDArray[np.floating]:
     return np.asarray(model.decoded_prototypes_ if is_deep(model) else model.prototypes_)
 
 
-def best_units(model: Any, collection: Collection) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """(n, 2) best and second units of the items and their distances ((n, 1) on a map of one unit)."""
+def best_units(model: Any, collection: Collection) -> tuple[NDArray[np.integer], NDArray[np.floating]]:
+    """(n, 2) best and second units of the items and their distances ((n, 1) on a map of one unit).
+
+    Of a large collection as int32 and float32, which is what a run records.
+    """
     k = min(2, len(model.prototypes_))
     if is_deep(model):
         units, distances = model.best_units(collection, k=k)
@@ -87,7 +94,12 @@ def best_units(model: Any, collection: Collection) -> tuple[NDArray[np.int64], N
     if not is_large(collection):
         units, distances = model.best_units(feature_matrix(collection), k=k)
         return units, distances
-    return in_blocks(FeatureBlocks(collection), lambda block: model.best_units(block, k=k))
+
+    def nearest(block: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        units, distances = model.best_units(block, k=k)
+        return units.astype(np.int32), distances.astype(np.float32)
+
+    return in_blocks(FeatureBlocks(collection), nearest)
 
 
 def uncertainties(model: Any, collection: Collection) -> NDArray[np.float64] | None:

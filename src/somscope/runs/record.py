@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import math
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,10 +32,12 @@ if TYPE_CHECKING:
 __all__ = [
     "DESCRIBED",
     "METADATA",
+    "assignments_blocks",
     "assignments_table",
     "collection_record",
     "config_record",
     "history_table",
+    "items_blocks",
     "items_table",
     "jsonable",
     "label_texts",
@@ -51,6 +54,7 @@ TEXT_SIZE = 300  # characters
 _LOSSLESS_SIDE = 32  # pixels; below it PNG is as small as WebP and keeps every grey value
 _LONG_TEXT = 200  # bytes a row; longer texts of the metadata are not copied
 _JSON_VALUES = 4096  # larger arrays are described, not listed: they lie in the model's own file
+_ROWS = 1 << 20  # of a table, made and written together
 _BATCH = 512  # thumbnails made between two moves of the progress bar
 
 
@@ -153,7 +157,10 @@ def jsonable(value: Any) -> Any:
 
 def percentiles(distances: NDArray[Any], training_distances: NDArray[Any]) -> NDArray[np.float32]:
     """(n,) share of the training items, in percent, that lie at most as far from their BMU as each distance."""
-    ordered = np.sort(np.asarray(training_distances, dtype=np.float32))
+    return _percentiles(distances, np.sort(np.asarray(training_distances, dtype=np.float32)))
+
+
+def _percentiles(distances: NDArray[Any], ordered: NDArray[np.float32]) -> NDArray[np.float32]:
     at_most = np.searchsorted(ordered, np.asarray(distances, dtype=np.float32), side="right")
     return (100.0 * at_most / len(ordered)).astype(np.float32)
 
@@ -173,22 +180,44 @@ def assignments_table(
     """
     import pyarrow as pa
 
-    first = np.asarray(distances[:, 0], dtype=np.float32)
-    second = units[:, 1] if units.shape[1] > 1 else np.full(len(units), -1)
-    reference = first if training_distances is None else training_distances
-    table = pa.table(
-        {
-            "id": pa.array(collection.ids.tolist(), pa.string()),
-            "unit": pa.array(units[:, 0].astype(np.int32)),
-            "distance": pa.array(first),
-            "second_unit": pa.array(np.asarray(second).astype(np.int32)),
-            "percentile": pa.array(percentiles(first, reference)),
-            "label": pa.array(label_texts(collection), pa.string()),
-        }
-    )
-    if uncertainty is None:
-        return table
-    return table.append_column("uncertainty", pa.array(uncertainty.astype(np.float32)))
+    return pa.concat_tables(
+        assignments_blocks(collection, units, distances, training_distances, uncertainty)
+    ).combine_chunks()
+
+
+def assignments_blocks(
+    collection: Collection,
+    units: NDArray[Any],
+    distances: NDArray[Any],
+    training_distances: NDArray[Any] | None = None,
+    uncertainty: NDArray[np.floating] | None = None,
+) -> Iterator[pa.Table]:
+    """`assignments_table` in tables of a million rows, one at a time."""
+    import pyarrow as pa
+
+    reference = distances[:, 0] if training_distances is None else training_distances
+    ordered = np.sort(np.asarray(reference, dtype=np.float32))
+    for rows in _row_blocks(len(units)):
+        first = np.asarray(distances[rows, 0], dtype=np.float32)
+        second = units[rows, 1] if units.shape[1] > 1 else np.full(len(first), -1)
+        table = pa.table(
+            {
+                "id": pa.array(collection.ids[rows].tolist(), pa.string()),
+                "unit": pa.array(units[rows, 0].astype(np.int32)),
+                "distance": pa.array(first),
+                "second_unit": pa.array(np.asarray(second).astype(np.int32)),
+                "percentile": pa.array(_percentiles(first, ordered)),
+                "label": pa.array(label_texts(collection, rows), pa.string()),
+            }
+        )
+        if uncertainty is not None:
+            table = table.append_column("uncertainty", pa.array(uncertainty[rows].astype(np.float32)))
+        yield table
+
+
+def _row_blocks(n_items: int) -> Iterator[slice]:
+    for start in range(0, max(1, n_items), _ROWS):
+        yield slice(start, min(start + _ROWS, n_items))
 
 
 def units_table(
@@ -211,12 +240,12 @@ def units_table(
     )
 
 
-def label_texts(collection: Collection) -> list[str | None]:
+def label_texts(collection: Collection, rows: slice = slice(None)) -> list[str | None]:
     """The label of each item in words; None where an item has none."""
     if collection.labels is None:
-        return [None] * collection.n_items
+        return [None] * len(range(collection.n_items)[rows])
     names = [*collection.label_names, None]  # label -1 takes the last
-    return [names[label] for label in collection.labels]
+    return [names[label] for label in collection.labels[rows]]
 
 
 def items_table(collection: Collection, progress: bool | None = None, *, shown: bool = True) -> pa.Table:
@@ -228,20 +257,30 @@ def items_table(collection: Collection, progress: bool | None = None, *, shown: 
     """
     import pyarrow as pa
 
-    columns = {
-        "id": pa.array(collection.ids.tolist(), pa.string()),
-        "label": pa.array(label_texts(collection), pa.string()),
-    }
+    table = pa.concat_tables(items_blocks(collection))
     if shown and collection.kind == "images":
-        columns["thumbnail"] = pa.array(_thumbnails(collection, progress), pa.binary())
+        table = table.add_column(2, "thumbnail", pa.array(_thumbnails(collection, progress), pa.binary()))
     elif shown and collection.kind == "text" and collection.texts is not None:
-        columns["text"] = pa.array([_start(str(text)) for text in collection.texts], pa.string())
-    if collection.metadata is not None:
-        further = collection.metadata
-        columns |= {
-            METADATA + name: further[name] for name in further.column_names if _is_plain(further[name])
+        table = table.add_column(
+            2, "text", pa.array([_start(str(text)) for text in collection.texts], pa.string())
+        )
+    return table
+
+
+def items_blocks(collection: Collection) -> Iterator[pa.Table]:
+    """`items_table` without pictures and texts, in tables of a million rows, one at a time."""
+    import pyarrow as pa
+
+    further = collection.metadata
+    plain = [] if further is None else [name for name in further.column_names if _is_plain(further[name])]
+    for rows in _row_blocks(collection.n_items):
+        columns = {
+            "id": pa.array(collection.ids[rows].tolist(), pa.string()),
+            "label": pa.array(label_texts(collection, rows), pa.string()),
         }
-    return pa.table(columns)
+        if further is not None:
+            columns |= {METADATA + name: further[name][rows] for name in plain}
+        yield pa.table(columns)
 
 
 def _is_plain(column: pa.ChunkedArray) -> bool:
@@ -304,20 +343,20 @@ def write_record(
     config: Mapping[str, Any],
     metrics: Mapping[str, float],
     *,
-    assignments: pa.Table | None,
-    items: pa.Table,
+    assignments: pa.Table | Iterator[pa.Table] | None,
+    items: pa.Table | Iterator[pa.Table],
     history: pa.Table,
     units: pa.Table | None = None,
     vocabulary: pa.Table | None = None,
 ) -> None:
     """Write the JSON files and the tables of a run; a measure without a value is written as null.
 
-    assignments, units: None where the config says that they were left out. vocabulary: of a run of texts, see
-    `somscope.runs.words`.
+    assignments, items: whole, or block by block. assignments, units: None where the config says that they were left
+    out. vocabulary: of a run of texts, see `somscope.runs.words`.
     """
     write_object(folder / "config.json", dict(config))
     write_object(folder / "metrics.json", {name: jsonable(value) for name, value in metrics.items()})
-    tables = {"assignments": assignments, "items": items, "history": history}
+    tables: dict[str, Any] = {"assignments": assignments, "items": items, "history": history}
     tables |= {"units": units, "vocabulary": vocabulary}
     for name, table in tables.items():
         if table is not None:
@@ -330,7 +369,14 @@ def write_items(folder: Path, items: pa.Table) -> None:
         _write_table(items, partial)
 
 
-def _write_table(table: pa.Table, file: Path) -> None:
+def _write_table(table: pa.Table | Iterator[pa.Table], file: Path) -> None:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    pq.write_table(table, file, compression="zstd")
+    if isinstance(table, pa.Table):
+        pq.write_table(table, file, compression="zstd")
+        return
+    first = next(table)
+    with pq.ParquetWriter(file, first.schema, compression="zstd") as writer:
+        for block in chain([first], table):
+            writer.write_table(block)

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from somscope.errors import InputError, RunError
 from somscope.maps.graph import lattice_of
 from somscope.maps.lattice import Lattice
@@ -21,6 +24,7 @@ __all__ = ["FORMAT", "Run", "is_clustering", "left_out", "unfinished"]
 # The version of the layout of a run folder; raised when an older somscope could not read a newer run.
 FORMAT = 1
 _MOST_UNITS = 10_000_000
+_BATCH_ROWS = 1 << 16  # of a table of which some rows are read
 
 _FILES = (
     "config.json",
@@ -96,9 +100,9 @@ class Run:
         """Number of items that were mapped."""
         return int(self.config["collection"]["n_items"])
 
-    def assignments(self) -> pa.Table:
+    def assignments(self, rows: NDArray[np.integer] | None = None) -> pa.Table:
         """Where each item lies: id, unit, distance, second_unit, percentile (0-100), label (string or null); of a
-        model that says how undecided it is, uncertainty (0-1).
+        model that says how undecided it is, uncertainty (0-1). rows: ascending numbers of the items, by default all.
 
         Raises RunError where the run was made without them, and says why.
         """
@@ -108,7 +112,7 @@ class Run:
                 "repeat its command with --overwrite"
             )
         columns = ("id", "unit", "distance", "second_unit", "percentile", "label")
-        table = self._table("assignments.parquet", columns, self.n_items)
+        table = self._table("assignments.parquet", columns, self.n_items, rows)
         for name in ("unit", "second_unit"):
             units = table[name].to_numpy()
             allowed = range(0 if name == "unit" else -1, self.lattice.n_units)
@@ -119,14 +123,15 @@ class Run:
                 )
         return table
 
-    def items(self) -> pa.Table:
-        """What shows each item: id, label, and `thumbnail` (PNG or WebP bytes) for images or `text` for text.
+    def items(self, rows: NDArray[np.integer] | None = None) -> pa.Table:
+        """What shows each item: id, label, and `thumbnail` (PNG or WebP bytes) for images or `text` for text. rows:
+        ascending numbers of the items, by default all.
 
         A run that left the thumbnails or texts out has none of these two columns.
         """
         shown = {"images": ("thumbnail",), "text": ("text",)}.get(self.config["collection"]["kind"], ())
         shown = () if "thumbnails" in left_out(self.config) else shown
-        return self._table("items.parquet", ("id", "label", *shown), self.n_items)
+        return self._table("items.parquet", ("id", "label", *shown), self.n_items, rows)
 
     def history(self) -> pa.Table:
         """What the training recorded: a row for each pass over the data, or for some steps, by their phase."""
@@ -158,21 +163,43 @@ class Run:
             raise RunError(f"{self.path}: model {name!r} is not known; allowed: {', '.join(MODELS)}")
         return model_class(name).load(self.path)
 
-    def _table(self, name: str, columns: tuple[str, ...], n_rows: int | None = None) -> pa.Table:
+    def _table(
+        self,
+        name: str,
+        columns: tuple[str, ...],
+        n_rows: int | None = None,
+        rows: NDArray[np.integer] | None = None,
+    ) -> pa.Table:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         file = self.path / name
         try:
-            table = pq.read_table(file, partitioning=None)
+            table = pq.read_table(file, partitioning=None) if rows is None else _some_rows(file, rows)
         except (OSError, MemoryError, pa.ArrowException) as error:
             raise RunError(f"{file} cannot be read: {error}") from error
         absent = [column for column in columns if column not in table.column_names]
         if absent:
             raise RunError(f"{file} lacks the column {', '.join(absent)}")
-        if n_rows is not None and table.num_rows != n_rows:
-            raise RunError(f"{file} has {table.num_rows} rows; by config.json it must have {n_rows}")
+        held = table.num_rows if rows is None else pq.read_metadata(file).num_rows
+        if n_rows is not None and held != n_rows:
+            raise RunError(f"{file} has {held} rows; by config.json it must have {n_rows}")
         return table
+
+
+def _some_rows(file: Path, rows: NDArray[np.integer]) -> pa.Table:
+    """Rows of a Parquet file by their ascending numbers, read part by part; numbers beyond its end give none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(file) as opened:
+        parts, start = [opened.schema_arrow.empty_table()], 0
+        for batch in opened.iter_batches(_BATCH_ROWS):
+            end = start + len(batch)
+            chosen = rows[np.searchsorted(rows, start) : np.searchsorted(rows, end)] - start
+            parts.append(pa.Table.from_batches([batch]).take(chosen))
+            start = end
+    return pa.concat_tables(parts)
 
 
 def is_clustering(config: Mapping[str, Any]) -> bool:

@@ -10,11 +10,11 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
+from somscope.checkpoint import Checkpoint, sole_training
 from somscope.errors import InputError, TrainingError
 from somscope.interrupt import Interrupt, catch_interrupt
 from somscope.parts import part_of, working_on
 from somscope.training.batch_norm import global_batch_norm
-from somscope.training.checkpoint import Checkpoint
 from somscope.training.dropout import global_dropout
 from somscope.training.engine import Engine
 from somscope.training.fabric import Runtime
@@ -25,7 +25,7 @@ from somscope.training.options import Trained, TrainingOptions
 from somscope.training.order import epoch_order
 from somscope.training.progress import Bar, progress_bar
 from somscope.training.randomness import forked_random
-from somscope.training.saver import Saver, sole_training
+from somscope.training.saver import Saver
 from somscope.training.state import Position
 from somscope.training.task import Phase, Task
 
@@ -57,7 +57,7 @@ def train(phases: Sequence[Phase], data: Data, options: TrainingOptions | None =
         forked_random(options.seed, runtime.device) as generator,
         catch_interrupt("ending after this step, keeping what was learned") as interrupt,
         progress_bar(options.verbose if runtime.rank == 0 else False) as bar,
-        sole_training(options.checkpoints, runtime),
+        sole_training(options.checkpoints if runtime.rank == 0 else None),
     ):
         engine = Engine(runtime, generator)
         saver = None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -13,15 +12,19 @@ import numpy as np
 import torch
 
 import somscope
-from somscope.atomic import holder, locked, whole_file
-from somscope.errors import RunError
-from somscope.training.checkpoint import (
+from somscope.atomic import whole_file
+from somscope.checkpoint import (
     Checkpoint,
     checkpoints_in,
+    differences,
+    jsonable,
     read_checkpoint,
+    refuse_others,
     remove_leftovers,
+    understood,
     write_checkpoint,
 )
+from somscope.errors import RunError
 from somscope.training.engine import Engine
 from somscope.training.fabric import Runtime
 from somscope.training.feed import Data, Feed
@@ -31,9 +34,7 @@ from somscope.training.options import TrainingOptions
 from somscope.training.randomness import random_states, set_random_states
 from somscope.training.state import (
     Position,
-    differences,
     history_facts,
-    jsonable,
     learned,
     optimizer_facts,
     optimizer_settings,
@@ -44,32 +45,9 @@ from somscope.training.state import (
 )
 from somscope.training.task import Phase
 
-__all__ = ["Saver", "sole_training", "stored_seed"]
+__all__ = ["Saver", "stored_seed"]
 
 _log = logging.getLogger(__name__)
-
-
-@contextmanager
-def sole_training(folder: Path | None, runtime: Runtime) -> Iterator[None]:
-    """Keep a second training out of a folder of checkpoints, which is made, inside the block.
-
-    Raises RunError if it cannot be written, or another process trains in it.
-    """
-    if folder is None or runtime.rank != 0:
-        yield
-        return
-    with ExitStack() as held:
-        try:  # now, and not after hours of training
-            folder.mkdir(parents=True, exist_ok=True)
-            ours = held.enter_context(locked(folder / ".lock"))
-        except OSError as error:
-            raise RunError(f"{folder} cannot hold checkpoints: {error.strerror or error}") from error
-        if not ours:
-            raise RunError(
-                f"another process ({holder(folder / '.lock')}) trains with its checkpoints in {folder}: "
-                "wait for it, or choose another folder"
-            )
-        yield
 
 
 class Saver:
@@ -93,11 +71,8 @@ class Saver:
         self._data = fingerprint(data) if runtime.rank == 0 or options.resume else ""
         self._tried, self._saved = -1, False  # the step of the last attempt, the same in all processes
         self._last = monotonic()
-        if not options.resume and checkpoints_in(folder):
-            raise RunError(
-                f"{folder} holds checkpoints of a training; resume=True goes on with it; choose another folder or "
-                "remove this one to begin a new training"
-            )
+        if not options.resume:
+            refuse_others(folder)
         if runtime.rank == 0:
             remove_leftovers(folder)
 
@@ -113,7 +88,7 @@ class Saver:
             _log.warning("%s holds no checkpoint: the training begins at its start", self.folder)
             return None
         checkpoint = read_checkpoint(found[-1])
-        with _understood(checkpoint):
+        with understood(checkpoint):
             self._check(checkpoint)
         return checkpoint
 
@@ -136,7 +111,7 @@ class Saver:
 
     def restore(self, checkpoint: Checkpoint, engine: Engine, history: History) -> Position:
         """Weights, history, random states and position; the optimizers follow when the phase has begun."""
-        with _understood(checkpoint):
+        with understood(checkpoint):
             facts = checkpoint.facts
             position = Position(**facts["position"])
             restore_learned(self._phases, checkpoint)
@@ -153,7 +128,7 @@ class Saver:
 
     def restore_optimizers(self, checkpoint: Checkpoint, engine: Engine) -> None:
         """Once the phase's optimizers are made. Raises RunError if they were made differently."""
-        with _understood(checkpoint):
+        with understood(checkpoint):
             now = optimizer_settings(engine.optimizers, engine.rates)
             changed = differences(checkpoint.facts["optimizer_settings"], now)
             if changed:
@@ -218,15 +193,6 @@ class Saver:
             engine.warn(f"history.parquet was not written: {error.strerror or error}")
 
 
-@contextmanager
-def _understood(checkpoint: Checkpoint) -> Iterator[None]:
-    """Turn what a checkpoint's facts raise that are not those of a training into a RunError."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
-        raise RunError(f"{checkpoint.path} is not a whole checkpoint of a training: {error!r}") from error
-
-
 def stored_seed(folder: Path) -> int | None:
     """The seed of the training whose checkpoints a folder holds, or None if it holds none.
 
@@ -236,7 +202,7 @@ def stored_seed(folder: Path) -> int | None:
     if not found:
         return None
     checkpoint = read_checkpoint(found[-1])
-    with _understood(checkpoint):
+    with understood(checkpoint):
         return int(checkpoint.facts["settings"]["seed"])
 
 

@@ -7,22 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from somscope.checkpoint import Checkpoint, jsonable
 from somscope.errors import RunError
-from somscope.training.checkpoint import Checkpoint
 from somscope.training.history import History
 from somscope.training.schedule import set_rate
 from somscope.training.task import Phase
 
 __all__ = [
     "Position",
-    "differences",
     "history_facts",
-    "jsonable",
     "learned",
     "optimizer_facts",
     "optimizer_settings",
@@ -159,30 +156,3 @@ def restore_history(history: History, facts: Mapping[str, Any]) -> None:
     """The history as it was when a checkpoint was written."""
     history.rows = [{k: math.nan if v is None else v for k, v in row.items()} for row in facts["rows"]]
     history.waiting, history.limit = facts["waiting"], facts["limit"]
-
-
-def jsonable(value: Any) -> Any:
-    """Plain values as they are, NaN and infinity as null, tuples and arrays as lists, functions by name, all else as
-    text."""
-    if isinstance(value, np.ndarray | np.generic):
-        value = value.tolist()
-    if isinstance(value, Mapping):
-        return {str(key): jsonable(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [jsonable(inner) for inner in value]
-    if callable(value):
-        return f"{getattr(value, '__module__', '?')}.{getattr(value, '__qualname__', type(value).__name__)}"
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
-
-
-def differences(then: Any, now: Any, where: str = "") -> list[str]:
-    """What a setting was and is, for each that differs; nested dictionaries and lists by their paths."""
-    if isinstance(then, Mapping) and isinstance(now, Mapping):
-        keys = list(dict.fromkeys([*then, *now]))
-        return [d for key in keys for d in differences(then.get(key), now.get(key), f"{where} {key}".strip())]
-    if isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
-        pairs = enumerate(zip(then, now, strict=True))
-        return [d for i, (a, b) in pairs for d in differences(a, b, f"{where} {i}".strip())]
-    return [] if then == now else [f"{where} was {then!r} and is {now!r}"]

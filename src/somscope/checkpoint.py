@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
+import numpy as np
 
-from somscope.atomic import flush_folder, flush_to_disk
+from somscope.atomic import flush_folder, flush_to_disk, holder, locked
 from somscope.errors import RunError
 
-__all__ = ["Checkpoint", "checkpoints_in", "read_checkpoint", "remove_leftovers", "write_checkpoint"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = [
+    "Checkpoint",
+    "checkpoints_in",
+    "differences",
+    "jsonable",
+    "read_checkpoint",
+    "refuse_others",
+    "remove_leftovers",
+    "sole_training",
+    "understood",
+    "write_checkpoint",
+]
 
 _FORMAT = 1
 _LARGEST_JSON = 64 * 2**20  # bytes; the history of ten million steps takes about that
@@ -146,3 +162,71 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(doomed, ignore_errors=True)
         folder.rename(doomed)
         shutil.rmtree(doomed)
+
+
+@contextmanager
+def sole_training(folder: Path | None) -> Iterator[None]:
+    """Keep a second training out of a folder of checkpoints, which is made, inside the block.
+
+    To be called by the first process alone. Raises RunError if it cannot be written, or another process trains in it.
+    """
+    if folder is None:
+        yield
+        return
+    with ExitStack() as held:
+        try:  # now, and not after hours of training
+            folder.mkdir(parents=True, exist_ok=True)
+            ours = held.enter_context(locked(folder / ".lock"))
+        except OSError as error:
+            raise RunError(f"{folder} cannot hold checkpoints: {error.strerror or error}") from error
+        if not ours:
+            raise RunError(
+                f"another process ({holder(folder / '.lock')}) trains with its checkpoints in {folder}: "
+                "wait for it, or choose another folder"
+            )
+        yield
+
+
+def refuse_others(folder: Path) -> None:
+    """Raise RunError for a folder with checkpoints that a training is not to go on from."""
+    if checkpoints_in(folder):
+        raise RunError(
+            f"{folder} holds checkpoints of a training; resume=True goes on with it; choose another folder or "
+            "remove this one to begin a new training"
+        )
+
+
+@contextmanager
+def understood(checkpoint: Checkpoint) -> Iterator[None]:
+    """Turn what a checkpoint's facts raise that are not those of a training into a RunError."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+        raise RunError(f"{checkpoint.path} is not a whole checkpoint of a training: {error!r}") from error
+
+
+def jsonable(value: Any) -> Any:
+    """Plain values as they are, NaN and infinity as null, tuples and arrays as lists, functions by name, all else as
+    text."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [jsonable(inner) for inner in value]
+    if callable(value):
+        return f"{getattr(value, '__module__', '?')}.{getattr(value, '__qualname__', type(value).__name__)}"
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def differences(then: Any, now: Any, where: str = "") -> list[str]:
+    """What a setting was and is, for each that differs; nested dictionaries and lists by their paths."""
+    if isinstance(then, Mapping) and isinstance(now, Mapping):
+        keys = list(dict.fromkeys([*then, *now]))
+        return [d for key in keys for d in differences(then.get(key), now.get(key), f"{where} {key}".strip())]
+    if isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
+        pairs = enumerate(zip(then, now, strict=True))
+        return [d for i, (a, b) in pairs for d in differences(a, b, f"{where} {i}".strip())]
+    return [] if then == now else [f"{where} was {then!r} and is {now!r}"]
