@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from somscope.data.collection import Collection
 from somscope.nets.fixed import FEW_ITEMS
 from somscope.runs import is_large
@@ -13,6 +15,7 @@ from somscope.runs import is_large
 __all__ = ["DefaultMap", "default_map", "likely_duration"]
 
 _MOST_TEXT = 2**30  # bytes of dense word counts, which a network needs
+_LONG = 16  # columns; with fewer, each may matter, and directions are soon exhausted
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,11 @@ class DefaultMap:
 
 
 def default_map(collection: Collection) -> DefaultMap:
-    """contrastive-som for images and for texts, som for tables and vectors.
+    """contrastive-som for images, texts and long vectors; som for tables, and where there is too much or too little.
 
-    Images: what they show is not where their pixels lie. Texts: they may be alike without a word in common. Vectors:
-    each column has its own picture of the map, gaps are no obstacle, and a plain map takes a fraction of the time; see
-    docs/commands/map.md.
+    Images: what they show is not where their pixels lie. Texts: they may be alike without a word in common. Vectors
+    whose columns have no names: one by one, they say little. Tables: each column has its own picture of the map, and
+    gaps are no obstacle. See docs/commands/map.md.
     """
     n, few = collection.n_items, collection.n_items < FEW_ITEMS
     if collection.kind == "text":
@@ -41,10 +44,17 @@ def default_map(collection: Collection) -> DefaultMap:
         why = "histograms of their gradients and a batch SOM; --model som compares pixels"
         if not few:
             return DefaultMap("contrastive-som")
-    else:
+    elif few or not _long_vectors(collection):
         return DefaultMap("som")
     said = f"{n:,} {_items(collection)}, too few to learn from: contrastive-som takes {why}" if few else None
     return DefaultMap("contrastive-som", {"grid": "auto"}, said)
+
+
+def _long_vectors(collection: Collection) -> bool:
+    """Whether rows are long and without gaps, of columns without names, and not too many for a network."""
+    features = collection.features
+    long = not collection.feature_names and collection.n_features >= _LONG and not is_large(collection)
+    return long and isinstance(features, np.ndarray) and not np.isnan(features).any()
 
 
 def likely_duration(collection: Collection, parameters: Mapping[str, Any]) -> str:
@@ -54,7 +64,7 @@ def likely_duration(collection: Collection, parameters: Mapping[str, Any]) -> st
 
     known = {name: value for name, value in parameters.items() if name not in ("training", "verbose")}
     seconds = expected_seconds(ContrastiveSOM(**known), collection)
-    compared = "words" if collection.kind == "text" else "pixels"
+    compared = {"text": "words", "images": "pixels"}.get(collection.kind, "columns")
     return (
         f"{collection.n_items:,} {_items(collection)}: contrastive-som, which takes about {_rounded(seconds)} here; "
         f"--model som makes a plain map of their {compared}, much faster"
@@ -62,7 +72,7 @@ def likely_duration(collection: Collection, parameters: Mapping[str, Any]) -> st
 
 
 def _items(collection: Collection) -> str:
-    many = "texts" if collection.kind == "text" else "images"
+    many = "texts" if collection.kind == "text" else collection.kind
     return many if collection.n_items != 1 else many.removesuffix("s")
 
 

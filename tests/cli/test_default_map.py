@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from cli.samples import invoke, make_photos, make_table, make_texts
 from somscope import ContrastiveSOM
@@ -136,8 +138,6 @@ def test_options_that_no_default_has_are_refused(tmp_path: Path) -> None:
 
 
 def test_large_texts_are_not_made_dense() -> None:
-    from scipy import sparse
-
     def texts(n: int, n_words: int) -> Collection:
         return Collection(
             name="news", kind="text", features=sparse.csr_matrix((n, n_words), dtype=np.float32)
@@ -145,6 +145,22 @@ def test_large_texts_are_not_made_dense() -> None:
 
     assert default_map(texts(20_000, 10_000)).model == "contrastive-som"
     assert default_map(texts(30_000, 10_000)).model == "som"
+
+
+@pytest.mark.parametrize(
+    ("changed", "model"),
+    [
+        ({}, "contrastive-som"),
+        ({"features": np.ones((499, 16), np.float32)}, "som"),
+        ({"features": np.ones((500, 15), np.float32)}, "som"),
+        ({"features": np.where(np.eye(500, 16) > 0, np.nan, 1.0)}, "som"),
+        ({"features": sparse.csr_matrix((500, 16), dtype=np.float32)}, "som"),
+        ({"feature_names": tuple("abcdefghijklmnop")}, "som"),
+    ],
+)
+def test_long_vectors_without_names_are_learned_from(changed: dict[str, Any], model: str) -> None:
+    usual = {"name": "vectors", "kind": "vectors", "features": np.ones((500, 16), np.float32)}
+    assert default_map(Collection(**{**usual, **changed})).model == model
 
 
 def test_the_expected_time_is_that_of_all_steps(monkeypatch: pytest.MonkeyPatch) -> None:
