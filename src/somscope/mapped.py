@@ -48,7 +48,7 @@ def blocks_of_rows(array: NDArray[Any], n_bytes: int) -> Iterator[tuple[slice, N
 def picked(array: NDArray[Any], rows: NDArray[np.integer]) -> NDArray[Any]:
     """array[rows] in memory. The system maps pages around each row that is picked: few rows at a time."""
     if mapping_of(array) is None:
-        return array[rows]
+        return np.asarray(array[rows])
     parts = []
     for some in np.array_split(rows, 1 + len(rows) // _PICKED):
         parts.append(np.array(array[some]))
