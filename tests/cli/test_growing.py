@@ -63,6 +63,33 @@ def photos(tmp_path_factory):
     return map_collection(collection, home / "run", "dc-somrl", parameters), collection
 
 
+def test_noise_is_assigned_on_request(table, tmp_path):
+    import pyarrow.parquet as pq
+
+    far = tmp_path / "far.csv"
+    lines = table.parent.joinpath("t.csv").read_text().splitlines()
+    columns = lines[0].split(",")
+    row = dict(zip(columns, lines[1].split(","), strict=True)) | {"a": "40", "b": "-40"}
+    far.write_text("\n".join([*lines, ",".join(row[name] for name in columns)]) + "\n")
+    tables = []
+    for options in ((), ("--noise",)):
+        result = invoke("assign", table, far, "-o", tmp_path / f"where{len(options)}.parquet", *options)
+        assert result.exit_code == 0, result.output
+        tables.append(pq.read_table(tmp_path / f"where{len(options)}.parquet")["unit"].to_numpy())
+    plain, marked = tables
+    features = np.array(
+        [
+            [float(r[columns.index(c)]) for c in ("a", "b")]
+            for r in (line.split(",") for line in far.read_text().splitlines()[1:])
+        ]
+    )
+    model = Run.open(table).model()
+    np.testing.assert_array_equal(marked, model.predict(features, noise=True))
+    np.testing.assert_array_equal(plain, model.predict(features))
+    assert marked[-1] == -1
+    assert f"{(marked == -1).sum()} of them are noise to the map" in result.output
+
+
 def test_a_table_becomes_a_run_with_a_graph(table):
     run = Run.open(table)
     assert run.config["left_out"] == []

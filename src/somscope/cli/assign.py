@@ -31,6 +31,12 @@ def assign_command(
     ] = Path("assignments.parquet"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file that is there.")] = False,
     id_column: Annotated[str | None, typer.Option(help="Column of a table that names the items.")] = None,
+    noise: Annotated[
+        bool,
+        typer.Option(
+            "--noise", help="Of a growing map: unit -1 for items that activate no unit up to its threshold."
+        ),
+    ] = False,
     ray: Annotated[
         bool,
         typer.Option(
@@ -51,6 +57,8 @@ def assign_command(
     `somscope assign runs/photos more/ -o where.parquet`
     """
     if ray:
+        if noise:
+            raise InputError("--noise does not go with --ray: leave one of them out")
         if id_column is not None:
             raise InputError("a pack holds the ids of its items: give --id-column to `somscope data pack`")
         from somscope.on_ray import assign_pack
@@ -64,13 +72,15 @@ def assign_command(
     if out.exists() and not overwrite:
         raise RunError(f"{out} exists: choose another file, or give --overwrite to replace it")
     collection = open_like(opened, data, **({} if id_column is None else {"id_column": id_column}))
-    table = assign_collection(opened, collection)
+    table = assign_collection(opened, collection, noise)
     with new_file(out) as partial:
         write_table(table, partial)
     from somscope.cli.summary import show_skipped
 
     show_skipped([{"where": item.where, "why": item.why} for item in collection.skipped])
     _say(table.num_rows, sum(share >= 100 for share in table["percentile"].to_pylist()), out)
+    if noise:
+        OUT.print(f"{table['unit'].to_pylist().count(-1):,} of them are noise to the map: unit -1")
 
 
 def _say(n_items: int, beyond: int, out: Path) -> None:

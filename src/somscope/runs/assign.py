@@ -14,6 +14,7 @@ from somscope.data.collection import Collection
 from somscope.data.open import open_collection, options_of
 from somscope.data.table_files import TABLE_SUFFIXES, read_table
 from somscope.errors import InputError
+from somscope.maps.relevance import unassigned
 from somscope.runs.features import best_units, uncertainties, without_unknown
 from somscope.runs.record import assignments_table
 from somscope.runs.run import Run
@@ -32,27 +33,35 @@ _log = logging.getLogger(__name__)
 _GREY = np.array([19595, 38470, 7471], dtype=np.uint32)
 
 
-def assign_collection(run: Run, collection: Collection) -> pa.Table:
+def assign_collection(run: Run, collection: Collection, noise: bool = False) -> pa.Table:
     """One row per item: id, unit, distance, second_unit, percentile, and uncertainty where the model has one; columns
     as in the run's `assignments.parquet`.
 
     The percentile of a distance is the share of the training items, in percent, that lie at most as far from their
-    unit. Raises InputError if the items cannot be compared with the map, see `conform`.
+    unit. noise: the unit is -1 where an item activates no unit of a growing map up to its threshold.
+    Raises InputError if the items cannot be compared with the map, see `conform`, or for `noise` of another map.
     """
-    return Assigner(run)(collection)
+    return Assigner(run, noise)(collection)
 
 
 class Assigner:
     """`assign_collection` of one collection after the other, for which a run is read once."""
 
-    def __init__(self, run: Run) -> None:
-        self.run, self.model = run, run.model()
+    def __init__(self, run: Run, noise: bool = False) -> None:
+        self.run, self.model, self.noise = run, run.model(), noise
+        if noise and not hasattr(self.model, "relevances_"):
+            raise InputError(
+                f"{run.path} is a map by {run.config['model']['name']}, which has no noise; it is of dc-somrl, "
+                "larfdssom and somrl"
+            )
         self.training = np.sort(run.assignments()["distance"].to_numpy())
 
     def __call__(self, collection: Collection) -> pa.Table:
         items = conform(self.run, collection)
         units, distances = best_units(self.model, items)
         unsure = uncertainties(self.model, items)
+        if self.noise:
+            units[unassigned(distances[:, 0], self.model.threshold), 0] = -1
         return assignments_table(collection, units, distances, self.training, unsure).drop_columns(["label"])
 
 
