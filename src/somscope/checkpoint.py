@@ -201,7 +201,15 @@ def understood(checkpoint: Checkpoint) -> Iterator[None]:
     """Turn what a checkpoint's facts raise that are not those of a training into a RunError."""
     try:
         yield
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        IndexError,
+        OverflowError,
+        RuntimeError,
+    ) as error:
         raise RunError(f"{checkpoint.path} is not a whole checkpoint of a training: {error!r}") from error
 
 

@@ -97,10 +97,37 @@ def test_a_checkpoint_of_something_else_is_refused(folder, monkeypatch):
     found = read_checkpoint(checkpoints_in(folder)[-1])
     tensors = found.tensors(list(found.shapes))
     path = "somscope.checkpoint.Checkpoint.tensors"
-    for wrong in ({}, {name: tensor[1:] for name, tensor in tensors.items()}):
+    for wrong in (
+        {},
+        {name: tensor[1:] for name, tensor in tensors.items()},
+        {name: tensor * np.nan for name, tensor in tensors.items()},
+    ):
         monkeypatch.setattr(path, lambda self, names, wrong=wrong: {name: wrong[name] for name in names})
         with pytest.raises(RunError, match="not a whole checkpoint"):
             fitted(folder, resume=True)
+
+
+@pytest.mark.parametrize("number", ["nan", 10**400, None])
+def test_a_checkpoint_whose_history_holds_no_numbers_is_refused(folder, monkeypatch, number):
+    found = read_checkpoint(checkpoints_in(folder)[-1])
+    found.facts["rows"][1][2] = number
+    monkeypatch.setattr(passes, "read_checkpoint", lambda _: found)
+    with pytest.raises(RunError, match="not a whole checkpoint"):
+        fitted(folder, resume=True)
+
+
+def test_ctrl_c_while_a_checkpoint_is_written_writes_it_all_the_same(tmp_path, monkeypatch):
+    write = passes.write_checkpoint
+
+    def interrupted(*arguments):
+        monkeypatch.setattr(passes, "write_checkpoint", write)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(passes, "MINUTES", 0.0)
+    monkeypatch.setattr(passes, "write_checkpoint", interrupted)
+    assert (som := fitted(tmp_path / "a")).stop_reason_ == "interrupted"
+    assert som.n_iter_ == 1
+    assert [path.name for path in checkpoints_in(tmp_path / "a")] == ["step-000000001"]
 
 
 def test_a_folder_in_use_is_refused(folder):

@@ -179,8 +179,6 @@ def train_batch(
     if passed is not None:
         trained.prototypes[:], trained.rows = passed.prototypes, passed.rows
         error, began = passed.rows[-1][2], began - passed.rows[-1][4]
-        if not isinstance(items, BlockItems):
-            before = items.nearest(passed.before.astype(dtype))[0][:, 0]
     several = n_processes() > 1
     waiting = (
         catch_interrupt("ending after this pass, keeping what was learned") if several else nullcontext()
@@ -189,6 +187,8 @@ def train_batch(
         with one_blas_thread(), waiting as interrupt:  # one thread once, not in every step
             if schedule.organising is not None and passed is None:
                 organise(trained.prototypes, schedule.organising, lattice, neighbourhood, metric, dtype)
+            if passed is not None and not isinstance(items, BlockItems):
+                before = items.nearest(passed.before.astype(dtype))[0][:, 0]
             done = len(trained.rows)
             for i, radius in enumerate(track(radii[done:], "training the map", enabled=progress), done):
                 seen = sweep(items, trained.prototypes.astype(dtype))

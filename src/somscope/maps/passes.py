@@ -110,6 +110,8 @@ class Passes:
         sound = len(rows) == checkpoint.facts["position"]["done"] >= 1 and all(len(row) == 5 for row in rows)
         if not sound or any(a.shape != shape or a.dtype != np.float64 for a in (prototypes, before)):
             raise ValueError(f"prototypes {prototypes.shape} and {before.shape} after {len(rows)} passes")
+        if not all(np.isfinite(a).all() for a in (prototypes, before, rows)):
+            raise ValueError("prototypes or a history with NaN or infinity")
         return Passed(prototypes, before, rows)
 
     def done(self, passed: Passed) -> None:
@@ -120,7 +122,7 @@ class Passes:
 
     def save(self) -> None:
         """Write a checkpoint of the last pass; a warning where that fails, because the training is worth more."""
-        passed, self._unsaved = self._unsaved, None
+        passed = self._unsaved
         if passed is None or not self._first:
             return
         import torch
@@ -141,7 +143,7 @@ class Passes:
             _log.warning(
                 "no checkpoint after pass %d: %s; those written before are untouched", n_passes, error
             )
-        self._last = monotonic()
+        self._last, self._unsaved = monotonic(), None  # Ctrl-C before this line saves again
 
 
 @contextmanager
