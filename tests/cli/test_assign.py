@@ -32,6 +32,14 @@ def test_the_training_items_come_back_to_their_places(photo_run: Path, tmp_path:
     np.testing.assert_allclose(table["distance"], trained["distance"], rtol=1e-4, atol=1e-5)
 
 
+def test_a_map_without_noise_says_so(photo_run: Path, tmp_path: Path) -> None:
+    photos = photo_run.parent / "photos"
+    result = invoke("assign", photo_run, photos, "-o", tmp_path / "where.csv", "--noise")
+    assert result.exit_code != 0
+    assert "which has no noise; it is of dc-somrl" in str(result.output) + str(result.exception)
+    assert not (tmp_path / "where.csv").exists()
+
+
 def test_far_items_have_a_percentile_of_100(photo_run: Path, tmp_path: Path) -> None:
     folder = tmp_path / "odd"
     folder.mkdir()

@@ -67,22 +67,17 @@ def test_noise_is_assigned_on_request(table, tmp_path):
     import pyarrow.parquet as pq
 
     far = tmp_path / "far.csv"
-    lines = table.parent.joinpath("t.csv").read_text().splitlines()
-    columns = lines[0].split(",")
-    row = dict(zip(columns, lines[1].split(","), strict=True)) | {"a": "40", "b": "-40"}
-    far.write_text("\n".join([*lines, ",".join(row[name] for name in columns)]) + "\n")
-    tables = []
+    lines = (table.parent / "t.csv").read_text().splitlines()
+    last = dict(zip(lines[0].split(","), lines[1].split(","), strict=True)) | {"a": "40", "b": "-40"}
+    far.write_text("\n".join([*lines, ",".join(last.values())]) + "\n")
+    plain, marked = (tmp_path / name for name in ("plain.parquet", "marked.parquet"))
+    units = []
     for options in ((), ("--noise",)):
-        result = invoke("assign", table, far, "-o", tmp_path / f"where{len(options)}.parquet", *options)
+        result = invoke("assign", table, far, "-o", tmp_path / "where.parquet", "--overwrite", *options)
         assert result.exit_code == 0, result.output
-        tables.append(pq.read_table(tmp_path / f"where{len(options)}.parquet")["unit"].to_numpy())
-    plain, marked = tables
-    features = np.array(
-        [
-            [float(r[columns.index(c)]) for c in ("a", "b")]
-            for r in (line.split(",") for line in far.read_text().splitlines()[1:])
-        ]
-    )
+        units.append(pq.read_table(tmp_path / "where.parquet")["unit"].to_numpy())
+    plain, marked = units
+    features = open_collection(far, columns=["a", "b"]).features
     model = Run.open(table).model()
     np.testing.assert_array_equal(marked, model.predict(features, noise=True))
     np.testing.assert_array_equal(plain, model.predict(features))
