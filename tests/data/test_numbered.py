@@ -32,7 +32,15 @@ def test_it_is_the_array_of_the_numbers(n: int, data: st.DataObject) -> None:
         assert ids[rows].dtype == whole.dtype
 
 
-@pytest.mark.parametrize("row", [3, -4, [0, 3]])
+def test_rows_of_few_bits_count_far() -> None:
+    ids = Numbered(1000)
+    assert ids[np.int8(-1)] == "999"
+    assert ids[np.array([3, -128], np.int8)].tolist() == ["3", "872"]
+    assert ids[np.array([3, 200], np.uint8)].tolist() == ["3", "200"]
+    assert ids[[]].tolist() == []
+
+
+@pytest.mark.parametrize("row", [3, -4, [0, 3], 1.5, [0.0], "1", None, [True]])
 def test_rows_outside_are_refused(row: object) -> None:
     with pytest.raises(IndexError):
         Numbered(3)[row]

@@ -33,16 +33,16 @@ class Numbered:
 
     def __getitem__(self, rows: Any) -> Any:
         if isinstance(rows, slice):
-            numbers = np.arange(*rows.indices(len(self)))
-        elif np.asarray(rows).dtype == np.bool_:
-            numbers = np.arange(len(self))[rows]
-        else:
-            numbers = np.asarray(rows)
-            numbers = np.where(numbers < 0, numbers + len(self), numbers)
-            if ((numbers < 0) | (numbers >= len(self))).any():
-                raise IndexError(
-                    f"rows {np.asarray(rows).min()}..{np.asarray(rows).max()} of {len(self)} ids"
-                )
+            return np.arange(*rows.indices(len(self))).astype(self.dtype)
+        given = np.asarray(rows)
+        if given.dtype == np.bool_:
+            return np.arange(len(self))[given].astype(self.dtype)
+        if given.size and given.dtype.kind not in "iu":
+            raise IndexError(f"rows are whole numbers or booleans, not {given.dtype}")
+        numbers = given.astype(np.int64)  # of fewer bits, the number of ids could not be added to them
+        numbers[numbers < 0] += len(self)
+        if ((numbers < 0) | (numbers >= len(self))).any():
+            raise IndexError(f"rows {given.min()}..{given.max()} of {len(self)} ids")
         return numbers.astype(self.dtype)[()]
 
     def __iter__(self) -> Iterator[np.str_]:
