@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Checkpoint",
     "checkpoints_in",
-    "differences",
     "jsonable",
     "read_checkpoint",
+    "refuse_changed",
     "refuse_others",
     "remove_leftovers",
     "sole_training",
@@ -36,6 +36,7 @@ __all__ = [
 _FORMAT = 1
 _LARGEST_JSON = 64 * 2**20  # bytes; the history of ten million steps takes about that
 _KEPT = 2  # the newest, and the one before it
+_NAMED = 5  # changed settings; a checkpoint of another model has dozens
 _BLOCK = 2**20
 
 
@@ -229,12 +230,22 @@ def jsonable(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
-def differences(then: Any, now: Any, where: str = "") -> list[str]:
+def refuse_changed(checkpoint: Checkpoint, fact: str, now: Any, what: str) -> None:
+    """Raise RunError for a checkpoint that was made with others, naming the first of them. what: "settings"."""
+    changed = _differences(checkpoint.facts[fact], now)
+    if changed:
+        named = [*changed[:_NAMED], *([f"and {len(changed) - _NAMED} more"] if len(changed) > _NAMED else [])]
+        raise RunError(f"{checkpoint.path} is of a training with other {what}: {'; '.join(named)}")
+
+
+def _differences(then: Any, now: Any, where: str = "") -> list[str]:
     """What a setting was and is, for each that differs; nested dictionaries and lists by their paths."""
     if isinstance(then, Mapping) and isinstance(now, Mapping):
         keys = list(dict.fromkeys([*then, *now]))
-        return [d for key in keys for d in differences(then.get(key), now.get(key), f"{where} {key}".strip())]
+        return [
+            d for key in keys for d in _differences(then.get(key), now.get(key), f"{where} {key}".strip())
+        ]
     if isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
         pairs = enumerate(zip(then, now, strict=True))
-        return [d for i, (a, b) in pairs for d in differences(a, b, f"{where} {i}".strip())]
+        return [d for i, (a, b) in pairs for d in _differences(a, b, f"{where} {i}".strip())]
     return [] if then == now else [f"{where} was {then!r} and is {now!r}"]

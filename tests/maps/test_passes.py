@@ -12,6 +12,7 @@ from somscope.errors import InputError, RunError
 from somscope.maps import passes
 from somscope.maps.batch import sweep
 from somscope.maps.som import SOM
+from somscope.models.desom import DESOM
 from workers import run_script
 
 SCRIPT = Path(__file__).parent / "resumed.py"
@@ -78,6 +79,14 @@ def test_another_training_is_refused(folder, changed, message):
     with pytest.raises(RunError, match=message):
         fitted(folder, **changed)
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.name != ".lock"} == before
+
+
+def test_a_checkpoint_of_another_model_is_refused_in_few_words(folder):
+    with pytest.raises(RunError, match=r"other settings: .+; and \d+ more$") as refused:
+        DESOM((3, 3), checkpoints=folder, resume=True, n_steps=2, pretrain_epochs=0, random_state=0).fit(
+            X.astype(np.float32)
+        )
+    assert str(refused.value).count(" was ") == 5
 
 
 @pytest.mark.parametrize("name", ["state.json", "state.safetensors"])

@@ -23,9 +23,9 @@ from somscope import __version__
 from somscope.checkpoint import (
     Checkpoint,
     checkpoints_in,
-    differences,
     jsonable,
     read_checkpoint,
+    refuse_changed,
     refuse_others,
     remove_leftovers,
     sole_training,
@@ -99,9 +99,7 @@ class Passes:
             return self._checked(checkpoint, shape)
 
     def _checked(self, checkpoint: Checkpoint, shape: tuple[int, int]) -> Passed:
-        changed = differences(checkpoint.facts["settings"], self._settings)
-        if changed:
-            raise RunError(f"{checkpoint.path} is of a training with other settings: {'; '.join(changed)}")
+        refuse_changed(checkpoint, "settings", self._settings, "settings")
         if checkpoint.facts["data"] != self._data:
             raise RunError(f"{checkpoint.path} was trained on other data than those given now")
         tensors = checkpoint.tensors([_PROTOTYPES, _BEFORE])

@@ -16,9 +16,9 @@ from somscope.atomic import whole_file
 from somscope.checkpoint import (
     Checkpoint,
     checkpoints_in,
-    differences,
     jsonable,
     read_checkpoint,
+    refuse_changed,
     refuse_others,
     remove_leftovers,
     understood,
@@ -93,9 +93,7 @@ class Saver:
         return checkpoint
 
     def _check(self, checkpoint: Checkpoint) -> None:
-        changed = differences(checkpoint.facts["settings"], self._settings)
-        if changed:
-            raise RunError(f"{checkpoint.path} is of a training with other settings: {'; '.join(changed)}")
+        refuse_changed(checkpoint, "settings", self._settings, "settings")
         if checkpoint.facts["data"] != self._data and not self._options.other_data:
             raise RunError(
                 f"{checkpoint.path} was trained on other data than those given now; "
@@ -130,11 +128,7 @@ class Saver:
         """Once the phase's optimizers are made. Raises RunError if they were made differently."""
         with understood(checkpoint):
             now = optimizer_settings(engine.optimizers, engine.rates)
-            changed = differences(checkpoint.facts["optimizer_settings"], now)
-            if changed:
-                raise RunError(
-                    f"{checkpoint.path} is of a training with other optimizers: {'; '.join(changed)}"
-                )
+            refuse_changed(checkpoint, "optimizer_settings", now, "optimizers")
             restore_optimizers(engine.optimizers, checkpoint)
 
     def due(self, done: int, minutes: bool) -> bool:
