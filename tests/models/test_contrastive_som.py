@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
 
+from somscope.data import open_collection
 from somscope.data.augment import AUGMENTATIONS
 from somscope.errors import InputError
 from somscope.maps.som import SOM
 from somscope.measures.clustering import accuracy, purity
 from somscope.measures.units import unit_perplexity
-from somscope.models import contrastive_module
+from somscope.models import contrastive_module, contrastive_som
 from somscope.models.contrastive_som import ContrastiveSOM
+from somscope.runs.features import feature_matrix
 
 QUICK = {
     "grid": (3, 4),
@@ -367,6 +369,17 @@ def test_few_texts_are_mapped_in_their_latent_semantics():
     np.testing.assert_allclose(codes @ codes.T, wanted @ wanted.T, atol=0.1)
 
 
+@pytest.mark.parametrize(("n", "network"), [(60, "lsa"), (500, "dense")])
+def test_texts_of_few_different_words_are_texts(tmp_path, n, network):
+    words = np.random.default_rng(0).choice(["oil", "wheat", "gold", "rate", "tax", "ship"], (n, 4))
+    (tmp_path / "texts.txt").write_text("\n".join(map(" ".join, words)) + "\n")
+    stories = open_collection(tmp_path / "texts.txt")
+    assert (feature_matrix(stories).toarray() == 0).mean() < 0.7  # too few zeros to tell a text by them
+    steps = {"n_steps": 1, "decoder_steps": 1, "latent_dim": 3}
+    model = ContrastiveSOM(**{**QUICK, **steps, "grid": (2, 2), "network": "auto"}).fit(stories)
+    assert (model.augmentation_, model.network_) == ("text", network)
+
+
 @pytest.mark.parametrize("value", [0, 255])
 def test_images_of_one_colour_each_are_mapped_by_it(value):
     images = np.full((40, 9, 9, 3), value, np.uint8)
@@ -386,6 +399,22 @@ def test_columns_count_alike_whatever_their_unit(blobs):
     assert purity(blobs[1], model.labels_) > 0.9
     assert np.mean(model.labels_ == same.labels_) > 0.95
     np.testing.assert_allclose(same.decoded_prototypes_.mean(0) / units, items.mean(0), atol=0.2)
+
+
+def test_columns_are_measured_block_by_block(tmp_path, monkeypatch):
+    """Of items in a file, too; a column that is constant, or nearly so, is not divided by next to nothing."""
+    items = np.random.default_rng(0).normal([3.0, -1e6, 0.0, 0.0], [1.0, 10.0, 1e20, 0.0], (70, 4))
+    items = items.astype(np.float32)
+    items[0, 3] = 1e-44
+    np.save(tmp_path / "items.npy", items)
+    mapped = np.load(tmp_path / "items.npy", mmap_mode="r")
+    monkeypatch.setattr(contrastive_som, "_BLOCK", 5 * items[0].nbytes)
+    steps = {"n_steps": 1, "joint_steps": 1, "decoder_steps": 1}
+    model = ContrastiveSOM(**{**ROWS, **steps, "grid": (2, 2)}).fit(mapped)
+    np.testing.assert_allclose(model.module_.centre, items.mean(0, dtype=np.float64), rtol=1e-6, atol=1e-30)
+    np.testing.assert_allclose(model.module_.width[:3], items.std(0, dtype=np.float64)[:3], rtol=1e-6)
+    assert model.module_.width[3] == 1.0
+    assert np.isfinite(model.prototypes_).all()
 
 
 @pytest.mark.parametrize(

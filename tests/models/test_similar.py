@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from somscope.models import similar
 from somscope.models.similar import Similar
 from somscope.parts import part_of, working_on
 from somscope.training import Batch
@@ -27,8 +29,7 @@ def test_what_is_drawn_is_among_the_k_nearest_of_the_sample_by_angle(
 ) -> None:
     items = torch.randn(n, 4, generator=numbers(seed))
     rows = torch.arange(0, n, step)
-    similar = Similar(rows, items[rows], features, k)
-    drawn = similar.beside(Batch(items, torch.arange(n), 1.0), numbers(seed))
+    drawn = Similar(rows, items[rows], features, k).beside(Batch(items, torch.arange(n), 1.0), numbers(seed))
     for i in range(n):
         own = items[i, :3].numpy()
         angles = {}
@@ -42,19 +43,42 @@ def test_what_is_drawn_is_among_the_k_nearest_of_the_sample_by_angle(
 
 def test_all_of_the_k_are_drawn() -> None:
     items = torch.randn(40, 4, generator=numbers(0))
-    similar = Similar(torch.arange(40), items, features, 5)
+    five = Similar(torch.arange(40), items, features, 5)
     one = Batch(items[:1].repeat(500, 1), torch.zeros(500, dtype=torch.int64), 1.0)
-    assert len(similar.beside(one, numbers(1)).unique(dim=0)) == 5
+    assert len(five.beside(one, numbers(1)).unique(dim=0)) == 5
+
+
+def test_what_has_no_angle_stands_beside_itself() -> None:
+    items = torch.randn(12, 4, generator=numbers(0))
+    items[[3, 7], :3] = 0.0
+    drawn = Similar(torch.arange(12), items, features, 2).beside(
+        Batch(items, torch.arange(12), 1.0), numbers(1)
+    )
+    assert [i for i in range(12) if torch.equal(drawn[i], items[i])] == [3, 7]
+
+
+def test_features_are_taken_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    items = torch.randn(40, 4, generator=numbers(0))
+    whole = Similar(torch.arange(40), items, features, 5)
+    monkeypatch.setattr(similar, "_BLOCK", 7)
+    asked: list[int] = []
+
+    def noted(some: torch.Tensor) -> torch.Tensor:
+        asked.append(len(some))
+        return features(some)
+
+    assert torch.equal(Similar(torch.arange(40), items, noted, 5).known, whole.known)
+    assert asked == [7, 7, 7, 7, 7, 5]
 
 
 def test_processes_draw_together_what_one_draws() -> None:
     items = torch.randn(30, 4, generator=numbers(0))
-    similar = Similar(torch.arange(30), items, features, 6)
+    six = Similar(torch.arange(30), items, features, 6)
     indices = torch.arange(11, 24)
-    alone = similar.beside(Batch(items[indices], indices, 1.0), numbers(3))
+    alone = six.beside(Batch(items[indices], indices, 1.0), numbers(3))
     for rank in range(2):
         part = part_of(len(indices), rank, 2)
         own = indices[part.low : part.high]
         with working_on(part):
-            drawn = similar.beside(Batch(items[own], own, part.share), numbers(3))
+            drawn = six.beside(Batch(items[own], own, part.share), numbers(3))
         assert torch.equal(drawn, alone[part.low : part.high])

@@ -53,8 +53,8 @@ def map_command(
     model: Annotated[
         str | None,
         typer.Option(
-            help=f"What is trained: {', '.join(MAPS | GROWING)}. By default contrastive-som for images and texts, som "
-            "for tables and vectors, and wherever an option of som alone is given.",
+            help=f"What is trained: {', '.join(MAPS | GROWING)}. By default contrastive-som for images, texts "
+            "and long vectors, som for tables, and wherever an option of som alone is given.",
             metavar="NAME",
             rich_help_panel=_MAP,
         ),
@@ -178,9 +178,9 @@ def map_command(
 ) -> None:
     """Lay a collection out on a map, and write a report that shows it.
 
-    Without options the model is chosen from the data: a contrastive map learns what images show, which takes minutes;
-    --model som compares pixels, in seconds. Ctrl-C during the training keeps the map learned so far; --resume then goes
-    on with it.
+    Without options the model is chosen from the data: a contrastive map learns what is alike, which takes minutes;
+    --model som compares pixels, words or columns, in seconds. Ctrl-C during the training keeps the map learned so far;
+    --resume then goes on with it.
 
     Examples:
 

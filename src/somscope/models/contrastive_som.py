@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from torch import nn
 
 from somscope.data.augment import AUGMENTATIONS, ImageAugmentation, choose_augmentation
 from somscope.errors import InputError, check_choice
+from somscope.mapped import blocks_of_rows
 from somscope.maps.batch import batch_step
 from somscope.maps.units import check_clusters, group_units
 from somscope.models.checks import check_common, check_number, check_pair, check_whole
@@ -50,14 +51,14 @@ from somscope.training import Phase
 
 __all__ = ["ContrastiveSOM"]
 
-_SMALL_SIDE = (
-    32  # pixels, up to which the small encoder finds as much as the medium one, in a quarter of the time
-)
+_SMALL_SIDE = 32  # pixels, up to which the small encoder finds as much as the medium one, four times as fast
 _SAMPLE = 10_000  # items that directions are taken from, and among which similar ones are looked for
 _LAST_PASSES = 10
 _NEIGHBOURS = 5  # of an item of which no views are known
 _OF_VIEWS, _OF_SIMILAR = 0.3, 0.5  # temperatures: what is similar is told apart less sharply than views
 _SIMILAR_DIM = 64  # directions in which items are compared
+_BLOCK = 16 * 2**20  # bytes of items whose deviations are added up at once
+_LEAST = float(np.finfo(np.float32).tiny)  # deviation by which float32 can be divided
 _START_RADIUS = 0.35  # last radius of the batch SOM that the joint training starts on, in lattice steps
 _OF_THE_ENCODER = (
     "n_features_in_",
@@ -76,6 +77,14 @@ _OF_THE_ENCODER = (
 _OF_THE_MAP = ("_n_joint", "_n_decoder", "sharpness", "keep", "sinkhorn_rounds", "radius")
 
 
+def _moments(items: NDArray[Any]) -> tuple[Floats, Floats]:
+    """(d,) mean and (d,) standard deviation of the columns of (n, d), block by block."""
+    parts = [rows.sum(0, dtype=np.float64) for _, rows in blocks_of_rows(items, _BLOCK)]
+    mean = np.sum(parts, axis=0) / len(items)
+    squared = np.sum([((rows - mean) ** 2).sum(0) for _, rows in blocks_of_rows(items, _BLOCK)], axis=0)
+    return mean, np.sqrt(squared / len(items))
+
+
 class ContrastiveSOM(DeepMap):
     """A deep map of images by what random views of them have in common; of rows of numbers by their neighbours.
 
@@ -86,8 +95,8 @@ class ContrastiveSOM(DeepMap):
     n_clusters: merge the units into so many groups of neighbours, parted where few items lie between units (see
         `maps.units.group_units`); labels_ and predict are then these groups, and best_units gives the units.
     augmentation: what views are made by, of `data.augment.AUGMENTATIONS`: "digits", "objects" or "photos" for images,
-        "vectors" or "text" for all items (nothing is then taken for granted about them, and the encoder learns by
-        what is similar); "auto" chooses by the items, and chosen_ says why.
+        "vectors" or "text" for all items (nothing is then taken for granted about them, and the encoder learns from
+        similar ones); "auto" chooses by the items, and chosen_ says why.
     network: the encoder: "small", "medium", "resnet10" or "resnet18" for images, "dense"; or one that does not learn,
         so that the map is a batch SOM on known features: "gradients" of images, "lsa" of rows. "auto": small for
         images up to 32 pixels, medium for larger ones, dense for rows; but gradients for fewer than 500 images, lsa
@@ -212,6 +221,12 @@ class ContrastiveSOM(DeepMap):
         if self.n_clusters is not None:
             check_whole("n_clusters", self.n_clusters, 1)
 
+    def fit(self, X: Any, y: Any = None) -> Self:
+        self._of_texts = (
+            getattr(X, "kind", None) == "text"
+        )  # few different words leave few zeros to tell it by
+        return super().fit(X, y)
+
     def _prepare(self, items: NDArray[Any]) -> None:
         super()._prepare(items)
         if self.n_clusters is not None:
@@ -220,7 +235,9 @@ class ContrastiveSOM(DeepMap):
     def _arranged(self, items: NDArray[Any]) -> NDArray[Any]:
         """Choose what depends on what the items are; they stay as they are."""
         self.augmentation_ = self.augmentation
-        if self.augmentation == "auto":
+        if self.augmentation == "auto" and self._of_texts:
+            self.augmentation_, self.chosen_["augmentation"] = "text", "text: the collection is one of texts"
+        elif self.augmentation == "auto":
             self.augmentation_, self.chosen_["augmentation"] = choose_augmentation(items, self.image_shape_)
         of_images = isinstance(AUGMENTATIONS[self.augmentation_], ImageAugmentation)
         shape = self.image_shape_
@@ -284,9 +301,9 @@ class ContrastiveSOM(DeepMap):
         assert isinstance(module, ContrastiveModule)
         map_taken = self.start is not None and self._take_start(module)
         if self.augmentation_ == "vectors" and items.dtype != np.uint8:
-            deviation = items.std(0, dtype=np.float64)
-            module.centre.copy_(torch.from_numpy(items.mean(0, dtype=np.float64)))
-            module.width.copy_(torch.from_numpy(np.where(deviation > 0, deviation, 1.0)))
+            mean, deviation = _moments(items)
+            module.centre.copy_(torch.from_numpy(mean))
+            module.width.copy_(torch.from_numpy(np.where(deviation >= _LEAST, deviation, 1.0)))
         module.remember("collapsed", torch.tensor(False))
         with torch.random.fork_rng(devices=[]):  # PyTorch draws first weights of its own
             fresh = self._module(generator)
@@ -323,7 +340,7 @@ class ContrastiveSOM(DeepMap):
         ]
 
     def _similar(self, module: ContrastiveModule, items: NDArray[Any], seed: int) -> Similar | None:
-        """What tells similar items, if they take the place of views."""
+        """What finds similar items, if they take the place of views."""
         if not self._n_neighbours:
             return None
         rows = self._spread(items)
