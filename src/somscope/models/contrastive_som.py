@@ -51,7 +51,7 @@ from somscope.training import Phase
 
 __all__ = ["ContrastiveSOM"]
 
-_SMALL_SIDE = 32  # pixels, up to which the small encoder finds as much as the medium one, four times as fast
+_SMALL_SIDE = 32  # pixels, up to which the small encoder finds nearly as much as the medium one, four times as fast
 _SAMPLE = 10_000  # items that directions are taken from, and among which similar ones are looked for
 _LAST_PASSES = 10
 _NEIGHBOURS = 5  # of an item of which no views are known
