@@ -24,12 +24,14 @@ from somscope.figures.codes import bit_balance_figure, bit_correlation_figure
 from somscope.figures.save import save_figure
 from somscope.interrupt import catch_interrupt
 from somscope.models.table import coder_class
+from somscope.processes import n_processes, process_rank, wait_for_all, was_restarted
 from somscope.report.contact import Card, Group, write_contact_sheet
+from somscope.runs.checkpoints import begin_checkpoints, checkpoint_folder, has_checkpoints, may_replace
 from somscope.runs.code_run import INDEX, CodeRun, Encoder, learn_features
 from somscope.runs.jsonfile import write_object
 from somscope.runs.record import collection_record, items_table, jsonable, write_items
 from somscope.runs.room import give_room, keep_room, room_for
-from somscope.runs.run import FORMAT
+from somscope.runs.run import FORMAT, unfinished
 from somscope.runs.steps import Steps
 from somscope.runs.writer import new_run
 from somscope.searching import as_cards, as_hits
@@ -53,14 +55,19 @@ def code_collection(
     kind: str = "exact",
     seed: int = 0,
     overwrite: bool = False,
+    resume: bool = False,
     command: Sequence[str] = (),
 ) -> CodeRun:
     """Learn a coder from a collection, encode it, and write coder, index, figures and report to the run folder `path`.
 
     features: pixels (features as they are, where the items are no images), gist, kmeans, or a run folder with a
-    network. kind: of the index. Labels never reach the coder. Ctrl-C while the items are encoded keeps the coder, and
-    the run holds the codes so far: a warning says how many. Room for what was learned is taken on the disk before it is
-    learned; figures and report that cannot be written are left out, which a warning says too.
+    network. kind: of the index.
+    resume: go on with a network's training that did not come to its end, from its checkpoints. They lie in the folder
+        `path`.checkpoints until the run is whole. Where torchrun has restarted the processes this is done unasked.
+
+    Labels never reach the coder. Ctrl-C while the items are encoded keeps the coder, and the run holds the codes so
+    far: a warning says how many. Room for what was learned is taken on the disk before it is learned; figures and
+    report that cannot be written are left out, which a warning says too.
     Raises InputError for wrong parameters and for items that a coder cannot use, RunError where the folder cannot be
     written.
     """
@@ -78,15 +85,30 @@ def code_collection(
         raise InputError(
             f"{model_name} learns from images as they are, not from {features}: leave features at 'pixels'"
         )
+    trains = "checkpoints" in known
+    if not trains and (resume or n_processes() > 1):
+        raise InputError(
+            f"{model_name} learns in one process, without checkpoints that it could be resumed from"
+        )
+    resume = resume or (was_restarted() and trains)
     unlabelled = replace(collection, labels=None, label_names=())
-    with new_run(path, overwrite) as folder:
+    if process_rank() > 0:  # trains on its part of each batch; the first process does all the rest
+        made(**settings, checkpoints=checkpoint_folder(path), resume=resume).fit(unlabelled)
+        wait_for_all()
+        return CodeRun.open(path)
+    with new_run(path, may_replace(path, overwrite, resume)) as folder:
         described = collection_record(collection)  # reads all data, which can fail
+        checkpoints = begin_checkpoints(path, overwrite, resume) if trains else None
         keep_room(folder, room_for(collection, _CODER_BYTES + (bits // 8 + 8) * collection.n_items))
         started = time.perf_counter()
         before = learn_features(features, unlabelled, seed)
-        encoder = Encoder(before, made(**settings))
+        going_on = {"checkpoints": checkpoints, "resume": resume} if trains else {}
+        encoder = Encoder(before, made(**settings, **going_on))
         items = before.of(unlabelled)
         encoder.coder.fit(items)
+        encoder.coder.set_params(
+            **({"checkpoints": None, "resume": False} if trains else {})
+        )  # of this training, not of the coder
         codes = _encoded(encoder.coder, items)
         seconds = time.perf_counter() - started
         warnings = list(encoder.coder.warnings_)
@@ -122,6 +144,7 @@ def code_collection(
                 },
                 "seed": seed,
                 "seconds": seconds,
+                **({"stop_reason": encoder.coder.stop_reason_} if trains else {}),
                 "warnings": warnings,
             }
             record = {name: jsonable(value) for name, value in record.items()}
@@ -141,7 +164,11 @@ def code_collection(
             with no_interrupt():
                 shutil.rmtree(folder / "figures", ignore_errors=True)  # where they have filled the disk
                 write_object(folder / "config.json", record)
-    return CodeRun.open(path)
+    run = CodeRun.open(path)
+    if checkpoints is not None and (not has_checkpoints(checkpoints) or not unfinished(run.config)):
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    wait_for_all()
+    return run
 
 
 def _illustrate(

@@ -7,6 +7,7 @@ import signal
 import tracemalloc
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from somscope.duplicates import duplicate_groups
 from somscope.errors import DataError, InputError, RunError
 from somscope.runs.code_run import CodeRun
 from somscope.searching import search_image
+from somscope.training import saver
 
 
 def scenes(n: int, seed: int = 0, side: int = 48) -> np.ndarray:
@@ -336,3 +338,34 @@ def test_ctrl_c_after_the_training_does_not_lose_the_coder(
     assert ("bits are counted over 20 of 50" in warned) == (counted == 20)
     assert ("20 of 50 items are encoded" in warned) == (encoded == 20)
     assert (tmp_path / "run" / "report.html").is_file()
+
+
+def test_a_network_whose_training_died_goes_on_to_the_same_codes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection = Collection("scenes", "images", scenes(24, side=32))
+    how = {"n_epochs": 2, "batch_size": 8, "training": {"checkpoint_steps": 2}}
+
+    def coded(name: str, **more: bool) -> CodeRun:
+        return code_collection(collection, tmp_path / name, "contrastive-hash", 8, parameters=how, **more)
+
+    whole = coded("whole")
+    write, kept = saver.write_checkpoint, tmp_path / "run.checkpoints"
+
+    def dying(*arguments: Any) -> None:
+        write(*arguments)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(saver, "write_checkpoint", dying)
+    with pytest.raises(ZeroDivisionError):
+        coded("run")
+    monkeypatch.undo()
+    assert [path.name for path in kept.glob("step-*")] == ["step-000000002"]
+    with pytest.raises(RunError, match="--resume goes on with it"):
+        coded("run")
+    run = coded("run", resume=True)
+    assert np.array_equal(run.index.codes, whole.index.codes)
+    assert run.config["model"] == whole.config["model"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "whole"]
+    with pytest.raises(InputError, match="lsh learns in one process"):
+        code_collection(collection, tmp_path / "lsh", "lsh", 8, resume=True)

@@ -30,6 +30,9 @@ def codes_command(
         Path | None, typer.Option("--out", "-o", help="The run folder to write; by default runs/NAME-codes.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is there.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a training of a network that was not finished.")
+    ] = False,
     model: Annotated[str, typer.Option(help=f"The coder: {', '.join(CODERS)}.", metavar="NAME")] = "itq",
     bits: Annotated[int, typer.Option(help="Bits of a code, a multiple of 8.")] = 32,
     features: Annotated[
@@ -64,10 +67,13 @@ def codes_command(
     `somscope codes photos/ --bits 64 --model itq --features gist -o runs/codes`
     """
     from somscope.codes.packing import check_bits
-    from somscope.runs import check_target
+    from somscope.processes import process_rank, was_restarted
+    from somscope.runs import check_checkpoints, check_target, may_replace
 
     target = out or default_run(data).with_name(f"{default_run(data).name}-codes")
-    check_target(target, overwrite)
+    going_on = resume or was_restarted()
+    check_target(target, may_replace(target, overwrite, going_on))
+    check_checkpoints(target, overwrite, going_on)
     check_bits(bits)
     check_choice("model", model, CODERS)
     from somscope.cli.summary import show_skipped
@@ -87,8 +93,10 @@ def codes_command(
     run = code_collection(
         collection, target, model, bits, features,
         parameters={"task": "matching"} if patches is not None and model == "bingan" else None,
-        kind=index, seed=seed, overwrite=overwrite, command=command_line(context),
+        kind=index, seed=seed, overwrite=overwrite, resume=resume, command=command_line(context),
     )  # fmt: skip
+    if process_rank() > 0:
+        return
     show_skipped(run.config["collection"]["skipped"])
     for text in run.config["warnings"]:
         say_note(text)
