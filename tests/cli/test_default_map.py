@@ -179,6 +179,24 @@ def test_the_expected_time_is_that_of_all_steps(monkeypatch: pytest.MonkeyPatch)
     assert duration.expected_seconds(model.set_params(network="gradients"), collection) == 0.0
 
 
+def test_similar_items_are_looked_for_among_as_many_as_in_the_training(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seconds = count(0.0, 2.0)
+    monkeypatch.setattr(duration, "perf_counter", lambda: next(seconds))
+    rows = np.random.default_rng(0).normal(size=(3000, 16)).astype(np.float32)
+    collection = Collection(name="rows", kind="vectors", features=rows)
+    how = {"n_steps": 10, "joint_steps": 0, "device": "cpu", "random_state": 0, "verbose": False}
+    model = ContrastiveSOM((2, 2), 4, hidden=(8,), **how)
+    placing = 3 * 3000 / (3 * 2 * 512)
+    assert duration.expected_seconds(model, collection) == pytest.approx(2 * (10 + placing))
+    monkeypatch.setattr(duration, "_searching", lambda _, m: m / 1000)
+    longer = 2 + 3.0 - 1.024
+    assert duration.expected_seconds(model, collection) == pytest.approx(longer * (10 + placing))
+    model.set_params(neighbours=0)
+    assert duration.expected_seconds(model, collection) == pytest.approx(2 * (10 + placing))
+
+
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [(3, "10 seconds"), (44, "40 seconds"), (100, "2 minutes"), (5399, "90 minutes"), (9000, "2.5 hours")],

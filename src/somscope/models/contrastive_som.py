@@ -49,14 +49,14 @@ from somscope.nets.fixed import FEW_ITEMS, FIXED, ProjectionEncoder
 from somscope.nets.initialise import check_sizes
 from somscope.training import Phase
 
-__all__ = ["ContrastiveSOM"]
+__all__ = ["SIMILAR_DIM", "ContrastiveSOM"]
 
-_SMALL_SIDE = 32  # pixels, up to which the small encoder finds nearly as much as the medium one, four times as fast
+_SMALL_SIDE = 32  # pixels, up to which small finds nearly as much as medium, four times as fast
 _SAMPLE = 10_000  # items that directions are taken from, and among which similar ones are looked for
 _LAST_PASSES = 10
 _NEIGHBOURS = 5  # of an item of which no views are known
 _OF_VIEWS, _OF_SIMILAR = 0.3, 0.5  # temperatures: what is similar is told apart less sharply than views
-_SIMILAR_DIM = 64  # directions in which items are compared
+SIMILAR_DIM = 64  # directions in which items are compared
 _BLOCK = 16 * 2**20  # bytes of items whose deviations are added up at once
 _LEAST = float(np.finfo(np.float32).tiny)  # deviation by which float32 can be divided
 _START_RADIUS = 0.35  # last radius of the batch SOM that the joint training starts on, in lattice steps
@@ -345,7 +345,7 @@ class ContrastiveSOM(DeepMap):
             return None
         rows = self._spread(items)
         sample = torch.from_numpy(items[rows])
-        projection = ProjectionEncoder(self.n_features_in_, _SIMILAR_DIM, channels=None)
+        projection = ProjectionEncoder(self.n_features_in_, SIMILAR_DIM, channels=None)
         blocks = (sample[at : at + module.block] for at in range(0, len(rows), module.block))
         projection.learn(map(module.measured, blocks), seed)
 

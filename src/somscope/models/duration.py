@@ -6,10 +6,13 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.base import clone
 
 from somscope.data.collection import Collection
-from somscope.models.contrastive_som import ContrastiveSOM
+from somscope.models.contrastive_som import SIMILAR_DIM, ContrastiveSOM
+from somscope.models.similar import Similar
+from somscope.training import Batch
 
 __all__ = ["expected_seconds"]
 
@@ -39,6 +42,21 @@ def expected_seconds(model: ContrastiveSOM, collection: Collection) -> float:
     if len(ended) < _TRIED:
         return 0.0
     step = float(np.diff(ended[:_TRIED]).min())
+    if tried._n_neighbours:  # in the training they are looked for among more items
+        step += _searching(tried, len(tried._spread(np.arange(n)))) - _searching(tried, len(some))
     placing = _PLACED * n / (_BACK * 2 * min(n, model.batch_size))  # of two views a step
     tried.set_params(n_steps=model.n_steps, joint_steps=model.joint_steps)
     return step * (model.n_steps + tried.asked_joint_steps + placing)
+
+
+def _searching(model: ContrastiveSOM, m: int) -> float:
+    """Seconds in which an item beside each of a batch is found among m items."""
+    numbers = torch.Generator(model.device_).manual_seed(0)
+    items = torch.randn(m, SIMILAR_DIM, generator=numbers, device=model.device_)
+    similar = Similar(torch.arange(m, device=model.device_), items, torch.Tensor.clone, model._n_neighbours)
+    rows = torch.arange(min(m, model.batch_size), device=model.device_)
+    ended = []
+    for _ in range(_TRIED):
+        similar.beside(Batch(items[rows], rows, 1.0), numbers)
+        ended.append(perf_counter())
+    return float(np.diff(ended).min())

@@ -57,7 +57,7 @@ def as_training_items(estimator: BaseEstimator, x: Any, reset: bool) -> NDArray[
                 "or a collection"
             )
     try:
-        with np.errstate(over="ignore"):  # too large for float32 is refused as infinite
+        with np.errstate(over="ignore", invalid="ignore"):  # too large for float32 is refused as infinite
             checked = validate_data(
                 estimator,
                 flat,
@@ -67,9 +67,9 @@ def as_training_items(estimator: BaseEstimator, x: Any, reset: bool) -> NDArray[
                 order="C",
                 ensure_all_finite=mapping_of(flat) is None,
             )
-        if mapping_of(flat) is not None:
-            for _, rows in blocks_of_rows(checked, _BLOCK):
-                check_array(rows, dtype=None, input_name="X")
+            if mapping_of(flat) is not None:
+                for _, rows in blocks_of_rows(checked, _BLOCK):
+                    check_array(rows, dtype=None, input_name="X")
     except ValueError as error:
         raise InputError(_where_not_finite(flat) or str(error)) from None
     if isinstance(checked, np.ndarray):
