@@ -187,6 +187,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
         shared.plot(p, p, "k:", label="all of it")
         shared.plot(p, [value(r, "speed_up") for r in found], "o-", label="measured")
         shared.set(xlabel="processes", ylabel="speed-up", title="work of the busiest process", xticks=p)
+    memory.set_ylim(top=memory.get_ylim()[1] ** 2 / memory.get_ylim()[0])  # room for the legend
     for axes in (seconds, memory, shared):
         axes.legend(frameon=False, fontsize=8)
         axes.spines[["top", "right"]].set_visible(False)
