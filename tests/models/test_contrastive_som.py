@@ -305,8 +305,9 @@ def test_what_is_chosen_follows_the_items(drawn, blobs):
     for items, options, network, why in (
         (images, {"augmentation": "digits"}, "small", set()),
         (images, {"augmentation": "photos"}, "small", set()),
-        (images, {"augmentation": "vectors"}, "small", set()),  # images without prior knowledge
-        (images, {"augmentation": "vectors", "network": "dense"}, "dense", set()),
+        (images, {"augmentation": "vectors"}, "small", {"neighbours"}),  # images without prior knowledge
+        (images, {"augmentation": "vectors", "network": "dense"}, "dense", {"neighbours"}),
+        (images, {"augmentation": "vectors", "neighbours": 2}, "small", set()),
         (images, {"network": "small"}, "small", {"augmentation"}),
         (images, {}, "gradients", {"network"}),
         (colours, {}, "gradients", {"network"}),
@@ -314,9 +315,9 @@ def test_what_is_chosen_follows_the_items(drawn, blobs):
         (many, {}, "small", {"augmentation"}),
         (colours, {"augmentation": "photos"}, "medium", set()),
         (many, {"network": "gradients"}, "gradients", set()),
-        (blobs[0], {}, "dense", {"augmentation"}),
+        (blobs[0], {}, "dense", {"augmentation", "neighbours"}),
         (words, {}, "lsa", {"network"}),
-        (words, {"network": "dense"}, "dense", {"augmentation"}),
+        (words, {"network": "dense"}, "dense", {"augmentation", "neighbours"}),
     ):
         how = {**QUICK, **steps, "grid": (2, 2), "network": "auto", **options}
         model = ContrastiveSOM(**how).fit(items)

@@ -222,9 +222,8 @@ class ContrastiveSOM(DeepMap):
             check_whole("n_clusters", self.n_clusters, 1)
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        self._of_texts = (
-            getattr(X, "kind", None) == "text"
-        )  # few different words leave few zeros to tell it by
+        # Few different words leave few zeros to tell texts by.
+        self._of_texts = getattr(X, "kind", None) == "text"
         return super().fit(X, y)
 
     def _prepare(self, items: NDArray[Any]) -> None:
@@ -256,6 +255,10 @@ class ContrastiveSOM(DeepMap):
             )
         if self.network_ in FIXED:
             self.chosen_.pop("augmentation", None)  # nothing is made of views
+        elif self.neighbours is None and self._n_neighbours:
+            self.chosen_["neighbours"] = (
+                f"{_NEIGHBOURS}: a pair is of similar items, for which no views are known"
+            )
         return items
 
     def _network(self, n_items: int) -> str:
