@@ -16,6 +16,7 @@ from somscope.measures import mean_per_unit
 __all__ = ["MOST_PAIRS", "error_layers_figure", "topographic_error_pairs"]
 
 MOST_PAIRS = 150  # drawn as lines; more would hide the map
+_BLOCK = 1 << 20  # items whose pairs are counted together
 
 
 def topographic_error_pairs(
@@ -27,12 +28,29 @@ def topographic_error_pairs(
     default the lattice's own. The counts sum to n times the topographic error. A second unit of -1 (a map of one
     unit has none) is no error.
     """
-    pair = np.sort(np.stack([np.asarray(units), np.asarray(second_units)], axis=1).astype(np.int64), axis=1)
-    pair = pair[pair[:, 0] >= 0]
+    first, second = np.asarray(units), np.asarray(second_units)
+    parts = [
+        _counted(first[start : start + _BLOCK], second[start : start + _BLOCK], lattice.n_units)
+        for start in range(0, max(1, len(first)), _BLOCK)
+    ]
+    key, which = np.unique(np.concatenate([keys for keys, _ in parts]), return_inverse=True)
+    count = np.zeros(len(key), np.int64)
+    np.add.at(count, which, np.concatenate([counts for _, counts in parts]))
+    pair = np.stack(np.divmod(key, lattice.n_units), axis=1)
     apart = ~lattice.are_neighbours(pair[:, 0], pair[:, 1], neighbours)
-    key, count = np.unique(pair[apart, 0] * lattice.n_units + pair[apart, 1], return_counts=True)
+    pair, count = pair[apart], count[apart]
     order = np.argsort(-count, kind="stable")
-    return np.stack(np.divmod(key[order], lattice.n_units), axis=1), count[order]
+    return pair[order], count[order]
+
+
+def _counted(
+    units: NDArray[np.integer], second_units: NDArray[np.integer], n_units: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Each pair as a number, lower unit times K plus the other, and how often it comes."""
+    pair = np.sort(np.stack([units, second_units], axis=1).astype(np.int64), axis=1)
+    pair = pair[pair[:, 0] >= 0]
+    key, count = np.unique(pair[:, 0] * n_units + pair[:, 1], return_counts=True)
+    return key, count.astype(np.int64)
 
 
 def error_layers_figure(
