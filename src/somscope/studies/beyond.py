@@ -27,7 +27,7 @@ _RADII = (0.35, 0.42, 0.5, 0.6, 0.8)  # of last passes, in lattice steps
 _PARTS: Mapping[str, Mapping[str, Any]] = {
     "default": {},
     "no augmentation": {"augmentation": "vectors"},
-    "no augmentation, no neighbours": {"augmentation": "vectors", "neighbours": 0},
+    "no augmentation or neighbours": {"augmentation": "vectors", "neighbours": 0},
     "no convolutions": {"network": "dense"},
     "no encoder before the map": {
         "n_steps": 1,

@@ -111,6 +111,8 @@ def _tradeoff(
     axes.set_xlabel("topographic error (8 neighbours)")
     axes.set_ylabel("purity")
     axes.set_title(title, fontsize=10, loc="left")
+    low, high = axes.get_ylim()
+    axes.set_ylim(bottom=low - 0.3 * (high - low))  # room for the legend
     axes.legend(fontsize=8, frameon=False, loc="lower right")
     _plain(axes)
 
