@@ -224,7 +224,10 @@ class ContrastiveSOM(DeepMap):
     def fit(self, X: Any, y: Any = None) -> Self:
         # Few different words leave few zeros to tell texts by.
         self._of_texts = getattr(X, "kind", None) == "text"
-        return super().fit(X, y)
+        try:
+            return super().fit(X, y)
+        finally:
+            del self._of_texts
 
     def _prepare(self, items: NDArray[Any]) -> None:
         super()._prepare(items)
