@@ -175,7 +175,9 @@ def run(folder: Path, times: int, rng: np.random.Generator) -> list[Row]:
         kept[found if found in expected else "half"] += 1
         after = ask(lambda place=place: clean(place / "run"))
         expected_after = {"other"} if found == "none" else {"other", "run"}
-        kept["half"] += set(after) - {"run.checkpoints"} != expected_after  # to go on from, if killed in the training
+        kept["half"] += (
+            set(after) - {"run.checkpoints"} != expected_after
+        )  # to go on from, if killed in the training
     return [
         Row(
             "SIGKILL while a run is written",
