@@ -106,9 +106,8 @@ def code_collection(
         encoder = Encoder(before, made(**settings, **going_on))
         items = before.of(unlabelled)
         encoder.coder.fit(items)
-        encoder.coder.set_params(
-            **({"checkpoints": None, "resume": False} if trains else {})
-        )  # of this training, not of the coder
+        if trains:
+            encoder.coder.set_params(checkpoints=None, resume=False)  # of this training, not of the coder
         codes = _encoded(encoder.coder, items)
         seconds = time.perf_counter() - started
         warnings = list(encoder.coder.warnings_)

@@ -42,21 +42,20 @@ from somscope.models.contrastive_module import (
 from somscope.models.deep_map import DeepMap
 from somscope.models.deep_model import Floats
 from somscope.models.inputs import as_training_items
-from somscope.models.similar import Similar
+from somscope.models.similar import Directions, Similar
 from somscope.nets.contrastive import NETWORKS, CodeDecoder, DenseEncoder, ImageEncoder, projector
 from somscope.nets.conv import to_planes
 from somscope.nets.fixed import FEW_ITEMS, FIXED, ProjectionEncoder
 from somscope.nets.initialise import check_sizes
 from somscope.training import Phase
 
-__all__ = ["SIMILAR_DIM", "ContrastiveSOM"]
+__all__ = ["ContrastiveSOM"]
 
 _SMALL_SIDE = 32  # pixels, up to which small finds nearly as much as medium, four times as fast
 _SAMPLE = 10_000  # items that directions are taken from, and among which similar ones are looked for
 _LAST_PASSES = 10
 _NEIGHBOURS = 5  # of an item of which no views are known
 _OF_VIEWS, _OF_SIMILAR = 0.3, 0.5  # temperatures: what is similar is told apart less sharply than views
-SIMILAR_DIM = 64  # directions in which items are compared
 _BLOCK = 16 * 2**20  # bytes of items whose deviations are added up at once
 _LEAST = float(np.finfo(np.float32).tiny)  # deviation by which float32 can be divided
 _START_RADIUS = 0.35  # last radius of the batch SOM that the joint training starts on, in lattice steps
@@ -350,15 +349,9 @@ class ContrastiveSOM(DeepMap):
         if not self._n_neighbours:
             return None
         rows = self._spread(items)
+        features = Directions(module.measured, self.n_features_in_)
         sample = torch.from_numpy(items[rows])
-        projection = ProjectionEncoder(self.n_features_in_, SIMILAR_DIM, channels=None)
-        blocks = (sample[at : at + module.block] for at in range(0, len(rows), module.block))
-        projection.learn(map(module.measured, blocks), seed)
-
-        def features(given: torch.Tensor) -> torch.Tensor:
-            found: torch.Tensor = projection.to(given.device)(module.measured(given))
-            return found
-
+        features.learn(sample, module.block, seed)
         return Similar(torch.from_numpy(rows), sample, features, self._n_neighbours)
 
     def _spread(self, items: NDArray[Any]) -> NDArray[np.int64]:

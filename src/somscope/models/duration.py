@@ -10,8 +10,8 @@ import torch
 from sklearn.base import clone
 
 from somscope.data.collection import Collection
-from somscope.models.contrastive_som import SIMILAR_DIM, ContrastiveSOM
-from somscope.models.similar import Similar
+from somscope.models.contrastive_som import ContrastiveSOM
+from somscope.models.similar import SIMILAR_DIM, Similar
 from somscope.training import Batch
 
 __all__ = ["expected_seconds"]

@@ -9,11 +9,31 @@ from torch import Tensor
 from torch.nn import functional
 
 from somscope import parts
+from somscope.nets.fixed import ProjectionEncoder
 from somscope.training import Batch
 
-__all__ = ["Similar"]
+__all__ = ["SIMILAR_DIM", "Directions", "Similar"]
+
+SIMILAR_DIM = 64  # directions in which items are compared
 
 _BLOCK = 1024  # items whose features are taken at once
+
+
+class Directions:
+    """Features by which items are compared: their first directions of most variance. measured: (b, ...) items as they
+    are stored -> (b, d) numbers."""
+
+    def __init__(self, measured: Callable[[Tensor], Tensor], n_features: int) -> None:
+        self._measured = measured
+        self._projection = ProjectionEncoder(n_features, SIMILAR_DIM, channels=None)
+
+    def learn(self, sample: Tensor, block: int, seed: int) -> None:
+        """The directions of a sample (m, ...), looked at in blocks of rows."""
+        self._projection.learn(map(self._measured, torch.split(sample, block)), seed)
+
+    def __call__(self, items: Tensor) -> Tensor:
+        found: Tensor = self._projection.to(items.device)(self._measured(items))
+        return found
 
 
 class Similar:

@@ -66,6 +66,7 @@ def _entries(data: str) -> list[Entry]:
 _OF_CIFAR: Mapping[str, Mapping[str, Any]] = {  # on 12x12 units
     "default": {},
     "no augmentation": {"augmentation": "vectors"},
+    "medium network": {"network": "medium"},
     "longer": {"network": "small", "n_steps": 12_000, "batch_size": 256},
 }
 _CIFAR = (
