@@ -63,18 +63,45 @@ def test_all_finished_cells_are_in_the_file_whatever_was_asked_for(tmp_path: Pat
     assert [row["variant"] for row in rows] == ["default", "other"]
 
 
-def test_parts_that_were_run_apart_add_up(tmp_path: Path) -> None:
-    """A row of the file stays while it has more seeds; else the cells of here take its place."""
+def test_seeds_that_were_run_apart_add_up(tmp_path: Path) -> None:
+    """Seeds of the file stay beside those of the cells here, as if one machine had trained them all."""
     tiny = study(entry(), entry(variant="other"))
-    apart = document(study(entry()), train(study(entry()), tmp_path / "a", seeds=3), {}, {}, None)
-    here = train(tiny, tmp_path / "b", seeds=2)
+    whole = train(tiny, tmp_path / "whole", seeds=4)
+    apart = document(study(entry()), train(study(entry()), tmp_path / "a", seeds=2), {}, {}, None)
+    here = {key: cells[1:] for key, cells in whole.items()}
     merged = document(tiny, here, {}, {}, apart)
     assert [(row["variant"], row["seeds"]) for row in merged["rows"]] == [
-        ("default", [0, 1, 2]),
-        ("other", [0, 1]),
+        ("default", [0, 1, 2, 3]),
+        ("other", [1, 2, 3]),
     ]
-    more = document(tiny, train(tiny, tmp_path / "b", seeds=4), {}, {}, merged)
-    assert [row["seeds"] for row in more["rows"]] == [[0, 1, 2, 3]] * 2
+    found, wanted = merged["rows"][0], document(tiny, whole, {}, {}, None)["rows"][0]
+    for name, one in wanted["measures"].items():
+        if name not in ("seconds", "memory_mb"):
+            assert found["measures"][name] == pytest.approx(one, rel=1e-4), name  # each is rounded
+            assert found["each"]["measures"][name] == wanted["each"]["measures"][name]
+    assert found["chance"]["purity"] == pytest.approx(wanted["chance"]["purity"], rel=1e-4)
+
+
+def test_the_seed_that_was_trained_last_counts(tmp_path: Path) -> None:
+    tiny = study()
+    key, cells = next(iter(train(tiny, tmp_path, seeds=2).items()))
+    old = document(tiny, {key: cells}, {}, {}, None)
+    again = replace(cells[1], measures={**cells[1].measures, "purity": 0.125}, made={"commit": "later"})
+    (row,) = document(tiny, {key: [again]}, {}, {}, old)["rows"]
+    assert row["each"]["measures"]["purity"] == [pytest.approx(cells[0].measures["purity"], rel=1e-5), 0.125]
+    assert row["commit"] == f"{cells[0].made['commit']}; later"
+
+
+def test_of_a_file_without_single_seeds_the_row_with_more_stays(tmp_path: Path) -> None:
+    tiny = study()
+    key, cells = next(iter(train(tiny, tmp_path, seeds=4).items()))
+    old = document(tiny, {key: cells[:3]}, {}, {}, None)
+    del old["rows"][0]["each"]
+    assert document(tiny, {key: cells[2:]}, {}, {}, old)["rows"][0] == old["rows"][0]
+    assert document(tiny, {key: cells}, {}, {}, old)["rows"][0]["seeds"] == [0, 1, 2, 3]
+    one = document(tiny, {key: cells[:1]}, {}, {}, None)
+    del one["rows"][0]["each"]  # a row of one seed: its means are the numbers of this seed
+    assert document(tiny, {key: cells[1:]}, {}, {}, one)["rows"][0]["seeds"] == [0, 1, 2, 3]
 
 
 def test_rows_of_other_settings_or_of_no_study_are_dropped(tmp_path: Path) -> None:

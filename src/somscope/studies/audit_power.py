@@ -18,7 +18,7 @@ from somscope.audit.corrected import SpaceResult, corrected
 from somscope.audit.images import AuditImages
 from somscope.audit.numbers import ALPHA, Number
 from somscope.studies.machine import made_here
-from somscope.studies.results import summary
+from somscope.studies.rows import summary
 
 __all__ = ["NAME", "SIZES", "TRUTHS", "Planted", "audit_power", "plant"]
 

@@ -26,7 +26,7 @@ from somscope.figures.contact_sheet import contact_sheet_figure
 from somscope.models.pix2pix import Pix2Pix
 from somscope.runs.jsonfile import read_object, write_object
 from somscope.studies.machine import made_here, resolved_device
-from somscope.studies.results import summary
+from somscope.studies.rows import summary
 
 __all__ = ["MODELS", "RECIPE", "SIDE", "Task", "edges2fashion", "measure", "read_task"]
 

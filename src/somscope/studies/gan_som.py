@@ -23,7 +23,7 @@ from somscope.studies.gan_som_later import left_for_later
 from somscope.studies.gan_som_tables import NAME, PUBLISHED, REPETITION, SETS
 from somscope.studies.gan_som_verdicts import verdicts
 from somscope.studies.machine import made_here
-from somscope.studies.results import summary
+from somscope.studies.rows import summary
 
 __all__ = ["LEGEND", "NOTES", "corrected_row", "gan_som", "published_row", "read_set", "seed_of"]
 

@@ -11,7 +11,7 @@ from somscope.codes import Coder
 from somscope.errors import RunError
 from somscope.runs.jsonfile import read_object, write_object
 from somscope.runs.writer import new_file
-from somscope.studies.results import summary
+from somscope.studies.rows import summary
 
 __all__ = ["finished_cells", "how_far", "keep_cell", "row_of"]
 

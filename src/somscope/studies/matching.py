@@ -27,7 +27,7 @@ from somscope.studies.matching_scenes import (
     reference,
     warped,
 )
-from somscope.studies.results import summary
+from somscope.studies.rows import summary
 
 __all__ = ["LEGEND", "MODELS", "NAME", "TITLE", "matching"]
 

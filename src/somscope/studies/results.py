@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,9 @@ from somscope.studies.cells import FinishedCell, cell_path, read_cell
 from somscope.studies.declare import Cell, Entry, Study
 from somscope.studies.learners import what_differs
 from somscope.studies.machine import made_here
+from somscope.studies.rows import joined, joined_rows, make_row
 
-__all__ = ["document", "finished_cells", "make_row", "read_results", "summary", "write_results"]
-
-
-def summary(values: Sequence[float]) -> dict[str, float]:
-    """{"mean", "std"} over seeds, to six significant digits; std is the sample's (n - 1), 0 for one seed."""
-    spread = statistics.stdev(values) if len(values) > 1 else 0.0
-    return {"mean": float(f"{statistics.fmean(values):.6g}"), "std": float(f"{spread:.6g}")}
+__all__ = ["document", "finished_cells", "read_results", "write_results"]
 
 
 def finished_cells(study: Study, work: Path) -> dict[tuple[str, ...], list[FinishedCell]]:
@@ -44,51 +38,6 @@ def finished_cells(study: Study, work: Path) -> dict[tuple[str, ...], list[Finis
     return found
 
 
-def make_row(entry: Entry, cells: Sequence[FinishedCell]) -> dict[str, Any]:
-    """One row of the result file. Raises RunError if the cells were not all made from the same items."""
-    data = {(cell.trained["fingerprint"], cell.scored["fingerprint"]) for cell in cells}
-    if len(data) > 1:
-        raise RunError(
-            f"the finished cells of {' '.join(entry.key)} were trained on different items: {entry.data} has changed "
-            "between them; delete the older ones"
-        )
-    return {
-        "data": entry.data,
-        "model": entry.model,
-        "variant": entry.variant,
-        "protocol": entry.protocol,
-        "seeds": [cell.cell.seed for cell in cells],
-        "measures": _summaries([cell.measures for cell in cells]),
-        "chance": _summaries([cell.chance for cell in cells]),
-        "published": dict(entry.published),
-        "parameters": dict(cells[-1].parameters),
-        "trained": dict(cells[0].trained),
-        "scored": dict(cells[0].scored),
-        "somscope": _joined(cell.made.get("somscope") for cell in cells),
-        "versions": _joined_versions([cell.made.get("versions", {}) for cell in cells]),
-        "commit": _joined(cell.made.get("commit") for cell in cells),
-        "device": _joined(cell.made.get("device") for cell in cells),
-        "precision": _joined(cell.made.get("precision") for cell in cells),
-        "created": max(str(cell.made.get("created", "")) for cell in cells),
-    }
-
-
-def _summaries(parts: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
-    names = [name for name in parts[0] if all(name in part for part in parts)]
-    return {name: summary([float(part[name]) for part in parts]) for name in names}
-
-
-def _joined(values: Iterable[object]) -> str | None:
-    return "; ".join(dict.fromkeys(str(value) for value in values if value is not None)) or None
-
-
-def _joined_versions(parts: Sequence[Mapping[str, str]]) -> dict[str, str | None]:
-    """Package -> its version, or all of them where cells were made with several."""
-    return {
-        name: _joined(part.get(name) for part in parts) for name in dict.fromkeys(n for p in parts for n in p)
-    }
-
-
 def document(
     study: Study,
     cells: Mapping[tuple[str, ...], Sequence[FinishedCell]],
@@ -98,23 +47,22 @@ def document(
 ) -> dict[str, Any]:
     """The whole result file, rows in the order in which the study declares them.
 
-    A row of the `previous` file stays where it was made over more seeds with the settings and the items of now, so
-    that parts that were run on different machines add up. A row says which of its seeds failed, and why; one whose
-    seeds all failed is absent. `seconds` are those of all trainings in the file.
+    Seeds of the `previous` file stay where they were trained with the settings and the items of now, so that parts
+    that were run on different machines add up. A row says which of its seeds failed, and why; one whose seeds all
+    failed is absent. `seconds` are those of all trainings in the file.
     """
     old = {_key(row): row for row in (previous or {}).get("rows", [])}
     made_now = {entry.key: make_row(entry, cells[entry.key]) for entry in study.entries if entry.key in cells}
     items = {(row["data"], row["protocol"]): _fingerprints(row) for row in made_now.values()}
     rows = []
     for entry in study.entries:
-        candidates = [made_now[entry.key]] if entry.key in made_now else []
-        kept = old.get(entry.key)
+        row, kept = made_now.get(entry.key), old.get(entry.key)
         if kept is not None and _is_of_now(kept, entry, items):
-            candidates.append({**kept, "published": dict(entry.published)})
+            kept = {**kept, "published": dict(entry.published)}
+            row = kept if row is None else joined_rows(kept, row)
         else:
             kept = None
-        if candidates:
-            row = max(candidates, key=lambda row: len(row["seeds"]))
+        if row is not None:
             rows.append({**row, **_failures(entry, row["seeds"], failed, kept)})
     made = made_here("cpu", "fp32")
     keys = {_key(row) for row in rows}
@@ -130,7 +78,7 @@ def document(
         "somscope": made["somscope"],
         "commit": made["commit"],
         "created": made["created"],
-        "device": _joined(row["device"] for row in rows),
+        "device": joined(row["device"] for row in rows),
         "versions": made["versions"],
         "seconds": round(sum(len(row["seeds"]) * row["measures"]["seconds"]["mean"] for row in rows)),
         "notes": list(study.notes),
