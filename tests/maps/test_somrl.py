@@ -367,7 +367,11 @@ def test_a_map_to_which_most_items_are_noise_says_how_many() -> None:
     poor = SOMRL(threshold=0.99999, max_units=2, life_decay=1.0, n_epochs=2, random_state=0).fit(X)
     share = (poor.predict(X, noise=True) == -1).mean()
     assert share > 0.5
-    assert any(warning.startswith(f"{share:.0%} of the items activate no unit") for warning in poor.warnings_)
+    said = next(w for w in poor.warnings_ if w.startswith(f"{share:.0%} of the items activate no unit"))
+    reached = float(said.partition("half of them reach ")[2].partition(":")[0])  # from where to look on
+    best = poor.activations(X).max(axis=1)
+    assert (best[best < poor.threshold] >= reached).mean() == pytest.approx(0.5, abs=0.05)
+    assert reached < poor.threshold
     stream = SOMRL(threshold=0.99999, max_units=2).partial_fit(X)
     assert not any("noise" in warning for warning in stream.warnings_)
 

@@ -8,7 +8,10 @@ functions take NumPy arrays and torch tensors alike.
 
 from __future__ import annotations
 
+import math
 from typing import Any
+
+import numpy as np
 
 from somscope.errors import check_choice
 
@@ -66,11 +69,19 @@ def unassigned(distances: Any, threshold: float) -> Any:
 
 
 def complaint(distances: Any, threshold: float) -> str | None:
-    """What to say of a map to which most of its training items, at distances (n,) from their units, are noise."""
-    share = unassigned(distances, threshold).mean()
+    """What to say of a map to which most of its training items, at distances (n,) from their units, are noise; and the
+    activation that half of them reach, from which to look for a better threshold."""
+    noise = unassigned(distances, threshold)
+    share = noise.mean()
     if share <= _MUCH:
         return None
-    return f"{share:.0%} of the items activate no unit up to the threshold of {threshold:g}, and are noise: lower it"
+    reached = float(np.median(1.0 / (1.0 + distances[noise] ** 2)))
+    decimals = 1 - math.floor(math.log10(1.0 - reached))  # two digits of what is missing to 1
+    reached = math.floor(reached * 10**decimals) / 10**decimals
+    return (
+        f"{share:.0%} of the items activate no unit up to the threshold of {threshold:g}, and are noise; half of them "
+        f"reach {reached:.{decimals}f}: lower threshold to that or so"
+    )
 
 
 def connected(
