@@ -27,6 +27,14 @@ def words(output: str) -> str:
     return " ".join(output.split())
 
 
+def test_more_clusters_than_units_are_refused_before_the_time_is_estimated(tmp_path: Path) -> None:
+    np.save(tmp_path / "images.npy", np.random.default_rng(0).integers(0, 256, (500, 6, 6, 3), np.uint8))
+    result = invoke("map", tmp_path / "images.npy", "-o", tmp_path / "run", "--clusters", 65)
+    assert result.exit_code == 2
+    assert "--clusters=65; allowed: 1 to 64, the number of units" in words(result.stderr)
+    assert "which takes about" not in words(result.output)
+
+
 def test_images_that_can_be_learned_from_get_a_contrastive_map(tmp_path: Path) -> None:
     np.save(tmp_path / "images.npy", np.random.default_rng(0).integers(0, 256, (500, 6, 6, 3), np.uint8))
     arguments = (

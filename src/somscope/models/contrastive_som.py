@@ -16,6 +16,7 @@ or texts nothing is learned by gradient descent: see `nets.fixed`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -30,6 +31,7 @@ from somscope.data.augment import AUGMENTATIONS, ImageAugmentation, choose_augme
 from somscope.errors import InputError, check_choice
 from somscope.mapped import blocks_of_rows
 from somscope.maps.batch import batch_step
+from somscope.maps.defaults import parse_grid
 from somscope.maps.units import check_clusters, group_units
 from somscope.models.checks import check_common, check_number, check_pair, check_whole
 from somscope.models.contrastive_module import (
@@ -219,6 +221,10 @@ class ContrastiveSOM(DeepMap):
         check_pair("radius", self.radius)
         if self.n_clusters is not None:
             check_whole("n_clusters", self.n_clusters, 1)
+            if (
+                sides := parse_grid(self.grid)
+            ) is not None:  # else it is checked once the items have chosen the grid
+                check_clusters(self.n_clusters, math.prod(sides))
 
     def fit(self, X: Any, y: Any = None) -> Self:
         # Few different words leave few zeros to tell texts by.
