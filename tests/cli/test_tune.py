@@ -39,7 +39,10 @@ def test_a_search_leaves_rows_figures_and_what_matters(tmp_path, monkeypatch):
     best = max(rows, key=lambda row: row["nmi_arithmetic"])
     assert found["best"]["nmi_arithmetic"]["row"] == best["row"]
     assert found["best"]["nmi_arithmetic"]["parameters"]["threshold"] == best["threshold"]
-    assert f"{best['nmi_arithmetic']:.3f} in row {best['row'] + 1}" in result.output
+    said = (
+        f"{best['nmi_arithmetic']:.3f}, setting {best['row'] + 1} of 12 (row {best['row']} of rows.parquet)"
+    )
+    assert said in result.output
     units = found["sensitivity"]["units"]["parameters"]
     assert units["threshold"]["rank"] > 0.5  # nearer to 1, more units
     assert "n_epochs" not in units
@@ -51,6 +54,14 @@ def test_a_search_leaves_rows_figures_and_what_matters(tmp_path, monkeypatch):
     ("words", "said"),
     [
         (["--range", "treshold=1:2"], "threshold"),
+        (
+            ["--model", "somrl", "--range", "treshold=1:2"],
+            "n_epochs, batch_size, epsilon; did you mean 'threshold'?",
+        ),
+        (
+            ["--model", "somrl", "--range", "threshold=0.9:1.5"],
+            "a range goes beyond what somrl allows: threshold=1.",
+        ),
         (["--model", "desom"], "no parameter has a range"),
         (["--model", "idec"], "allowed: somrl"),
     ],
@@ -68,3 +79,27 @@ def test_items_without_labels_are_refused(tmp_path):
     refused = invoke("tune", table, "--columns", "a,b", "--model", "somrl", "-o", tmp_path / "out")
     assert refused.exit_code == 2
     assert "some items have none" in refused.stderr
+
+
+def test_a_search_in_which_nothing_could_be_trained_fails_and_is_done_again(tmp_path):
+    table, other = make_table(tmp_path / "t.csv", 60), tmp_path / "other.csv"
+    other.write_text("a,b,kind\n1,,x\n2,3,y\n")
+    command = ["tune", table, *FAST, "--samples", "3", "-o", tmp_path / "tuned"]
+    refused = invoke(*command, "--score", other)
+    assert refused.exit_code == 2
+    assert "none of the 3 settings could be trained and scored; the first: " in refused.stderr
+    assert not (tmp_path / "tuned" / "tune.json").exists()
+    result = invoke(*command)  # on other items, so that what failed says nothing
+    assert result.exit_code == 0, result.output
+    assert [row["failed"] for row in pq.read_table(tmp_path / "tuned" / "rows.parquet").to_pylist()] == [
+        None
+    ] * 3
+    assert not list((tmp_path / "tuned" / "rows").glob("*.failed.json"))
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_the_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(SOMRL, "fit", None)
+    table = make_table(tmp_path / "t.csv", 20)
+    refused = invoke("tune", table, *FAST, "--samples", "3", "-o", table / "below")
+    assert refused.exit_code == 2
+    assert f"cannot write {table / 'below' / 'rows'}" in refused.stderr

@@ -146,3 +146,14 @@ def test_a_setting_that_cannot_be_trained_is_a_row_that_says_why(tmp_path: Path)
         assert "threshold=1.5" in bad.failed
     with pytest.raises(RunError, match="another search"):
         tune("somrl", [{"threshold": 0.9}, {"threshold": 1.7}], items, replace(items), tmp_path)
+
+
+def test_what_failed_is_trained_again_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    items = blobs(30)
+    with monkeypatch.context() as patched:
+        patched.setattr("torch.cuda.is_available", lambda: False)
+        (bad,) = tune("somrl", SETTINGS[:1], items, items, tmp_path, device="cuda")
+    assert "device='cuda'" in bad.failed
+    (good,) = tune("somrl", SETTINGS[:1], items, items, tmp_path, device="cpu")
+    assert good.failed == ""
+    assert [path.suffixes for path in tmp_path.glob("*.json")] == [[".json"]]

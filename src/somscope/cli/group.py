@@ -71,7 +71,9 @@ class SomscopeGroup(TyperGroup):
 def as_typed(message: str, command: Any) -> str:
     """A message in which parameters are called as the options of the command line that set them."""
     options = [part for part in getattr(command, "params", ()) if part.param_type_name == "option"]
-    typed = {part.name: part.opts[0] for part in options} | _SET_BY
+    own = {word for part in options for word in part.opts}
+    typed = {part.name: part.opts[0] for part in options}
+    typed |= {name: option for name, option in _SET_BY.items() if option in own}
 
     def joined(found: re.Match[str]) -> str:  # text_column: no word of English is written so
         return str(typed.get(found[0], found[0]))

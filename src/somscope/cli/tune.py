@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -83,6 +84,7 @@ def tune_command(
     searched = published_ranges(model, ranges)
     searched.update(parse_range(text, learner_defaults(model)) for text in given or [])
     settings = hypercube(searched, samples, seed)
+    _check_settings(model, settings)
     reading = {"columns": parse_columns(columns), "label_column": label_column, "image_size": image_size}
     options: dict[str, Any] = {name: value for name, value in reading.items() if value is not None}
     limited: dict[str, Any] = {} if limit is None else {"limit": limit, "seed": seed}
@@ -108,8 +110,15 @@ def tune_command(
         )  # fmt: skip
     except KeyboardInterrupt:
         stopped = True
+    failed = [row.failed for row in rows if row.failed]
+    if failed and len(failed) == samples:
+        raise InputError(
+            f"none of the {samples} settings could be trained and scored; the first: {failed[0]}"
+        )
     if rows:
         _write(rows, model, searched, train, scored, samples, seed, folder)
+    if failed:
+        say_note(f"{len(failed)} of {samples} settings could not be trained: rows.parquet says why")
     if stopped:
         say_note(
             f"interrupted: {len(rows)} of {samples} settings are trained; the same command goes on with the others"
@@ -117,12 +126,23 @@ def tune_command(
         raise typer.Exit(EXIT_INTERRUPTED)
 
 
+def _check_settings(model: str, settings: Sequence[Mapping[str, float | int]]) -> None:
+    """Raise InputError, before the first training, for ranges beyond what a parameter may be."""
+    from somscope.models.table import model_class
+
+    for setting in settings:
+        try:
+            model_class(model)(**setting)._check_choices()
+        except InputError as error:
+            raise InputError(f"a range goes beyond what {model} allows: {error}") from None
+
+
 def _say(row: Row, samples: int) -> None:
     found = row.measures
     told = (
         row.failed
         or f"NMI {found['nmi_arithmetic']:.3f}, purity {found['purity']:.3f}"
-        + (f", {found['units']:.0f} units" if "units" in found else "")
+        + (f", {found['units']:.0f} unit{'s' * (found['units'] != 1)}" if "units" in found else "")
         + f", {found['seconds']:.0f} s"
     )
     ERR.print(f"{row.number + 1} of {samples}: {told}", soft_wrap=True, markup=False)
@@ -222,7 +242,8 @@ def _show(content: dict[str, Any]) -> None:
     for measure, best in content["best"].items():
         settings = ", ".join(f"{name}={value:g}" for name, value in best["parameters"].items())
         OUT.print(
-            f"best {_MEASURES[measure]}: {best['measures'][measure]:.3f} in row {best['row'] + 1}: {settings}",
+            f"best {_MEASURES[measure]}: {best['measures'][measure]:.3f}, setting {best['row'] + 1} of "
+            f"{content['samples']} (row {best['row']} of rows.parquet): {settings}",
             soft_wrap=True,
             markup=False,
         )

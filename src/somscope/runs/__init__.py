@@ -24,7 +24,7 @@ from somscope.runs.room import give_room, keep_room, room_for
 from somscope.runs.run import FORMAT, Run
 from somscope.runs.steps import Steps
 from somscope.runs.words import vocabulary_table
-from somscope.runs.writer import check_target, new_file, new_run
+from somscope.runs.writer import check_target, make_folder, new_file, new_run
 
 __all__ = [
     "FORMAT",
@@ -53,6 +53,7 @@ __all__ = [
     "items_blocks",
     "items_table",
     "keep_room",
+    "make_folder",
     "mappable",
     "may_replace",
     "measure_run",

@@ -11,7 +11,7 @@ from pathlib import Path
 from somscope.atomic import whole_file, whole_folder
 from somscope.errors import RunError
 
-__all__ = ["check_target", "new_file", "new_run"]
+__all__ = ["check_target", "make_folder", "new_file", "new_run"]
 
 
 def check_target(path: str | Path, overwrite: bool = False) -> None:
@@ -69,6 +69,16 @@ def new_file(path: str | Path) -> Iterator[Path]:
         raise RunError(f"{path} is a folder: name a file")
     with _explained(path), _made_parents(path.parent), whole_file(path) as partial:
         yield partial
+
+
+def make_folder(path: str | Path) -> Path:
+    """Make a folder, unless it is there, and those above it. Raises RunError where that cannot be."""
+    path = _absolute(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror} ({error.filename})") from error
+    return path
 
 
 def _absolute(path: str | Path) -> Path:

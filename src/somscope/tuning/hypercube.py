@@ -84,17 +84,23 @@ def published_ranges(model: str, which: str) -> dict[str, Range]:
 def parse_range(text: str, defaults: Mapping[str, Any]) -> tuple[str, Range]:
     """NAME=LOW:HIGH or NAME=VALUE, where `defaults` holds the model's parameters; it is a whole number if its default
     is. Raises InputError for anything else, and for parameters that are no numbers."""
+    numbers = [name for name, default in defaults.items() if type(default) in (int, float)]
     name, equals, ends = (part.strip() for part in text.partition("="))
     low, colon, high = ends.partition(":")
     if not equals:
         raise InputError(f"--range {text!r}: expected NAME=LOW:HIGH, or NAME=VALUE to fix it")
-    check_choice("parameter", name, defaults)
-    kind = type(defaults[name])
-    if kind not in (int, float):
+    if name in defaults and name not in numbers:
         raise InputError(f"--range {text!r}: {name} is no number, its default is {defaults[name]!r}")
+    check_choice("parameter", name, numbers)
     try:
-        return name, Range(float(low), float(high if colon else low), whole=kind is int)
-    except ValueError as error:
+        first, last = float(low), float(high if colon else low)
+    except ValueError:
+        raise InputError(
+            f"--range {text!r}: expected numbers, NAME=LOW:HIGH, or NAME=VALUE to fix it"
+        ) from None
+    try:
+        return name, Range(first, last, whole=type(defaults[name]) is int)
+    except InputError as error:
         raise InputError(f"--range {text!r}: {error}") from None
 
 

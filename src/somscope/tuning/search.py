@@ -9,6 +9,7 @@ from typing import Any
 
 from somscope.data import Collection
 from somscope.errors import RunError, SomscopeError
+from somscope.runs import make_folder
 from somscope.runs.jsonfile import read_object, write_object
 from somscope.studies.cells import FinishedCell, cell_path, read_cell
 from somscope.studies.declare import Cell, Entry
@@ -45,8 +46,9 @@ def tune(
 
     work: folder of the finished rows; those that are there, with these settings and items, are not trained again.
     watch: told of each row, and whether it was there already. A training that fails with an error of ours is a row
-    without measures. Ctrl-C ends the search, and the rows that are finished stay.
-    Raises RunError for a folder of other settings or items.
+    without measures, which is trained again where device, precision or items are others than when it failed. Ctrl-C
+    ends the search, and the rows that are finished stay.
+    Raises RunError for a folder of other settings or items, or one that cannot be written.
     """
     cells = [
         Cell(Entry(train.name, model, f"row-{number:03}", "held-out", parameters), seed)
@@ -55,27 +57,37 @@ def tune(
     own = {path for cell in cells for path in (cell_path(work, cell), _failure(work, cell))}
     if others := sorted(set(work.glob("*.json")) - own):
         raise RunError(f"{_other(work)} ({others[0].name})")
-    rows = []
+    make_folder(work)
+    split, rows = Split(train, scored), []
     for number, cell in enumerate(cells):
-        row = _known(cell, number, train, scored, work)
+        asked = _asked(cell, split, device, precision)
+        row = _known(cell, number, split, work, asked)
         there = row is not None
         if row is None:
-            row = _trained(cell, number, Split(train, scored), work, device, precision)
+            row = _trained(cell, number, split, work, asked)
         rows.append(row)
         if watch is not None:
             watch(row, there)
     return rows
 
 
-def _known(cell: Cell, number: int, train: Collection, scored: Collection, work: Path) -> Row | None:
+def _asked(cell: Cell, split: Split, device: str, precision: str) -> dict[str, Any]:
+    """What may make a training fail."""
+    return {
+        "parameters": dict(cell.entry.parameters),
+        "trained": split.train.fingerprint,
+        "scored": split.scored.fingerprint,
+        "device": device,
+        "precision": precision,
+    }
+
+
+def _known(cell: Cell, number: int, split: Split, work: Path, asked: Mapping[str, Any]) -> Row | None:
     """A row that was trained before, or could not be."""
-    parameters = dict(cell.entry.parameters)
+    parameters = asked["parameters"]
     found = read_cell(work, cell)
     if isinstance(found, FinishedCell):
-        if (found.trained["fingerprint"], found.scored["fingerprint"]) != (
-            train.fingerprint,
-            scored.fingerprint,
-        ):
+        if (found.trained["fingerprint"], found.scored["fingerprint"]) != (asked["trained"], asked["scored"]):
             raise RunError(f"{_other(work)} (its items are others)")
         return Row(number, parameters, found.measures)
     if found is not None:
@@ -83,9 +95,10 @@ def _known(cell: Cell, number: int, train: Collection, scored: Collection, work:
     path = _failure(work, cell)
     if path.is_file():
         content = read_object(path)
-        if content.get("parameters") != parameters or not isinstance(content.get("failed"), str):
+        why = content.pop("failed", None)
+        if content.get("parameters") != parameters or not isinstance(why, str):
             raise RunError(f"{_other(work)} ({path.name})")
-        return Row(number, parameters, {}, content["failed"])
+        return Row(number, parameters, {}, why) if content == asked else None
     return None
 
 
@@ -93,14 +106,15 @@ def _other(work: Path) -> str:
     return f"{work} holds rows of another search: choose another folder, or remove it"
 
 
-def _trained(cell: Cell, number: int, split: Split, work: Path, device: str, precision: str) -> Row:
-    parameters: dict[str, Any] = dict(cell.entry.parameters)
+def _trained(cell: Cell, number: int, split: Split, work: Path, asked: Mapping[str, Any]) -> Row:
+    parameters = asked["parameters"]
     try:
-        return Row(number, parameters, train_cell(cell, split, work, device, precision).measures)
+        measures = train_cell(cell, split, work, asked["device"], asked["precision"]).measures
     except SomscopeError as error:
-        work.mkdir(parents=True, exist_ok=True)
-        write_object(_failure(work, cell), {"parameters": parameters, "failed": str(error)})
+        write_object(_failure(work, cell), {**asked, "failed": str(error)})
         return Row(number, parameters, {}, str(error))
+    _failure(work, cell).unlink(missing_ok=True)
+    return Row(number, parameters, measures)
 
 
 def _failure(work: Path, cell: Cell) -> Path:
