@@ -398,7 +398,8 @@ def map_figures(
     if isinstance(lattice, GraphLattice):
         pictures = collection.image_shape and shown_prototypes(model).reshape(-1, *collection.image_shape)
         drawn["graph"] = lambda: figures.graph_figure(lattice, model.hits_, pictures)
-        drawn["relevances"] = lambda: figures.relevance_figure(model.relevances_)
+        columns = () if hasattr(model, "encode") else collection.feature_names or ()
+        drawn["relevances"] = lambda: figures.relevance_figure(model.relevances_, columns)
         if hasattr(model, "decode") and collection.image_shape is not None:
             drawn |= _relevance_figures(model, collection, first)
     if collection.image_shape is not None:

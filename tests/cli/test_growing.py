@@ -218,6 +218,21 @@ def test_the_relevances_of_a_run_are_shown(photos, table, tmp_path):
     assert written >= {"relevances", "perturbation", "traversal", "nearest_unseen", "tsne"}
     assert invoke("relevance", table).exit_code == 0
     assert {path.name for path in (table / "relevance").iterdir()} == {"relevances.png", "relevance.json"}
+    assert json.loads((table / "relevance" / "relevance.json").read_text())["mean_relevance"].keys() == {
+        "a",
+        "b",
+    }
+
+
+def test_relevances_with_other_items_or_without_a_place_are_refused_at_once(photos, table, tmp_path):
+    other = make_table(tmp_path / "t.csv")
+    refused = invoke("relevance", photos[0].path, "--data", other, "-o", tmp_path / "out")
+    assert refused.exit_code == 2
+    assert "holds vectors, but" in refused.stderr
+    assert not (tmp_path / "out").exists()
+    refused = invoke("relevance", table, "-o", other / "below")
+    assert refused.exit_code == 2
+    assert f"cannot write {other / 'below'}" in refused.stderr
 
 
 def test_a_run_without_relevances_is_refused(tmp_path):

@@ -40,7 +40,8 @@ def test_units_with_most_items_come_first_and_untaught_ones_not_at_all():
 def test_disturbed_are_the_dimensions_that_the_title_names():
     drawn = figures.perturbation_figure(PROTOTYPES, RELEVANCES, watched, SHAPE, UNITS)
     _, titles = columns_of(drawn)
-    assert titles == ["prototype", "below 0.3", "below 0.4", "below 0.5", "above 0.6", "unit 0", "unit 2"]
+    assert titles[:3] == ["prototype", "relevance < 0.3", "relevance < 0.4"]
+    assert titles[3:] == ["relevance < 0.5", "relevance > 0.6", "unit 0", "unit 2"]
     start, *moved = watched.given
     np.testing.assert_array_equal(start, PROTOTYPES[UNITS])
     for codes, (low, high) in zip(moved, ((0, 0.3), (0, 0.4), (0, 0.5), (0.6, 1)), strict=True):
@@ -51,11 +52,25 @@ def test_disturbed_are_the_dimensions_that_the_title_names():
 def test_walked_is_the_most_relevant_dimension():
     drawn = figures.traversal_figure(PROTOTYPES, RELEVANCES, watched, SHAPE, UNITS)
     _, titles = columns_of(drawn)
-    assert titles[:2] == ["0.00", "0.12"]
+    assert titles[:2] == ["0", "0.125"]
     assert titles[-2:] == ["unit 0, dim 5", "unit 2, dim 0"]
     for codes, dimension in zip(watched.given, (5, 0), strict=True):
         np.testing.assert_allclose(codes[:, dimension], np.linspace(0, 1, 9))
         assert (np.delete(codes, dimension, axis=1) == 0.5).all()
+
+
+def test_relevances_are_shown_under_the_names_of_the_dimensions():
+    def ticks(figure):
+        figure.canvas.draw()
+        return [label.get_text() for label in figure.axes[1].get_xticklabels()]
+
+    named = figures.relevance_figure(RELEVANCES[[0]], ["a", "b", "c", "d", "e", "of a rather long name"])
+    assert ticks(named) == ["of a rather long na…", "e", "d", "c", "b", "a"]
+    assert ticks(figures.relevance_figure(RELEVANCES[[0]])) == list("543210")
+    many = figures.relevance_figure(np.tile(RELEVANCES[0], (3, 100)))
+    numbers = [float(text) for axes in [many.axes[1]] for text in (axes.get_yticks())]
+    assert all(number.is_integer() for number in numbers)
+    assert len(ticks(many)) < 20
 
 
 def test_units_of_a_kind_share_a_majority_label_or_a_connection():

@@ -18,6 +18,7 @@ __all__ = ["relevance_command"]
 
 _MOST_UNITS = 8  # in a figure, those with most items
 _MOST_ITEMS = 3000  # laid out by t-SNE
+_TOLD = 5  # columns, the most and the least relevant ones
 _FRESH = 0.999  # relevances from here on are those of dimensions that were never updated
 _WATCHED = ("purity", "nmi_arithmetic")  # columns of the history, with `somscope map --watch`
 
@@ -44,23 +45,21 @@ def relevance_command(
 
     `somscope relevance runs/somrl --data fashion-mnist:test`
     """
-    from somscope.runs import Run
+    from somscope.runs import Run, conform, make_folder, open_like
 
     opened = Run.open(run)
     model = opened.model()
     if not hasattr(model, "relevances_"):
         raise RunError(f"{run} has no relevances: it is a run of {opened.config['model']['name']}")
+    unseen = None if data is None else conform(opened, open_like(opened, data))
     folder = run / "relevance" if out is None else out
-    folder.mkdir(parents=True, exist_ok=True)
-    unseen = None
-    if data is not None:
-        from somscope.runs import open_like
-
-        unseen = open_like(opened, data)
+    make_folder(folder)
     numbers = _write(opened, model, unseen, folder, seed)
     OUT.print(
         f"{numbers['share_never_updated']:.0%} of the relevances belong to units that were never updated"
     )
+    if columns := numbers.get("mean_relevance"):
+        OUT.print(f"columns, the most relevant first: {_listed(columns)}", soft_wrap=True, markup=False)
     if (ratio := numbers.get("perturbation_ratio")) is not None:
         OUT.print(
             f"disturbing the most relevant third of the dimensions changes a decoded prototype {ratio:.2f} times as "
@@ -69,6 +68,12 @@ def relevance_command(
             soft_wrap=True,
         )
     OUT.print(f"written: {folder}", soft_wrap=True, markup=False)
+
+
+def _listed(columns: dict[str, float]) -> str:
+    """Columns and their relevances, the first and the last ones of many."""
+    told = [f"{name} {mean:.2f}" for name, mean in sorted(columns.items(), key=lambda item: -item[1])]
+    return ", ".join(told if len(told) <= 2 * _TOLD else [*told[:_TOLD], "...", *told[-_TOLD:]])
 
 
 def _write(opened: Run, model: Any, unseen: Collection | None, folder: Path, seed: int) -> dict[str, Any]:
@@ -84,7 +89,11 @@ def _write(opened: Run, model: Any, unseen: Collection | None, folder: Path, see
         "share_of_relevances": np.histogram(relevances, np.linspace(0, 1, 11))[0] / relevances.size,
     }
     numbers["share_of_relevances"] = numbers["share_of_relevances"].tolist()
-    figures.save_figure(figures.relevance_figure(relevances), folder / "relevances.png")
+    columns = () if hasattr(model, "encode") else opened.config["collection"]["feature_names"] or ()
+    taught = relevances[np.ptp(relevances, axis=1) > 0]
+    if columns and len(taught):
+        numbers["mean_relevance"] = dict(zip(columns, taught.mean(axis=0).tolist(), strict=True))
+    figures.save_figure(figures.relevance_figure(relevances, columns), folder / "relevances.png")
     history = opened.history().to_pydict()
     if all(name in history for name in _WATCHED):
         figures.save_figure(figures.training_curves_figure(history, _WATCHED), folder / "agreement.png")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
+from somscope.figures.palette import literal
 from somscope.figures.pictures import mosaic
 from somscope.figures.units import colour_bar, draw_units, map_figure
 from somscope.maps.graph import GraphLattice
@@ -14,6 +18,8 @@ from somscope.maps.graph import GraphLattice
 __all__ = ["graph_figure", "relevance_figure"]
 
 _LINE = "#d55e00"
+_MOST_NAMES = 40  # that fit beside each other
+_LONGEST_NAME = 20  # letters
 
 
 def graph_figure(lattice: GraphLattice, hits: ArrayLike, images: ArrayLike | None = None) -> Figure:
@@ -24,7 +30,9 @@ def graph_figure(lattice: GraphLattice, hits: ArrayLike, images: ArrayLike | Non
     edges = lattice.edges()
     figure, axes = map_figure(lattice, "Connections", beside=1.5 if images is None else 0.3)
     positions = lattice.positions
-    lines = LineCollection(list(positions[edges]), colors=_LINE, linewidths=1.6, alpha=0.8)
+    each = len(edges) / lattice.n_units  # with many of them, the pictures have to be seen through the lines
+    width = float(np.clip(1.6 / max(each, 1.0) ** 0.5, 0.5, 1.6))
+    lines = LineCollection(list(positions[edges]), colors=_LINE, linewidths=width, alpha=width / 2)
     axes.add_collection(lines, autolim=False)
     if images is None:
         counts = np.asarray(hits, np.float64)
@@ -40,8 +48,11 @@ def graph_figure(lattice: GraphLattice, hits: ArrayLike, images: ArrayLike | Non
     return figure
 
 
-def relevance_figure(relevances: NDArray[np.floating], bins: int = 20) -> Figure:
-    """How the relevances of all units and dimensions (K, d) are distributed, and those of each unit (Fig. 2)."""
+def relevance_figure(relevances: NDArray[np.floating], names: Sequence[str] = (), bins: int = 20) -> Figure:
+    """How the relevances of all units and dimensions (K, d) are distributed, and those of each unit (Fig. 2).
+
+    names: of the d dimensions; without any they are numbered. More than 40 dimensions are not told apart.
+    """
     values = np.asarray(relevances, np.float64)
     figure = Figure(figsize=(9.0, 3.6), layout="constrained", facecolor="white")
     left, right = figure.subplots(1, 2, width_ratios=(1.0, 1.3))
@@ -62,7 +73,15 @@ def relevance_figure(relevances: NDArray[np.floating], bins: int = 20) -> Figure
     drawn = right.imshow(
         values[:, order], aspect="auto", vmin=0.0, vmax=1.0, cmap="viridis", interpolation="nearest"
     )
-    right.set(xlabel="dimension, by mean relevance", ylabel="unit")
+    if len(order) <= _MOST_NAMES:
+        told = [literal(names[i], _LONGEST_NAME) if len(names) else str(i) for i in order]
+        upright = max(map(len, told)) > 2
+        right.set_xticks(np.arange(len(order)), told, rotation=90 if upright else 0)
+        right.set(xlabel="dimension, the most relevant first", ylabel="unit")
+    else:
+        right.xaxis.set_major_locator(MaxNLocator(integer=True))
+        right.set(xlabel="rank of the dimension by its mean relevance", ylabel="unit")
+    right.yaxis.set_major_locator(MaxNLocator(integer=True))
     right.set_title("Relevances of each unit", loc="left", fontsize=12)
     figure.colorbar(drawn, ax=right, label="relevance")
     for axes in (left, right):

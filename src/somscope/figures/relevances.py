@@ -26,10 +26,10 @@ Units = NDArray[np.integer]
 _MOST_UNITS = 8
 _AMOUNT = 0.25
 _SHOWN = (
-    ("below 0.3", -1.0, 0.3),
-    ("below 0.4", -1.0, 0.4),
-    ("below 0.5", -1.0, 0.5),
-    ("above 0.6", 0.6, 2.0),
+    ("relevance < 0.3", -1.0, 0.3),
+    ("relevance < 0.4", -1.0, 0.4),
+    ("relevance < 0.5", -1.0, 0.5),
+    ("relevance > 0.6", 0.6, 2.0),
 )
 
 
@@ -73,7 +73,7 @@ def traversal_figure(
     best = relevances[units].argmax(axis=1)
     walks = [measures.traversal(prototypes[u], int(d)) for u, d in zip(units, best, strict=True)]
     pictures = np.stack([as_bytes(decode(walked), shape) for _, walked in walks], axis=1)
-    titles = [f"{value:.2f}" for value in walks[0][0]]
+    titles = [f"{value:g}" for value in walks[0][0]]
     names = [f"unit {u}, dim {d}" for u, d in zip(units, best, strict=True)]
     return contact_sheet_figure(dict(zip(titles, pictures, strict=True)), names)
 

@@ -71,14 +71,13 @@ def new_file(path: str | Path) -> Iterator[Path]:
         yield partial
 
 
-def make_folder(path: str | Path) -> Path:
+def make_folder(path: str | Path) -> None:
     """Make a folder, unless it is there, and those above it. Raises RunError where that cannot be."""
     path = _absolute(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror} ({error.filename})") from error
-    return path
 
 
 def _absolute(path: str | Path) -> Path:
