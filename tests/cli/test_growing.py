@@ -43,6 +43,7 @@ def table(tmp_path_factory):
         "--threshold", "0.98", "-o", home / "run",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
+    assert re.search(r"map +\d+ units, \d+ connections *\n", result.output)
     assert re.search(r"model +somrl, on cpu *\n", result.output)  # no network, and so no precision
     return home / "run"
 
@@ -139,12 +140,15 @@ def test_the_report_shows_the_graph(photos, table):
         data = data_of(render_report(run))
         assert data["graph"] is True
         assert len(data["positions"]) == run.lattice.n_units
+        np.testing.assert_allclose(data["edgeDistances"], run.model().edge_distances_, rtol=1e-3)
         layers = {layer["key"]: layer for layer in data["layers"]}
         assert [line[:2] for line in layers["connections"]["lines"]] == run.lattice.edges().tolist()
         np.testing.assert_allclose(
             layers["relevances"]["values"], run.model().relevances_.mean(axis=1), atol=1e-3
         )
         assert "connected neighbours" in layers["topographic-error"]["text"]
+    n_units, n_lines = run.lattice.n_units, len(run.lattice.connections)
+    assert f"on {n_units} units ({n_lines} connections)." in render_report(run)
     assert render_report(photos[0]).count('<figure class="wide"><img src="data:image/png') >= 3
     assert render_report(Run.open(table)).count('<figure class="wide"><img src="data:image/png') == 1
     assert {"prototypes", "nearest"} <= {

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
 from somscope.errors import InputError
-from somscope.maps.graph import GraphLattice, lattice_of, lay_out, mean_connection
+from somscope.maps.graph import GraphLattice, connection_distances, lattice_of, lay_out, mean_connection
 from somscope.maps.lattice import Lattice
 
 
@@ -59,8 +59,16 @@ def test_neighbours_are_the_connections_and_cells_that_touch_are_asked_for() -> 
     touching = cdist(lattice.positions, lattice.positions)
     assert sorted(zip(*np.where(np.triu(abs(touching - 1) < 1e-6)), strict=True)) == [(0, 2), (0, 3), (2, 3)]
     assert lattice.are_neighbours(np.array([0, 0]), np.array([1, 2])).tolist() == [True, False]
-    prototypes = np.array([[0.0], [3.0], [9.0], [4.0]])
-    np.testing.assert_array_equal(mean_connection(prototypes, lattice), [3.0, 2.0, np.nan, 1.0])
+    joined = np.zeros((4, 4), dtype=bool)
+    joined[[0, 1, 1, 3], [1, 0, 3, 1]] = True
+    centres = np.array([[0.0, 0.0], [0.3, 0.5], [0.9, 0.0], [0.4, 0.9]])
+    weights = np.array([[1.0, 0.0], [0.5, 0.5], [1.0, 1.0], [1.0, 0.0]])
+    # from each of the two units: what it takes for relevant
+    expected = [(0.3 + np.sqrt((0.3**2 + 0.5**2) / 2)) / 2, (np.sqrt((0.1**2 + 0.4**2) / 2) + 0.1) / 2]
+    apart = connection_distances(centres, weights, joined)
+    np.testing.assert_allclose(apart, expected, atol=1e-6)
+    means = [apart[0], apart.mean(), np.nan, apart[1]]
+    np.testing.assert_allclose(mean_connection(apart, joined), means)
     with pytest.raises(InputError, match="allowed: connections, hexagonal"):
         lattice.edges("8")
 

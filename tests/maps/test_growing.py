@@ -176,3 +176,16 @@ def test_ctrl_c_keeps_the_map(made: type[GrowingMap], monkeypatch: pytest.Monkey
     assert som.stop_reason_ == "interrupted"
     assert som.n_iter_ <= 4
     assert som.n_units_ > 1
+
+
+@pytest.mark.parametrize("made", [SOMRL, LARFDSSOM])
+def test_units_are_as_far_apart_as_items_whatever_the_features_are_measured_in(
+    made: type[GrowingMap],
+) -> None:
+    X, _, _ = planted()
+    som = made(threshold=0.95, random_state=0).fit(X * np.linspace(10, 5000, X.shape[1]))
+    between = som.transform(som.prototypes_)
+    assert som.connections_.any()
+    for (a, b), apart in zip(som.lattice_.edges(), som.edge_distances_, strict=True):
+        assert apart == pytest.approx((between[a, b] + between[b, a]) / 2, abs=1e-6)
+    assert np.nanmax(som.u_matrix_) < 1.0  # "on a scale from 0 to 1", as figures and report say

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from somscope.cli.console import OUT, say_note
 from somscope.cli.group import EXIT_INCOMPLETE, EXIT_INTERRUPTED
+from somscope.maps.graph import GraphLattice
 from somscope.measures import DESCRIPTIONS
 from somscope.runs.checkpoints import checkpoint_folder, has_checkpoints
 from somscope.runs.run import is_clustering, left_out, unfinished
@@ -60,6 +61,8 @@ def show_summary(run: Run) -> None:
         table.add_row("model", escape(_model(run.config)))
     if is_clustering(run.config):
         table.add_row("clusters", f"{lattice.n_units:,}")
+    elif isinstance(lattice, GraphLattice):
+        table.add_row("map", f"{lattice.n_units:,} units, {len(lattice.connections):,} connections")
     else:
         shape = ("toroidal " if lattice.toroidal else "") + lattice.shape
         table.add_row("map", f"{lattice.rows}x{lattice.columns} {shape}, {lattice.n_units:,} units")

@@ -125,6 +125,7 @@ class Shown:
             np.asarray(self.model.prototypes_),
             getattr(self.model, "u_matrix_", None),
             self.distance,
+            getattr(self.model, "edge_distances_", None),
         )
         things, pictures = items_of(run) if isinstance(run, Run) else (run.items(), None)
         self.thumbnails, self.texts = self._things(things, pictures)

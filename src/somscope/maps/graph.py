@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from somscope.errors import InputError, check_choice
 from somscope.maps.lattice import Lattice
-from somscope.maps.relevance import activations, root_mean_square
-from somscope.maps.units import edge_distances
+from somscope.maps.relevance import EPSILON, activations, root_mean_square
 
-__all__ = ["GraphLattice", "lattice_of", "lay_out", "mean_connection"]
+__all__ = ["GraphLattice", "connection_distances", "lattice_of", "lay_out", "mean_connection"]
 
 _STEPS = 200  # of SMACOF
 _ROOM = 1.15  # cells for each unit
@@ -152,11 +151,29 @@ def _smacof(distances: Floats) -> Floats:
     return place
 
 
-def mean_connection(prototypes: NDArray[np.floating], lattice: Lattice) -> Floats:
-    """(K,) mean distance of each unit's prototype to those it is connected with; NaN for a unit without any."""
-    edges = lattice.edges()
-    gaps = edge_distances(prototypes, edges)
-    ends = edges.T.ravel()
-    total = np.bincount(ends, weights=np.tile(gaps, 2), minlength=lattice.n_units)
-    degree = np.bincount(ends, minlength=lattice.n_units)
-    return np.asarray(np.divide(total, degree, out=np.full(lattice.n_units, np.nan), where=degree > 0))
+def connection_distances(
+    centres: NDArray[np.floating],
+    relevances: NDArray[np.floating],
+    connections: NDArray[np.bool_],
+    epsilon: float = EPSILON,
+    distance: str = "relevance",
+) -> Floats:
+    """(E,) distance of the units that each connection joins, in the order of `GraphLattice.edges`.
+
+    It is that of items to units, `relevance.root_mean_square`, from either unit to the other's centre, and their mean.
+    centres, relevances: (K, d); connections: (K, K).
+    """
+    own, weights = np.asarray(centres, np.float64), np.asarray(relevances, np.float64)
+    apart = np.asarray(root_mean_square(activations(own, own, weights, epsilon, distance)))
+    return np.asarray((apart + apart.T)[np.triu(connections, 1)] / 2)
+
+
+def mean_connection(distances: Floats, connections: NDArray[np.bool_]) -> Floats:
+    """(K,) mean distance of each unit to those it is connected with; NaN for a unit without any.
+
+    distances: (E,) from `connection_distances`; connections: (K, K).
+    """
+    ends = np.argwhere(np.triu(connections, 1)).T.ravel()
+    total = np.bincount(ends, weights=np.tile(distances, 2), minlength=len(connections))
+    degree = np.bincount(ends, minlength=len(connections))
+    return np.asarray(np.divide(total, degree, out=np.full(len(connections), np.nan), where=degree > 0))

@@ -15,7 +15,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from somscope.errors import InputError
-from somscope.maps.graph import GraphLattice, lay_out, mean_connection
+from somscope.maps.graph import GraphLattice, connection_distances, lay_out, mean_connection
 from somscope.maps.inputs import as_matrix
 from somscope.maps.relevance import activations, complaint, root_mean_square
 from somscope.maps.unit_interval import UnitInterval, choose_interval
@@ -174,9 +174,16 @@ class GrowingMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
         return lay_out(self.centres_, self.relevances_, self.connections_)
 
     @property
+    def edge_distances_(self) -> Floats:
+        """(E,) distance of the units that each connection of the lattice joins, as between items and units."""
+        return connection_distances(
+            self.centres_, self.relevances_, self.connections_, self.epsilon, self.distance
+        )
+
+    @property
     def u_matrix_(self) -> Floats:
-        """(K,) mean distance of each prototype to those of connected units, NaN without any."""
-        return mean_connection(self.prototypes_, self.lattice_)
+        """(K,) mean distance of each unit to those that it is connected with, NaN without any."""
+        return mean_connection(self.edge_distances_, self.connections_)
 
     # Use
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from somscope.errors import InputError, check_choice
-from somscope.maps.graph import GraphLattice, lay_out, mean_connection
+from somscope.maps.graph import GraphLattice, connection_distances, lay_out, mean_connection
 from somscope.maps.relevance import EPSILON, activations, complaint, root_mean_square, unassigned
 from somscope.maps.sample import refuse_unmappable
 from somscope.maps.somrl_layer import SOMRLLayer, SOMRLRule
@@ -391,9 +391,16 @@ class DCSOMRL(DeepModel):
         return lay_out(self.prototypes_, self.relevances_, self.connections_)
 
     @property
+    def edge_distances_(self) -> Floats:
+        """(E,) distance of the units that each connection of the lattice joins, as between items and units."""
+        return connection_distances(
+            self.prototypes_, self.relevances_, self.connections_, self.epsilon, self.distance
+        )
+
+    @property
     def u_matrix_(self) -> Floats:
-        """(K,) mean distance of each prototype to those of connected units, NaN without any."""
-        return mean_connection(self.prototypes_, self.lattice_)
+        """(K,) mean distance of each unit to those that it is connected with, NaN without any."""
+        return mean_connection(self.edge_distances_, self.connections_)
 
     @property
     def _n_units(self) -> int:

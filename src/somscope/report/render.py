@@ -82,7 +82,8 @@ def render_report(run: RunLike, max_bytes: int = MAX_BYTES) -> str:
         raise RunError(f"the model is of items with {seen} features, and the run's items have {n_features}")
     shown = shown_prototypes(model)
     distance = MapDistance.of(run.config, getattr(model, "feature_weights", None))
-    summary = summarise(run, prototypes, getattr(model, "u_matrix_", None), distance)
+    between = getattr(model, "edge_distances_", None)
+    summary = summarise(run, prototypes, getattr(model, "u_matrix_", None), distance, between)
     items = run.items()
     if items.num_rows != len(summary.ids):
         raise RunError(f"items have {items.num_rows} rows and assignments {len(summary.ids)}")
@@ -310,7 +311,7 @@ def _page_values(
         "words": _CLUSTER_WORDS if is_clustering(config) else _MAP_WORDS,
         "latent": _latent_picture(run),
         "relevances": _relevance_pictures(run),
-        "lattice": describe(run.lattice),
+        "lattice": describe(run.lattice).removeprefix(f"{run.lattice.n_units} units, "),  # of a graph
         "n_units": run.lattice.n_units,
         "number": wording.number,
         "setting": wording.setting,

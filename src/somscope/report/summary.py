@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from somscope.errors import RunError
 from somscope.figures.class_counts import count_classes
 from somscope.maps.units import edge_distances
 from somscope.maps.units import u_matrix as unit_distances
@@ -66,10 +67,13 @@ def summarise(
     prototypes: NDArray[np.floating],
     u_matrix: NDArray[np.floating] | None,
     distance: MapDistance,
+    between: NDArray[np.floating] | None = None,
 ) -> MapSummary:
     """Count, average and sort the assignments of a run.
 
-    u_matrix: (rows, columns) or (K,); made from the prototypes where the model has none. distance: of the map.
+    u_matrix: (rows, columns) or (K,), and between: (E,) distances of neighbouring units; made from the prototypes where
+    the model has none. distance: of the map.
+    Raises RunError for a model with other connections than the run's lattice.
     """
     table, lattice = run.assignments(), run.lattice
     units = table["unit"].to_numpy().astype(np.int64)
@@ -80,7 +84,10 @@ def summarise(
     )
     hits = np.bincount(units, minlength=lattice.n_units)
     edges = lattice.edges()
-    between = edge_distances(prototypes, edges, distance.weights, distance.metric)
+    if between is None:
+        between = edge_distances(prototypes, edges, distance.weights, distance.metric)
+    if len(between) != len(edges):
+        raise RunError(f"the model has {len(between)} connections for a lattice of {len(edges)}")
     apart = (second >= 0) & ~lattice.are_neighbours(units, second)
     errors = np.bincount(units, apart, minlength=lattice.n_units)
     if u_matrix is None:
@@ -103,7 +110,7 @@ def summarise(
         topographic_error=np.where(hits > 0, errors / np.maximum(hits, 1), np.nan),
         uncertainty=_uncertainty(table, units, lattice.n_units),
         edges=edges,
-        edge_distances=between,
+        edge_distances=np.asarray(between, dtype=np.float64),
         u_matrix=np.asarray(u_matrix, dtype=np.float64).reshape(-1),
     )
 
