@@ -64,6 +64,19 @@ def photos(tmp_path_factory):
     return map_collection(collection, home / "run", "dc-somrl", parameters), collection
 
 
+def test_a_map_that_is_full_can_be_given_more_places(tmp_path):
+    table, said = make_table(tmp_path / "t.csv"), []
+    for places in (5, 150):
+        made = invoke(
+            "map", table, "--columns", "a,b", "--model", "somrl", "--threshold", "0.9999", "--max-units", places,
+            "-o", tmp_path / str(places),
+        )  # fmt: skip
+        assert made.exit_code == 0, made.output
+        assert Run.open(tmp_path / str(places)).lattice.n_units <= places
+        said.append("none of the" in made.output + made.stderr)
+    assert said == [True, False]
+
+
 def test_noise_is_assigned_on_request(table, tmp_path):
     import pyarrow.parquet as pq
 

@@ -189,3 +189,13 @@ def test_units_are_as_far_apart_as_items_whatever_the_features_are_measured_in(
     for (a, b), apart in zip(som.lattice_.edges(), som.edge_distances_, strict=True):
         assert apart == pytest.approx((between[a, b] + between[b, a]) / 2, abs=1e-6)
     assert np.nanmax(som.u_matrix_) < 1.0  # "on a scale from 0 to 1", as figures and report say
+
+
+@pytest.mark.parametrize("made", [SOMRL, LARFDSSOM])
+def test_a_map_of_one_unit_says_what_to_change(made: type[GrowingMap]) -> None:
+    X, _, _ = planted()
+    som = made(threshold=0.3, random_state=0).fit(X)
+    assert som.n_units_ == 1
+    assert [warning.partition(",")[0] for warning in som.warnings_] == ["the map is one unit"]
+    assert "raise threshold" in som.warnings_[0]
+    assert made(threshold=0.95, random_state=0).fit(X).warnings_ == []

@@ -133,6 +133,10 @@ def map_command(
             rich_help_panel=_MAP,
         ),
     ] = None,
+    max_units: Annotated[
+        int | None,
+        typer.Option(min=1, help="Most units of a growing map; by default 200.", rich_help_panel=_MAP),
+    ] = None,
     latent_dim: LatentDim = None,
     gamma: Annotated[
         float | None,
@@ -203,6 +207,7 @@ def map_command(
         "metric": metric,
         "clusters": clusters,
         "threshold": threshold,
+        "max_units": max_units,
         "latent_dim": latent_dim,
         "gamma": gamma,
         "steps": steps,

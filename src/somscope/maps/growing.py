@@ -157,6 +157,8 @@ class GrowingMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
         self.inertia_ = float(distances.mean())
         if whole and (noise := complaint(distances[:, 0], self.threshold)):
             self._warn(noise)
+        if whole and self.n_units_ == 1 and len(x) > 1 and not self.warnings_:
+            self._warn("the map is one unit, whatever its items are: raise threshold to tell them apart")
 
     def _describe(self) -> None:
         self.centres_, self.relevances_, self.connections_ = self._living()
