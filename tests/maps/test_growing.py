@@ -199,3 +199,25 @@ def test_a_map_of_one_unit_says_what_to_change(made: type[GrowingMap]) -> None:
     assert [warning.partition(",")[0] for warning in som.warnings_] == ["the map is one unit"]
     assert "raise threshold" in som.warnings_[0]
     assert made(threshold=0.95, random_state=0).fit(X).warnings_ == []
+
+
+@pytest.mark.parametrize("made", [SOMRL, LARFDSSOM])
+def test_a_map_keeps_its_places(made: type[GrowingMap], tmp_path: Path) -> None:
+    X, _, _ = planted()
+    som = made(threshold=0.95, max_units=30).partial_fit(X).set_params(max_units=20)
+    for use in (lambda: som.partial_fit(X), lambda: som.save(tmp_path / "map")):  # which could not be loaded
+        with pytest.raises(InputError, match="max_units=20, but this map has 30 places"):
+            use()
+    assert made.load(som.set_params(max_units=30).save(tmp_path / "map")).partial_fit(X).n_units_ > 1
+
+
+@pytest.mark.parametrize("made", [SOMRL, LARFDSSOM])
+def test_numbers_may_be_those_of_numpy(made: type[GrowingMap], tmp_path: Path) -> None:
+    X, _, _ = planted()
+    kinds = {"threshold": np.float32(0.95), "smoothness": np.float64(0.1), "relevance_rate": np.int64(1)}
+    som = made(**kinds, random_state=0).fit(X)
+    plain = made(**{name: value.item() for name, value in kinds.items()}, random_state=0).fit(X)
+    np.testing.assert_array_equal(som.prototypes_, plain.prototypes_)
+    np.testing.assert_array_equal(made.load(som.save(tmp_path / "map")).predict(X), plain.predict(X))
+    with pytest.raises(InputError, match="threshold="):
+        made(threshold=np.bool_(True)).fit(X)

@@ -32,7 +32,8 @@ _log = logging.getLogger(__name__)
 class GrowingMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """A map of as many units as the data ask for, each with a relevance for every feature.
 
-    A model derives from it and gives what follows; its parameters hold threshold, epsilon, distance and scale.
+    A model derives from it and gives what follows; its parameters hold threshold, max_units, epsilon, distance
+    and scale.
 
     Attributes
     ----------
@@ -45,6 +46,7 @@ class GrowingMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
     model_name: ClassVar[str]
 
     threshold: float
+    max_units: int
     epsilon: float
     distance: str
     scale: str
@@ -120,6 +122,8 @@ class GrowingMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
         """
         self._check_choices()
         first = not hasattr(self, "prototypes_")
+        if not first:
+            self._check_places()
         x = self._validated(X, reset=first)
         if first:
             self.interval_, why = choose_interval(x, self.scale)
@@ -135,6 +139,13 @@ class GrowingMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
             )
         self._train(scaled, whole=False)
         return self
+
+    def _check_places(self) -> None:
+        places = len(self._state()["centres"])
+        if places != self.max_units:
+            raise InputError(
+                f"max_units={self.max_units!r}, but this map has {places} places: set it back, or fit a new map"
+            )
 
     def _start_anew(self, x: NDArray[np.floating]) -> None:
         self.n_iter_, self.history_, self.warnings_ = 0, {}, []
@@ -158,7 +169,7 @@ class GrowingMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
         if whole and (noise := complaint(distances[:, 0], self.threshold)):
             self._warn(noise)
         if whole and self.n_units_ == 1 and len(x) > 1 and not self.warnings_:
-            self._warn("the map is one unit, whatever its items are: raise threshold to tell them apart")
+            self._warn("the map is one unit, which all items are in: to tell them apart, raise threshold")
 
     def _describe(self) -> None:
         self.centres_, self.relevances_, self.connections_ = self._living()
@@ -239,6 +250,7 @@ class GrowingMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
         from somscope.maps.growing_files import save_growing
 
         check_is_fitted(self, "prototypes_")
+        self._check_places()
         return save_growing(self, Path(folder))
 
     @classmethod

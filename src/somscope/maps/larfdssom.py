@@ -101,12 +101,12 @@ class LARFDSSOM(GrowingMap):
         largest = {"threshold": 1.0, "winner_rate": 1.0, "relevance_rate": 1.0}
         for name in (*largest, "smoothness", "minwd", "epsilon"):
             value = getattr(self, name)
-            if not isinstance(value, int | float) or not 0 < value <= largest.get(name, np.finfo(float).max):
+            if not _is_number(value) or not 0 < value <= largest.get(name, np.finfo(float).max):
                 raise InputError(
                     f"{name}={value!r}; allowed: a number above 0{', at most 1' * (name in largest)}"
                 )
         for name in ("neighbour_rate", "lp"):
-            if not isinstance(getattr(self, name), int | float) or not 0 <= getattr(self, name) <= 1:
+            if not _is_number(getattr(self, name)) or not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name}={getattr(self, name)!r}; allowed: a number from 0 to 1")
 
     def _begin(self, n_features: int, dtype: np.dtype[Any]) -> None:
@@ -209,3 +209,7 @@ class LARFDSSOM(GrowingMap):
             raise ValueError(f"counts {counts.tolist()} are not those of a map")
         self._map = {name: state[name].copy() for name in _ARRAYS}
         self._counts = counts.copy()
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)

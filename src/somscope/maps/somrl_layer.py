@@ -21,9 +21,10 @@ For a batch of one item this is the sequential algorithm; the order of the units
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -89,6 +90,9 @@ class SOMRLRule:
     restored: str = "activated"
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            if isinstance(value := getattr(self, field.name), np.generic):
+                object.__setattr__(self, field.name, value.item())
         for name, allowed in CHOICES.items():
             check_choice(name, getattr(self, name), allowed)
         _check("threshold", self.threshold, 0.0, 1.0, "above 0 and below 1", open_end=True)
