@@ -53,6 +53,11 @@ def test_choices_are_parted_into_value_and_reason():
     ]
 
 
+def test_a_part_of_a_collection_is_told_in_words():
+    assert source_rows({"taken": {"n_items": 2000, "of": 60000}}) == {"taken": "2,000 of 60,000 items"}
+    assert source_rows({"taken": {"n_items": "2"}}) == {"taken": "{'n_items': '2'}"}
+
+
 def test_what_was_left_open_is_not_listed():
     source = {
         "reader": "csv",

@@ -339,7 +339,7 @@ class DCSOMRL(DeepModel):
         if isinstance(self.standardise, str):
             self._seen = _moments(items)
             self.chosen_["standardise"] = (
-                f"mean {self._seen[0]:.4g}, deviation {self._seen[1]:.4g} of all values"
+                f"mean {self._seen[0]:.4g}, deviation {self._seen[1]:.4g}: those of all values"
             )
         elif self.standardise is not None:
             self._seen = (float(self.standardise[0]), float(self.standardise[1]))

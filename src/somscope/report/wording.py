@@ -145,6 +145,9 @@ def source_rows(source: Mapping[str, Any]) -> dict[str, str]:
     """How the collection was read: what was given, without what was left open."""
     options = {name: value for name, value in (source.get("options") or {}).items() if name not in source}
     said = {name: value for name, value in source.items() if name != "options"} | options
+    if isinstance(taken := said.get("taken"), Mapping):
+        some, whole = taken.get("n_items"), taken.get("of")
+        said["taken"] = f"{some:,} of {whole:,} items" if type(some) is type(whole) is int else taken
     return {str(name): setting(value) for name, value in said.items() if value not in (None, {}, [], "")}
 
 
