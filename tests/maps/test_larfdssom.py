@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -9,6 +11,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from maps.planted import planted
 from somscope.errors import InputError
+from somscope.maps import larfdssom, larfdssom_kernel
 from somscope.maps.larfdssom import LARFDSSOM
 
 
@@ -124,3 +127,31 @@ def test_noise_activates_no_unit() -> None:
 def test_parameters_out_of_range_are_refused(changes: dict[str, object], said: str) -> None:
     with pytest.raises(InputError, match=said):
         LARFDSSOM(**changes).fit(np.random.default_rng(0).random((20, 3)))  # type: ignore[arg-type]
+
+
+def test_ctrl_c_before_the_first_item_leaves_no_map(monkeypatch: pytest.MonkeyPatch) -> None:
+    def compiling(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(larfdssom_kernel, "larfdssom_steps", compiling)
+    X, _, _ = planted()
+    som = LARFDSSOM(random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        som.fit(X)
+    assert not hasattr(som, "prototypes_")
+
+
+def test_ctrl_c_in_the_first_pass_keeps_a_full_map(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps, calls = larfdssom_kernel.larfdssom_steps, []
+
+    def twice(*arguments: Any) -> int:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return int(steps(*arguments))
+
+    monkeypatch.setattr(larfdssom_kernel, "larfdssom_steps", twice)
+    monkeypatch.setattr(larfdssom, "_SLICE", 50)
+    X, _, _ = planted()
+    som = LARFDSSOM(threshold=0.9999, max_units=5, random_state=0).fit(X)
+    assert (som.stop_reason_, som.n_units_) == ("interrupted", 5)

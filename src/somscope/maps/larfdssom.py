@@ -140,8 +140,10 @@ class LARFDSSOM(GrowingMap):
             if whole:
                 self._converge(x, generator, began)
         except KeyboardInterrupt:
+            if self._counts[0] == 0:  # while the passes were compiled: there is no map to keep
+                raise
             self.stop_reason_ = "interrupted"
-        if self._counts[0] == self.max_units and self.history_["below"][-1] > 0:
+        if self._counts[0] == self.max_units and self.history_.get("below", [0])[-1] > 0:
             self._warn(
                 f"the map is full: all {self.max_units} places are taken, and items that wanted one were left out; "
                 "lower threshold, or raise max_units or lp"
