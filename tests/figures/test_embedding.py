@@ -32,3 +32,10 @@ def test_the_figure_holds_lines_pictures_and_classes() -> None:
     assert len(axes.artists) == 4
     assert [len(c.get_segments()) for c in axes.collections if hasattr(c, "get_segments")] == [1]
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["cat", "dog"]
+
+
+def test_a_single_dimension_is_laid_out_too() -> None:
+    items, units = tsne_places(np.linspace(0, 1, 12)[:, None], np.array([[0.2], [0.8]]))
+    assert items.shape == (12, 2)
+    assert np.isfinite(items).all()
+    assert np.isfinite(units).all()

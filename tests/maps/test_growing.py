@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -221,3 +222,9 @@ def test_numbers_may_be_those_of_numpy(made: type[GrowingMap], tmp_path: Path) -
     np.testing.assert_array_equal(made.load(som.save(tmp_path / "map")).predict(X), plain.predict(X))
     with pytest.raises(InputError, match="threshold="):
         made(threshold=np.bool_(True)).fit(X)
+
+
+@pytest.mark.parametrize("made", [SOMRL, LARFDSSOM])
+def test_sparse_items_are_refused_in_words(made: type[GrowingMap]) -> None:
+    with pytest.raises(InputError, match=f"the items are sparse.*{made.model_name} takes dense arrays"):
+        made().fit(sparse.csr_matrix(np.eye(4)))

@@ -29,7 +29,8 @@ def tsne_places(
     points = np.concatenate([np.asarray(codes, np.float64), np.asarray(prototypes, np.float64)])
     if len(points) < 4:
         raise InputError(f"{len(points)} points; allowed: at least 4")
-    layout = TSNE(perplexity=min(30.0, (len(points) - 1) / 3), init="pca", random_state=seed)
+    start = "pca" if points.shape[1] > 1 else "random"  # the plane of the most variance, where there is one
+    layout = TSNE(perplexity=min(30.0, (len(points) - 1) / 3), init=start, random_state=seed)
     places = np.asarray(layout.fit_transform(points), np.float64)
     n = len(np.asarray(codes))
     return places[:n], places[n:]

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -272,10 +273,16 @@ class GrowingMap(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
         return self.n_units_
 
     def _validated(self, X: Any, reset: bool) -> NDArray[np.floating]:
+        matrix = as_matrix(X)
+        if sparse.issparse(matrix):
+            raise InputError(
+                f"the items are sparse, such as counts of words, and {self.model_name} takes dense arrays: a map of "
+                "model som takes them as they are"
+            )
         try:
             checked = validate_data(
                 self,
-                as_matrix(X),
+                matrix,
                 reset=reset,
                 dtype=[np.float64, np.float32],
                 order="C",
