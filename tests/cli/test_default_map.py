@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from itertools import count
+import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from cli.samples import invoke, make_photos, make_table, make_texts
 from somscope import ContrastiveSOM
 from somscope.choosing import default_map, likely_duration
 from somscope.data import Collection, open_collection
+from somscope.errors import InputError
 from somscope.explorer.shown import Shown
 from somscope.explorer.unit_layers import _layers
-from somscope.models import duration
+from somscope.models import contrastive_module, duration
+from somscope.models.similar import Similar
 from somscope.runs import Run
 
 SHORT = ("--steps", 3, "--latent-dim", 4)
@@ -171,38 +174,71 @@ def test_long_vectors_without_names_are_learned_from(changed: dict[str, Any], mo
     assert default_map(Collection(**{**usual, **changed})).model == model
 
 
+def noise(n: int = 600) -> Collection:
+    images = np.random.default_rng(0).integers(0, 256, (n, 12, 12, 3), np.uint8)
+    return Collection(name="noise", kind="images", features=images)
+
+
+QUICK: dict[str, Any] = {"n_steps": 10, "device": "cpu", "verbose": False}
+
+
 def test_the_expected_time_is_that_of_all_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    seconds = count(0.0, 2.0)  # each step takes two
-    monkeypatch.setattr(duration, "perf_counter", lambda: next(seconds))
-    images = np.random.default_rng(0).integers(0, 256, (600, 12, 12, 3), np.uint8)
-    collection = Collection(name="noise", kind="images", features=images)
-    model = ContrastiveSOM((2, 2), 4, n_steps=10, batch_size=100, device="cpu", random_state=0, verbose=False)
+    monkeypatch.setattr(duration, "seconds_of_a_step", lambda *_: 2.0)
+    model = ContrastiveSOM((2, 2), 4, batch_size=100, **QUICK)
     before = model.get_params()
     # 10 of the encoder, 4 of both, and 600 images are encoded three times: each costs a third of one of 200 views.
-    assert duration.expected_seconds(model, collection) == pytest.approx(2 * (10 + 4 + 3))
+    assert duration.expected_seconds(model, noise()) == pytest.approx(2 * (10 + 4 + 3))
     assert model.get_params() == before
     assert not hasattr(model, "module_")
     model.set_params(n_steps=20, joint_steps=0)
-    assert duration.expected_seconds(model, collection) == pytest.approx(2 * (20 + 3))
-    assert duration.expected_seconds(model.set_params(network="gradients"), collection) == 0.0
+    assert duration.expected_seconds(model, noise()) == pytest.approx(2 * (20 + 3))
+    assert duration.expected_seconds(model.set_params(network="gradients"), noise()) == 0.0
+
+
+def test_the_steps_that_are_timed_say_nothing_of_a_collapse(caplog: pytest.LogCaptureFixture) -> None:
+    collection = noise()
+    same = np.zeros_like(collection.features)
+    same[0] = 255
+    model = ContrastiveSOM((2, 2), 4, augmentation="photos", **QUICK)
+    assert duration.expected_seconds(model, replace(collection, features=same)) > 0.0
+    assert not caplog.records
+
+
+def test_ctrl_c_ends_the_steps_that_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def pressed(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(contrastive_module, "nt_xent_loss", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        duration.expected_seconds(ContrastiveSOM((2, 2), 4, **QUICK), noise())
 
 
 def test_similar_items_are_looked_for_among_as_many_as_in_the_training(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    seconds = count(0.0, 2.0)
-    monkeypatch.setattr(duration, "perf_counter", lambda: next(seconds))
-    rows = np.random.default_rng(0).normal(size=(3000, 16)).astype(np.float32)
-    collection = Collection(name="rows", kind="vectors", features=rows)
-    how = {"n_steps": 10, "joint_steps": 0, "device": "cpu", "random_state": 0, "verbose": False}
-    model = ContrastiveSOM((2, 2), 4, hidden=(8,), **how)
-    placing = 3 * 3000 / (3 * 2 * 512)
-    assert duration.expected_seconds(model, collection) == pytest.approx(2 * (10 + placing))
-    monkeypatch.setattr(duration, "_searching", lambda _, m: m / 1000)
-    longer = 2 + 3.0 - 1.024
-    assert duration.expected_seconds(model, collection) == pytest.approx(longer * (10 + placing))
+    among: list[int] = []
+    beside = Similar.beside
+
+    def noted(self: Similar, *arguments: Any) -> Any:
+        among.append(len(self.known))
+        return beside(self, *arguments)
+
+    monkeypatch.setattr(Similar, "beside", noted)
+    rows = np.random.default_rng(0).normal(size=(11_000, 16)).astype(np.float32)
+    model = ContrastiveSOM((2, 2), 4, hidden=(8,), **QUICK)
+    for n in (11_000, 3000):
+        some = Collection(name="rows", kind="vectors", features=rows[:n])
+        assert duration.expected_seconds(model, some) > 0.0
+    assert among == [10_000] * 3 + [3000] * 3
     model.set_params(neighbours=0)
-    assert duration.expected_seconds(model, collection) == pytest.approx(2 * (10 + placing))
+    assert duration.expected_seconds(model, some) > 0.0
+    assert len(among) == 6
+
+
+def test_clusters_without_units_are_refused_before_steps_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(duration, "seconds_of_a_step")
+    with pytest.raises(InputError, match="n_clusters=5; allowed: 1 to 4, the number of units"):
+        duration.expected_seconds(ContrastiveSOM((2, 2), 4, n_clusters=5, **QUICK), noise())
 
 
 @pytest.mark.parametrize(

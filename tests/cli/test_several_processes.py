@@ -58,6 +58,21 @@ def test_two_processes_train_one_classic_map(folder: Path, tmp_path: Path) -> No
     assert {p.name for p in tmp_path.glob(".*")} <= {".two.lock", ".one.lock"}  # nothing unfinished
 
 
+def test_two_processes_train_the_map_that_is_chosen_for_them(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (500, 6, 6, 3), np.uint8)
+    np.save(tmp_path / "images.npy", images)
+    arguments = ["map", str(tmp_path / "images.npy"), "--steps", "3", "--latent-dim", "4", "--device", "cpu"]
+    done = subprocess.run(
+        [sys.executable, str(FORKED), *arguments, "-o", str(tmp_path / "run")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,  # while one tries how long it takes, the other would wait for it
+    )
+    assert done.returncode == 0, done.stderr
+    assert Run.open(tmp_path / "run").config["model"]["name"] == "contrastive-som"
+
+
 def test_a_growing_map_is_trained_by_one_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "TORCHELASTIC_RUN_ID": "x",

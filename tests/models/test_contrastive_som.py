@@ -15,7 +15,7 @@ from somscope.errors import InputError
 from somscope.maps.som import SOM
 from somscope.measures.clustering import accuracy, purity
 from somscope.measures.units import unit_perplexity
-from somscope.models import contrastive_module, contrastive_som
+from somscope.models import contrastive_module
 from somscope.models.contrastive_som import ContrastiveSOM
 from somscope.runs.features import feature_matrix
 
@@ -29,7 +29,7 @@ QUICK = {
     "random_state": 0,
 }
 ROWS = {**QUICK, "network": "dense"}
-STEPS = {"n_steps": 250, "joint_steps": 50, "decoder_steps": 200, "batch_size": 64, "learning_rate": 0.003}
+STEPS = {"n_steps": 250, "joint_steps": 50, "decoder_steps": 400, "batch_size": 64, "learning_rate": 0.003}
 
 
 def signs(n: int = 400, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -254,6 +254,10 @@ def test_only_trainings_with_the_same_settings_are_taken_over(blobs, tmp_path):
     assert ContrastiveSOM(**how, keep=0.1, start=tmp_path / "encoder").fit(blobs[0]).n_iter_ > 0
     with pytest.raises(InputError, match=r"has keep 0.3; this model has 0.1; a start with joint_steps=0"):
         ContrastiveSOM(**how, keep=0.1, start=tmp_path / "whole").fit(blobs[0])
+    with pytest.raises(InputError, match="has neighbours 5; this model has 2"):
+        ContrastiveSOM(**how, neighbours=2, start=tmp_path / "encoder").fit(blobs[0])
+    with pytest.raises(InputError, match="has decoder_steps 2; this model has 3; a start with joint_steps=0"):
+        ContrastiveSOM(**{**how, "decoder_steps": 3}, start=tmp_path / "whole").fit(blobs[0])
     for change in (
         {"grid": (3, 3)},
         {"latent_dim": 4},
@@ -409,7 +413,7 @@ def test_columns_are_measured_block_by_block(tmp_path, monkeypatch):
     items[0, 3] = 1e-44
     np.save(tmp_path / "items.npy", items)
     mapped = np.load(tmp_path / "items.npy", mmap_mode="r")
-    monkeypatch.setattr(contrastive_som, "_BLOCK", 5 * items[0].nbytes)
+    monkeypatch.setattr(contrastive_module, "_BLOCK", 5 * items[0].nbytes)
     steps = {"n_steps": 1, "joint_steps": 1, "decoder_steps": 1}
     model = ContrastiveSOM(**{**ROWS, **steps, "grid": (2, 2)}).fit(mapped)
     np.testing.assert_allclose(model.module_.centre, items.mean(0, dtype=np.float64), rtol=1e-6, atol=1e-30)
@@ -441,9 +445,7 @@ def test_choices_that_are_refused(drawn, options, message):
 
 
 def test_images_are_no_rows_of_words(drawn):
-    with pytest.raises(
-        InputError, match="network='lsa' is for rows of numbers; allowed for images: gradients, small"
-    ):
+    with pytest.raises(InputError, match="network='lsa' is not for images; allowed: gradients, small"):
         ContrastiveSOM(**{**QUICK, "network": "lsa"}).fit(drawn[0][:50])
 
 
@@ -461,7 +463,7 @@ def test_rows_have_no_views_of_images(blobs):
             assert type(augmentation).__name__ == "ImageAugmentation"
             with pytest.raises(InputError, match=f"augmentation='{name}' is for images"):
                 ContrastiveSOM(**{**QUICK, "augmentation": name}).fit(blobs[0])
-    with pytest.raises(InputError, match="network='small' is for images"):
+    with pytest.raises(InputError, match="network='small' is not for rows of numbers; allowed: dense, lsa"):
         ContrastiveSOM(**{**QUICK, "network": "small"}).fit(blobs[0])
 
 

@@ -30,7 +30,7 @@ from somscope.cli.training import (
 )
 from somscope.errors import check_choice
 from somscope.models.table import GROWING, MAPS
-from somscope.processes import process_rank
+from somscope.processes import n_processes, process_rank
 
 if TYPE_CHECKING:
     from somscope.data import Collection
@@ -261,7 +261,7 @@ def _default(
     if process_rank() == 0 and not resume:
         if chosen.why is not None:
             say_note(chosen.why)
-        elif chosen.model != "som":
+        elif chosen.model != "som" and n_processes() == 1:  # others would wait for the one that tries
             say_note(likely_duration(collection, {**parameters, "random_state": seed}))
     return chosen.model, parameters
 

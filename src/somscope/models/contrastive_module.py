@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch.optim import Optimizer
 
 from somscope.data.augment import Augmentation, ImageAugmentation
 from somscope.errors import InputError
+from somscope.mapped import blocks_of_rows
 from somscope.maps.lattice import Lattice
 from somscope.maps.neighbourhood import neighbourhood
 from somscope.models.inputs import ImageShape
@@ -32,6 +34,8 @@ _COLLAPSED = 0.05  # variance of codes on the unit sphere below which they are o
 _SPREAD = 1.0  # weight of the spread when a collapsed encoder is trained again
 _SHARPNESS = 0.05  # of the targets, SwAV's
 _NEVER = 2**62
+_BLOCK = 16 * 2**20  # bytes of items whose deviations are added up at once
+_LEAST = float(np.finfo(np.float32).tiny)  # deviation by which float32 can be divided
 
 
 class ContrastiveModule(DeepMapModule):
@@ -74,11 +78,23 @@ class ContrastiveModule(DeepMapModule):
         x = items.float() / 255.0 if items.dtype == torch.uint8 else items
         return (x.flatten(1) - self.centre) / self.width
 
+    def standardise(self, items: NDArray[Any]) -> None:
+        """Have the columns of (n, d) measured from their means in their standard deviations, block by block."""
+        parts = [rows.sum(0, dtype=np.float64) for _, rows in blocks_of_rows(items, _BLOCK)]
+        mean = np.sum(parts, axis=0) / len(items)
+        squared = np.sum([((rows - mean) ** 2).sum(0) for _, rows in blocks_of_rows(items, _BLOCK)], axis=0)
+        deviation = np.sqrt(squared / len(items))
+        self.centre.copy_(torch.from_numpy(mean))
+        self.width.copy_(torch.from_numpy(np.where(deviation >= _LEAST, deviation, 1.0)))
+
+    def seen(self, items: Tensor) -> Tensor:
+        """(b, ...) as they are stored -> (b, d), or (b, C, H, W) of images: what the encoder sees."""
+        x = self.measured(items)
+        return x if self.image_shape is None else to_planes(x, self.image_shape)
+
     def encode(self, items: Tensor) -> Tensor:
         """(b, ...) -> (b, L) of length 1."""
-        x = self.measured(items)
-        x = x if self.image_shape is None else to_planes(x, self.image_shape)
-        z: Tensor = self.encoder(x)
+        z: Tensor = self.encoder(self.seen(items))
         return functional.normalize(z.float(), dim=1)
 
     def decode(self, codes: Tensor) -> Tensor:

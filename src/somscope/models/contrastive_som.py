@@ -17,9 +17,9 @@ or texts nothing is learned by gradient descent: see `nets.fixed`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -29,7 +29,6 @@ from torch import nn
 
 from somscope.data.augment import AUGMENTATIONS, ImageAugmentation, choose_augmentation
 from somscope.errors import InputError, check_choice
-from somscope.mapped import blocks_of_rows
 from somscope.maps.batch import batch_step
 from somscope.maps.defaults import parse_grid
 from somscope.maps.units import check_clusters, group_units
@@ -44,22 +43,18 @@ from somscope.models.contrastive_module import (
 from somscope.models.deep_map import DeepMap
 from somscope.models.deep_model import Floats
 from somscope.models.inputs import as_training_items
-from somscope.models.similar import Directions, Similar
+from somscope.models.similar import similar_items, spread
 from somscope.nets.contrastive import NETWORKS, CodeDecoder, DenseEncoder, ImageEncoder, projector
-from somscope.nets.conv import to_planes
 from somscope.nets.fixed import FEW_ITEMS, FIXED, ProjectionEncoder
 from somscope.nets.initialise import check_sizes
-from somscope.training import Phase
+from somscope.training import Phase, Task
 
 __all__ = ["ContrastiveSOM"]
 
 _SMALL_SIDE = 32  # pixels, up to which small finds nearly as much as medium, four times as fast
-_SAMPLE = 10_000  # items that directions are taken from, and among which similar ones are looked for
 _LAST_PASSES = 10
 _NEIGHBOURS = 5  # of an item of which no views are known
 _OF_VIEWS, _OF_SIMILAR = 0.3, 0.5  # temperatures: what is similar is told apart less sharply than views
-_BLOCK = 16 * 2**20  # bytes of items whose deviations are added up at once
-_LEAST = float(np.finfo(np.float32).tiny)  # deviation by which float32 can be divided
 _START_RADIUS = 0.35  # last radius of the batch SOM that the joint training starts on, in lattice steps
 _OF_THE_ENCODER = (
     "n_features_in_",
@@ -72,18 +67,10 @@ _OF_THE_ENCODER = (
     "n_steps",
     "batch_size",
     "_temperature",
-    "_n_neighbours",
+    "_neighbours",
     "learning_rate",
 )
-_OF_THE_MAP = ("_n_joint", "_n_decoder", "sharpness", "keep", "sinkhorn_rounds", "radius")
-
-
-def _moments(items: NDArray[Any]) -> tuple[Floats, Floats]:
-    """(d,) mean and (d,) standard deviation of the columns of (n, d), block by block."""
-    parts = [rows.sum(0, dtype=np.float64) for _, rows in blocks_of_rows(items, _BLOCK)]
-    mean = np.sum(parts, axis=0) / len(items)
-    squared = np.sum([((rows - mean) ** 2).sum(0) for _, rows in blocks_of_rows(items, _BLOCK)], axis=0)
-    return mean, np.sqrt(squared / len(items))
+_OF_THE_MAP = ("_joint_steps", "_decoder_steps", "sharpness", "keep", "sinkhorn_rounds", "radius")
 
 
 class ContrastiveSOM(DeepMap):
@@ -204,10 +191,9 @@ class ContrastiveSOM(DeepMap):
         check_choice("augmentation", self.augmentation, ("auto", *AUGMENTATIONS))
         check_choice("network", self.network, ("auto", *NETWORKS, *FIXED))
         check_sizes("hidden", self.hidden)
-        for name in ("latent_dim", "n_steps"):
-            check_whole(name, getattr(self, name), 1)
-        check_whole("sinkhorn_rounds", self.sinkhorn_rounds, 0)
-        for name in ("joint_steps", "decoder_steps"):
+        for name, least in (("latent_dim", 1), ("n_steps", 1), ("sinkhorn_rounds", 0)):
+            check_whole(name, getattr(self, name), least)
+        for name in ("joint_steps", "decoder_steps", "neighbours"):
             if getattr(self, name) is not None:
                 check_whole(name, getattr(self, name), 0)
         for name in ("sharpness", "learning_rate"):
@@ -216,27 +202,23 @@ class ContrastiveSOM(DeepMap):
             if getattr(self, name) is not None:
                 check_number(name, getattr(self, name))
         check_number("keep", self.keep, zero=True)
-        if self.neighbours is not None:
-            check_whole("neighbours", self.neighbours, 0)
         check_pair("radius", self.radius)
         if self.n_clusters is not None:
             check_whole("n_clusters", self.n_clusters, 1)
-            if (
-                sides := parse_grid(self.grid)
-            ) is not None:  # else it is checked once the items have chosen the grid
+            if (sides := parse_grid(self.grid)) is not None:  # else the items choose it, and it is checked then
                 check_clusters(self.n_clusters, math.prod(sides))
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def _read(self, X: Any) -> tuple[NDArray[Any], NDArray[Any]]:
         # Few different words leave few zeros to tell texts by.
         self._of_texts = getattr(X, "kind", None) == "text"
         try:
-            return super().fit(X, y)
+            return super()._read(X)
         finally:
             del self._of_texts
 
     def _prepare(self, items: NDArray[Any]) -> None:
         super()._prepare(items)
-        if self.n_clusters is not None:
+        if self.n_clusters is not None:  # of an automatic grid
             check_clusters(self.n_clusters, self.lattice_.n_units)
 
     def _arranged(self, items: NDArray[Any]) -> NDArray[Any]:
@@ -253,17 +235,15 @@ class ContrastiveSOM(DeepMap):
                 f"augmentation={self.augmentation!r} is for images: (n, H, W, C) uint8, or a collection of images"
             )
         self.network_ = self.network if self.network != "auto" else self._network(len(items))
-        if shape is None and self.network_ not in ("dense", "lsa"):
+        allowed = ("dense", "lsa") if shape is None else ("gradients", *NETWORKS)
+        if self.network_ not in allowed:
+            items_are = "rows of numbers" if shape is None else "images"
             raise InputError(
-                f"network={self.network!r} is for images; allowed for rows of numbers: dense, lsa"
-            )
-        if shape is not None and self.network_ == "lsa":
-            raise InputError(
-                "network='lsa' is for rows of numbers; allowed for images: gradients, " + ", ".join(NETWORKS)
+                f"network={self.network!r} is not for {items_are}; allowed: {', '.join(allowed)}"
             )
         if self.network_ in FIXED:
             self.chosen_.pop("augmentation", None)  # nothing is made of views
-        elif self.neighbours is None and self._n_neighbours:
+        elif self.neighbours is None and self._neighbours:
             self.chosen_["neighbours"] = (
                 f"{_NEIGHBOURS}: a pair is of similar items, for which no views are known"
             )
@@ -312,20 +292,17 @@ class ContrastiveSOM(DeepMap):
         assert isinstance(module, ContrastiveModule)
         map_taken = self.start is not None and self._take_start(module)
         if self.augmentation_ == "vectors" and items.dtype != np.uint8:
-            mean, deviation = _moments(items)
-            module.centre.copy_(torch.from_numpy(mean))
-            module.width.copy_(torch.from_numpy(np.where(deviation >= _LEAST, deviation, 1.0)))
+            module.standardise(items)
         module.remember("collapsed", torch.tensor(False))
         with torch.random.fork_rng(devices=[]):  # PyTorch draws first weights of its own
             fresh = self._module(generator)
         seed = int(torch.randint(2**31 - 1, (), generator=generator))
-        rate, size = self.learning_rate, self.batch_size
-        weights = {name: getattr(fresh, name).state_dict() for name in ("encoder", "projector")}
         first, last = check_pair("radius", self.radius)
         n_encoder = 0 if self.start is not None else self.n_steps
-        n_joint, n_decoder = (0, 0) if map_taken else (self._n_joint, self._n_decoder)
-        learns = not isinstance(module.encoder, ProjectionEncoder)
-        similar = self._similar(module, items, seed) if learns and n_encoder + n_joint else None
+        n_joint, n_decoder = (0, 0) if map_taken else (self._joint_steps, self._decoder_steps)
+        rate, similar = self.learning_rate, None
+        if self._neighbours and self.network_ not in FIXED and n_encoder + n_joint:
+            similar = similar_items(items, module.measured, self._neighbours, module.block, seed)
         joint = JointTask(
             module,
             np.geomspace(first, last, n_joint),
@@ -337,42 +314,21 @@ class ContrastiveSOM(DeepMap):
             start_radius=None if map_taken else _START_RADIUS,
             seed=seed,
         )
-        decoder = Phase("decoder", DecoderTask(module, n_decoder, rate), n_steps=n_decoder, batch_size=size)
+        parts: list[tuple[str, Task, int]] = [("joint", joint, n_joint)]
         if isinstance(module.encoder, ProjectionEncoder):
-            module.encoder.learn(self._seen(module, items), seed)
-            return [Phase("joint", joint, n_steps=0, batch_size=size), decoder]
-        alone = EncoderTask(module, n_encoder, rate, similar)
-        again = AgainTask(module, n_encoder, rate, similar, weights)
-        return [
-            Phase("encoder", alone, n_steps=n_encoder, batch_size=size),
-            Phase("again", again, n_steps=n_encoder, batch_size=size),
-            Phase("joint", joint, n_steps=n_joint, batch_size=size),
-            decoder,
-        ]
-
-    def _similar(self, module: ContrastiveModule, items: NDArray[Any], seed: int) -> Similar | None:
-        """What finds similar items, if they take the place of views."""
-        if not self._n_neighbours:
-            return None
-        rows = self._spread(items)
-        features = Directions(module.measured, self.n_features_in_)
-        sample = torch.from_numpy(items[rows])
-        features.learn(sample, module.block, seed)
-        return Similar(torch.from_numpy(rows), sample, features, self._n_neighbours)
-
-    def _spread(self, items: NDArray[Any]) -> NDArray[np.int64]:
-        """Numbers of items evenly spread over all of them."""
-        return np.unique(np.linspace(0, len(items) - 1, min(_SAMPLE, len(items))).astype(np.int64))
-
-    def _seen(self, module: ContrastiveModule, items: NDArray[Any]) -> Iterator[torch.Tensor]:
-        """The same as the encoder sees them, block by block."""
-        rows = self._spread(items)
-        for start in range(0, len(rows), module.block):
-            x = module.measured(torch.from_numpy(items[rows[start : start + module.block]]))
-            yield x if self.image_shape_ is None else to_planes(x, self.image_shape_)
+            rows = spread(len(items))
+            blocks = np.split(rows, range(module.block, len(rows), module.block))
+            module.encoder.learn((module.seen(torch.from_numpy(items[some])) for some in blocks), seed)
+        else:
+            weights = {name: getattr(fresh, name).state_dict() for name in ("encoder", "projector")}
+            alone = EncoderTask(module, n_encoder, rate, similar)
+            again = AgainTask(module, n_encoder, rate, similar, weights)
+            parts = [("encoder", alone, n_encoder), ("again", again, n_encoder), *parts]
+        parts.append(("decoder", DecoderTask(module, n_decoder, rate), n_decoder))
+        return [Phase(name, task, n_steps=n, batch_size=self.batch_size) for name, task, n in parts]
 
     @property
-    def _n_neighbours(self) -> int:
+    def _neighbours(self) -> int:
         if self.neighbours is not None:
             return self.neighbours
         return 0 if isinstance(AUGMENTATIONS[self.augmentation_], ImageAugmentation) else _NEIGHBOURS
@@ -381,21 +337,18 @@ class ContrastiveSOM(DeepMap):
     def _temperature(self) -> float:
         if self.temperature is not None:
             return self.temperature
-        return _OF_SIMILAR if self._n_neighbours else _OF_VIEWS
+        return _OF_SIMILAR if self._neighbours else _OF_VIEWS
 
     @property
-    def _n_joint(self) -> int:
-        return 0 if self.network_ in FIXED else self.asked_joint_steps
-
-    @property
-    def asked_joint_steps(self) -> int:
-        """joint_steps, or what it is by default for these items; before `fit`, for others than texts."""
+    def _joint_steps(self) -> int:
+        if self.network_ in FIXED:
+            return 0
         if self.joint_steps is not None:
             return self.joint_steps
-        return 0 if getattr(self, "augmentation_", self.augmentation) == "text" else -(-2 * self.n_steps // 5)
+        return 0 if self.augmentation_ == "text" else -(-2 * self.n_steps // 5)
 
     @property
-    def _n_decoder(self) -> int:
+    def _decoder_steps(self) -> int:
         return -(-3 * self.n_steps // 10) if self.decoder_steps is None else self.decoder_steps
 
     def _take_start(self, module: ContrastiveModule) -> bool:
@@ -404,7 +357,7 @@ class ContrastiveSOM(DeepMap):
         Raises InputError for a model of other settings.
         """
         trained = type(self).load(Path(str(self.start)))
-        both = trained._n_joint > 0
+        both = trained._joint_steps > 0
         for name in (*_OF_THE_ENCODER, *(_OF_THE_MAP if both else ())):
             theirs, ours = getattr(trained, name), getattr(self, name)
             if theirs != ours:

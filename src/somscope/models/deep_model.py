@@ -107,21 +107,29 @@ class DeepModel(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin,
         Resumed without a random_state, the seed is that of the checkpoint.
         Raises InputError for what cannot be used, and says what is allowed.
         """
+        items, arranged = self._read(X)
+        seed = self._seed()
+        module, phases = self._planned(items, seed)
+        trained = train(phases, arranged, self._options(seed))
+        with catch_interrupt(f"the {self._noun} is trained, and the items are being placed"):
+            self._place(module, trained, items, seed)
+        return self
+
+    def _read(self, X: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The items (n, d), and the same as they are trained on; all that is chosen by them is chosen."""
         self._check_choices()
         items = as_training_items(self, X, reset=True)
         self.chosen_ = {}
         self._prepare(items)
         self.image_shape_ = self._image_shape(known_image_shape(X))
-        seed = self._seed()
+        return items, self._arranged(items)
+
+    def _planned(self, items: NDArray[Any], seed: int) -> tuple[DeepModule, list[Phase]]:
+        """The untrained module for items that were read, and the phases of its training."""
         generator = torch.Generator().manual_seed(seed)
-        arranged = self._arranged(items)
         with torch.random.fork_rng(devices=[]):  # PyTorch draws first weights of its own
             module = self._module(generator)
-        phases = self._phases(module, items, generator)
-        trained = train(phases, arranged, self._options(seed))
-        with catch_interrupt(f"the {self._noun} is trained, and the items are being placed"):
-            self._place(module, trained, items, seed)
-        return self
+        return module, self._phases(module, items, generator)
 
     def _place(self, module: DeepModule, trained: Trained, items: NDArray[Any], seed: int) -> None:
         """All that is known once the module is trained."""

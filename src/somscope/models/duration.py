@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from time import perf_counter
-from typing import Any
-
 import numpy as np
-import torch
 from sklearn.base import clone
 
 from somscope.data.collection import Collection
+from somscope.models.contrastive_module import EncoderTask
 from somscope.models.contrastive_som import ContrastiveSOM
-from somscope.models.similar import SIMILAR_DIM, Similar
-from somscope.training import Batch
+from somscope.models.similar import MOST_COMPARED
+from somscope.nets.fixed import FIXED
+from somscope.training import seconds_of_a_step
 
 __all__ = ["expected_seconds"]
 
-_TRIED = 3  # steps, the first of which is slower than all others
 _PLACED = 3  # times that all items are encoded: for the first prototypes, the last passes and the assignments
 _BACK = 3  # forward and backward, in passes forward
 
@@ -27,36 +24,18 @@ def expected_seconds(model: ContrastiveSOM, collection: Collection) -> float:
     Steps of the decoder, small beside the others, are left out. Raises InputError for what cannot be trained on.
     """
     model._check_choices()
-    ended: list[float] = []
-
-    def note(_: Any) -> dict[str, float]:
-        ended.append(perf_counter())
-        return {}
-
     n = collection.n_items
     some = np.unique(np.linspace(0, n - 1, min(n, max(1024, 2 * model.batch_size))).astype(np.int64))
-    short = {"n_steps": _TRIED, "joint_steps": 0, "decoder_steps": 0}
-    run = {"training": {"hook": note, "log_steps": 1}, "checkpoints": None, "resume": False, "verbose": False}
-    tried: ContrastiveSOM = clone(model)
-    tried.set_params(**short, **run, n_clusters=None, start=None, random_state=0).fit(collection.take(some))
-    if len(ended) < _TRIED:
+    # Few items may leave an automatic grid too small for n_clusters.
+    tried: ContrastiveSOM = clone(model).set_params(n_clusters=None, start=None)
+    items, _ = tried._read(collection.take(some))
+    if tried.network_ in FIXED:
         return 0.0
-    step = float(np.diff(ended[:_TRIED]).min())
-    if tried._n_neighbours:  # in the training they are looked for among more items
-        step += _searching(tried, len(tried._spread(np.arange(n)))) - _searching(tried, len(some))
+    _, phases = tried._planned(items, seed=0)
+    encoder = phases[0].task
+    assert isinstance(encoder, EncoderTask)
+    if encoder.similar is not None:  # in the training they are looked for among more items
+        encoder.similar = encoder.similar.repeated(min(n, MOST_COMPARED))
+    step = seconds_of_a_step(phases[0], items, model.device, model.precision)
     placing = _PLACED * n / (_BACK * 2 * min(n, model.batch_size))  # of two views a step
-    tried.set_params(n_steps=model.n_steps, joint_steps=model.joint_steps)
-    return step * (model.n_steps + tried.asked_joint_steps + placing)
-
-
-def _searching(model: ContrastiveSOM, m: int) -> float:
-    """Seconds in which an item beside each of a batch is found among m items."""
-    numbers = torch.Generator(model.device_).manual_seed(0)
-    items = torch.randn(m, SIMILAR_DIM, generator=numbers, device=model.device_)
-    similar = Similar(torch.arange(m, device=model.device_), items, torch.Tensor.clone, model._n_neighbours)
-    rows = torch.arange(min(m, model.batch_size), device=model.device_)
-    ended = []
-    for _ in range(_TRIED):
-        similar.beside(Batch(items[rows], rows, 1.0), numbers)
-        ended.append(perf_counter())
-    return float(np.diff(ended).min())
+    return step * (model.n_steps + tried._joint_steps + placing)

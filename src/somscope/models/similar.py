@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -12,10 +15,11 @@ from somscope import parts
 from somscope.nets.fixed import ProjectionEncoder
 from somscope.training import Batch
 
-__all__ = ["SIMILAR_DIM", "Directions", "Similar"]
+__all__ = ["MOST_COMPARED", "Directions", "Similar", "similar_items", "spread"]
 
-SIMILAR_DIM = 64  # directions in which items are compared
+MOST_COMPARED = 10_000  # items that directions are taken from, and among which similar ones are looked for
 
+_DIM = 64  # directions in which items are compared
 _BLOCK = 1024  # items whose features are taken at once
 
 
@@ -25,7 +29,7 @@ class Directions:
 
     def __init__(self, measured: Callable[[Tensor], Tensor], n_features: int) -> None:
         self._measured = measured
-        self._projection = ProjectionEncoder(n_features, SIMILAR_DIM, channels=None)
+        self._projection = ProjectionEncoder(n_features, _DIM, channels=None)
 
     def learn(self, sample: Tensor, block: int, seed: int) -> None:
         """The directions of a sample (m, ...), looked at in blocks of rows."""
@@ -67,3 +71,27 @@ class Similar:
 
     def _of_length_1(self, items: Tensor) -> Tensor:
         return functional.normalize(self._features(items), dim=1)
+
+    def repeated(self, m: int) -> Self:
+        """The same of a sample of m items, these over and over: what a search among so many takes."""
+        again = torch.arange(m) % len(self.rows)
+        return type(self)(self.rows[again], self.items[again], self._features, self.k)
+
+
+def spread(n: int) -> NDArray[np.int64]:
+    """Numbers of at most MOST_COMPARED items evenly spread over n."""
+    return np.unique(np.linspace(0, n - 1, min(MOST_COMPARED, n)).astype(np.int64))
+
+
+def similar_items(
+    items: NDArray[Any], measured: Callable[[Tensor], Tensor], k: int, block: int, seed: int
+) -> Similar:
+    """What finds one of k similar items by their directions, among items evenly spread over all (n, d).
+
+    measured: as of `Directions`. block: items that are looked at together.
+    """
+    rows = spread(len(items))
+    features = Directions(measured, items.shape[1])
+    sample = torch.from_numpy(items[rows])
+    features.learn(sample, block, seed)
+    return Similar(torch.from_numpy(rows), sample, features, k)

@@ -9,6 +9,7 @@ from somscope.training.options import Trained, TrainingOptions
 from somscope.training.saver import stored_seed
 from somscope.training.schedule import Schedule, cosine, staircase
 from somscope.training.task import Batch, Phase, Task, adam
+from somscope.training.trial import seconds_of_a_step
 
 __all__ = [
     "Batch",
@@ -25,6 +26,7 @@ __all__ = [
     "adam",
     "agreed",
     "cosine",
+    "seconds_of_a_step",
     "staircase",
     "stored_seed",
     "train",
