@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 
 from somscope.data import open_collection
 from somscope.data.augment import AUGMENTATIONS
-from somscope.errors import InputError
+from somscope.errors import InputError, RunError
 from somscope.maps.som import SOM
 from somscope.measures.clustering import accuracy, purity
 from somscope.measures.units import unit_perplexity
@@ -455,6 +457,13 @@ def test_it_says_that_it_was_not_trained_or_got_nothing(trained, drawn):
             getattr(ContrastiveSOM(), method)(drawn[0])
         with pytest.raises(InputError, match="0 sample"):
             getattr(trained, method)(drawn[0][:0])
+
+
+def test_a_file_of_images_without_their_shape_is_refused(trained, tmp_path):
+    file = trained.save(tmp_path / "map") / "model.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "image_shape": None}))
+    with pytest.raises(RunError, match="network='small' is for images, and image_shape is missing"):
+        ContrastiveSOM.load(tmp_path / "map")
 
 
 def test_rows_have_no_views_of_images(blobs):

@@ -103,6 +103,11 @@ def test_wrong_names_and_files_of_other_studies_are_refused(tmp_path: Path) -> N
     other = invoke(study(name="another"), "-o", out)
     assert other.exit_code == 2
     assert "holds the results of tiny" in other.stderr
+    (tmp_path / "folder").mkdir()
+    folder = invoke(study(), "-o", tmp_path / "folder")
+    assert folder.exit_code == 2
+    assert "folder is a folder: name a file, such as" in " ".join(folder.stderr.split())
+    assert sorted(path.name for path in tmp_path.glob("folder*")) == ["folder"]  # nothing was trained
     assert out.read_text() == before
 
 

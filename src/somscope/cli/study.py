@@ -178,6 +178,8 @@ def _run(
     from somscope.studies.run import run_cells
     from somscope.training import TrainingOptions
 
+    if out.is_dir():  # before hours of training
+        raise RunError(f"{out} is a folder: name a file, such as {out / study.name}.json")
     previous = read_results(out) if out.is_file() else None
     if previous is not None and previous.get("study") != study.name:
         raise RunError(f"{out} holds the results of {previous.get('study')}: name another file")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from somscope.errors import InputError
@@ -126,6 +126,9 @@ def training_curves_figure(
             panel.plot(x[rows], y, color="#0072b2", linewidth=1.6, marker=marker, markersize=3.5)
         if on_log_scale(name, columns[name]):
             panel.set_yscale("log")
+            panel.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            panel.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            panel.yaxis.set_minor_formatter(NullFormatter())
         for _, start in phases[1:]:
             panel.axvline(start, color="#888888", linewidth=0.8, linestyle=(0, (4, 3)))
         label = curve_label(name, unit) if name in _LABELS | _LOSSES else literal(curve_label(name))

@@ -272,7 +272,8 @@ class ContrastiveSOM(DeepMap):
         elif self.network_ == "dense":
             encoder = DenseEncoder(d, hidden, self.latent_dim, generator)
         else:
-            assert shape is not None
+            if shape is None:  # only of a file that was edited
+                raise InputError(f"network={self.network_!r} is for images, and image_shape is missing")
             encoder = ImageEncoder(shape, self.latent_dim, self.network_, generator)
         module = ContrastiveModule(
             self.lattice_,
