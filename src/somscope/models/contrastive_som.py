@@ -205,7 +205,9 @@ class ContrastiveSOM(DeepMap):
         check_pair("radius", self.radius)
         if self.n_clusters is not None:
             check_whole("n_clusters", self.n_clusters, 1)
-            if (sides := parse_grid(self.grid)) is not None:  # else the items choose it, and it is checked then
+            if (
+                sides := parse_grid(self.grid)
+            ) is not None:  # else the items choose it, and it is checked then
                 check_clusters(self.n_clusters, math.prod(sides))
 
     def _read(self, X: Any) -> tuple[NDArray[Any], NDArray[Any]]:
