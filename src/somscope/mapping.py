@@ -58,7 +58,7 @@ from somscope.runs import (
     write_record,
 )
 from somscope.runs.checkpoints import has_checkpoints
-from somscope.runs.features import shown_prototypes, uncertainties
+from somscope.runs.features import shown_prototypes, uncertainties, unit_groups
 from somscope.runs.jsonfile import write_object
 from somscope.runs.measuring import MOST_UNITS
 from somscope.runs.run import unfinished
@@ -229,7 +229,7 @@ def _finish(folder: Path, seen: Seen, steps: Steps, record: Callable[[], dict[st
     model, collection = seen.model, seen.collection
     metrics: dict[str, float] = {}
     dense: NDArray[np.int64] | None = None
-    clusters = hasattr(model, "cluster_centers_")
+    clusters, groups = hasattr(model, "cluster_centers_"), unit_groups(model)
     placed = steps.do("assignments", lambda: best_units(model, collection))
     undecided = None
     if placed is not None:
@@ -253,10 +253,10 @@ def _finish(folder: Path, seen: Seen, steps: Steps, record: Callable[[], dict[st
             metrics,
             assignments=None
             if placed is None
-            else assignments_blocks(collection, units, distances, uncertainty=undecided),
+            else assignments_blocks(collection, units, distances, uncertainty=undecided, groups=groups),
             items=items_blocks(collection),
             history=history_table(model.history_),
-            units=None if placed is None else units_table(units, model.u_matrix_, dense),
+            units=None if placed is None else units_table(units, model.u_matrix_, dense, groups),
             vocabulary=vocabulary_table(collection),
         )
     if collection.kind != "vectors":

@@ -37,7 +37,14 @@ __all__ = ["assign", "assign_pack", "encode", "items"]
 
 Columns = dict[str, NDArray[Any]]
 _FEATURES = "features"
-_OWN = ("unit", "distance", "second_unit", "percentile", "uncertainty")  # of the columns of an assignment
+_OWN = (
+    "unit",
+    "distance",
+    "second_unit",
+    "percentile",
+    "uncertainty",
+    "group",
+)  # of the columns of an assignment
 _BLOCK_BYTES = 32 * 2**20
 
 
@@ -58,8 +65,8 @@ def items(pack: str | Path) -> Dataset:
 
 
 def assign(run: str | Path, dataset: Dataset, *, workers: int | None = None) -> Dataset:
-    """`unit`, `distance`, `second_unit`, `percentile` (and `uncertainty`, where the model has one) of each row's
-    `features` on the map of a run, as `assign_collection` gives them, beside the other columns.
+    """`unit`, `distance`, `second_unit`, `percentile` (and `uncertainty` and `group`, where the model has them) of each
+    row's `features` on the map of a run, as `assign_collection` gives them, beside the other columns.
 
     dataset: of Ray, with a column `features`: (d,) numbers in the order of the run's features, or images (H, W, C)
     uint8 of the run's size. workers: how many read the run; by default Ray takes as many as it has room for.

@@ -89,7 +89,9 @@ def test_columns_are_taken_by_name(table_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "where.parquet"
     result = invoke("assign", table_run, tmp_path / "new.csv", "-o", out)
     assert result.exit_code == 0, result.output
-    assert pq.read_table(out)["unit"].to_pylist() == Run.open(table_run).assignments()["unit"].to_pylist()
+    placed = Run.open(table_run).assignments()
+    for column in ("unit", "group"):
+        assert pq.read_table(out)[column].to_pylist() == placed[column].to_pylist()
     assert pq.read_table(out)["id"].to_pylist()[0] == "row0"
 
 

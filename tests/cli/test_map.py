@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from cli.samples import invoke, make_photos, make_table, make_texts
+from somscope import measures
 from somscope.runs import Run
 
 
@@ -71,7 +72,16 @@ def test_table(table_run: Path) -> None:
     assert run.assignments()["id"].to_pylist()[:2] == ["row0", "row1"]
     assert "topographic_error_hexagonal" in run.metrics
     assert "clusters.png" in contents(table_run / "figures")
-    assert len(set(run.model().unit_clusters_.tolist())) == 3
+    groups = run.model().unit_clusters_
+    assert len(set(groups.tolist())) == 3
+    units = run.units()
+    assert units is not None
+    assert units["group"].to_pylist() == groups.tolist()
+    placed = run.assignments()
+    assert placed["group"].to_pylist() == groups[placed["unit"].to_numpy()].tolist()
+    labels = np.unique(placed["label"].to_pylist(), return_inverse=True)[1]
+    wanted = measures.accuracy(labels, placed["group"].to_numpy())
+    assert run.metrics["group_accuracy"] == pytest.approx(wanted)
 
 
 def test_columns_in_different_units_count_alike(tmp_path: Path, table_run: Path) -> None:

@@ -36,6 +36,7 @@ _SHORT = (  # the measures that the terminal shows; the report has all
     "dead_units",
     "purity",
     "nmi_arithmetic",
+    "group_accuracy",
 )
 _SHORT_OF_CLUSTERS = (
     "reconstruction_error",

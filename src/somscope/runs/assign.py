@@ -15,7 +15,7 @@ from somscope.data.open import open_collection, options_of
 from somscope.data.table_files import TABLE_SUFFIXES, read_table
 from somscope.errors import InputError
 from somscope.maps.relevance import unassigned
-from somscope.runs.features import best_units, uncertainties, without_unknown
+from somscope.runs.features import best_units, uncertainties, unit_groups, without_unknown
 from somscope.runs.record import assignments_table
 from somscope.runs.run import Run
 from somscope.runs.words import reweigh
@@ -34,8 +34,8 @@ _GREY = np.array([19595, 38470, 7471], dtype=np.uint32)
 
 
 def assign_collection(run: Run, collection: Collection, noise: bool = False) -> pa.Table:
-    """One row per item: id, unit, distance, second_unit, percentile, and uncertainty where the model has one; columns
-    as in the run's `assignments.parquet`.
+    """One row per item: id, unit, distance, second_unit, percentile, and uncertainty and group where the model has
+    them; columns as in the run's `assignments.parquet`.
 
     The percentile of a distance is the share of the training items, in percent, that lie at most as far from their
     unit. noise: the unit is -1 where an item activates no unit of a growing map up to its threshold.
@@ -62,7 +62,10 @@ class Assigner:
         unsure = uncertainties(self.model, items)
         if self.noise:
             units[unassigned(distances[:, 0], self.model.threshold), 0] = -1
-        return assignments_table(collection, units, distances, self.training, unsure).drop_columns(["label"])
+        table = assignments_table(
+            collection, units, distances, self.training, unsure, unit_groups(self.model)
+        )
+        return table.drop_columns(["label"])
 
 
 def conform(run: Run, collection: Collection) -> Collection:

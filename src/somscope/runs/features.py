@@ -26,6 +26,7 @@ __all__ = [
     "mappable",
     "shown_prototypes",
     "uncertainties",
+    "unit_groups",
     "without_unknown",
 ]
 
@@ -106,6 +107,12 @@ def uncertainties(model: Any, collection: Collection) -> NDArray[np.float64] | N
     """(n,) from 0 to 1, how undecided the model is about the unit or group of each item; None where it does not say."""
     found = getattr(model, "uncertainty", None)
     return None if found is None else np.asarray(found(collection))
+
+
+def unit_groups(model: Any) -> NDArray[np.integer] | None:
+    """(K,) the group of each unit; None where the model has not merged its units."""
+    groups = getattr(model, "unit_clusters_", None)
+    return None if groups is None else np.asarray(groups)
 
 
 @dataclass(frozen=True)

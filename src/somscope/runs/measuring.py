@@ -22,7 +22,7 @@ from somscope.measures import (
     unit_perplexity,
 )
 from somscope.runs.distance import MapDistance
-from somscope.runs.features import LARGE_BYTES, feature_matrix, is_large
+from somscope.runs.features import LARGE_BYTES, feature_matrix, is_large, unit_groups
 
 __all__ = ["MEASURED_ITEMS", "MOST_UNITS", "Seen", "density", "measure_run"]
 
@@ -30,6 +30,7 @@ MOST_UNITS = 5000  # beyond it, measures that hold a number for each pair of uni
 MEASURED_ITEMS = 100_000  # of a large collection, a random sample for the measures that need the features
 DENSITY_ITEMS = 10_000  # of any collection, a random sample for the P-matrix
 _DENSITY_WORK = 2e10  # items x units x features that the P-matrix may take
+_OF_GROUPS = ("accuracy", "nmi_arithmetic")  # agreement with the labels of units that were merged
 _DECODED = 1024  # items that are decoded together
 
 Units = NDArray[Any]
@@ -68,7 +69,7 @@ def measure_run(
 
     units, distances: (n, 2) best and second units and their distances ((n, 1) on a map of one unit). The quantization
     error is the mean of the map's own distance; other distances are Euclidean, between the rows as the map sees them.
-    A map of codes also has its reconstruction error.
+    A map of codes also has its reconstruction error, one with groups of units the agreement of these with the labels.
     """
     collection, lattice = seen.collection, seen.lattice
     metrics: dict[str, float] = {}
@@ -102,6 +103,10 @@ def measure_run(
         metrics["reconstruction_error"] = _reconstruction_error(seen, rows)
     if large or many or isinstance(lattice, GraphLattice):
         metrics |= _from_units(lattice, units, collection.labels)
+    groups = unit_groups(seen.model)
+    if groups is not None and collection.labels is not None and (collection.labels >= 0).any():
+        found = agreement(collection.labels, groups[units[:, 0]])
+        metrics |= {f"group_{name}": found[name] for name in _OF_GROUPS}
     return metrics, left_out
 
 

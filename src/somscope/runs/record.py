@@ -171,9 +171,10 @@ def assignments_table(
     distances: NDArray[Any],
     training_distances: NDArray[Any] | None = None,
     uncertainty: NDArray[np.floating] | None = None,
+    groups: NDArray[np.integer] | None = None,
 ) -> pa.Table:
-    """One row per item: id, unit, distance, second_unit, percentile, label (null where there is none); uncertainty, if
-    it is given.
+    """One row per item: id, unit, distance, second_unit, percentile, label (null where there is none); uncertainty, and
+    group by the groups (K,) of the units, if these are given.
 
     units, distances: (n, 2) best and second unit and their distances, as `best_units` gives them; the second unit
     of a map of one unit is -1. The percentile is among `training_distances`, by default the collection's own.
@@ -181,7 +182,7 @@ def assignments_table(
     import pyarrow as pa
 
     return pa.concat_tables(
-        assignments_blocks(collection, units, distances, training_distances, uncertainty)
+        assignments_blocks(collection, units, distances, training_distances, uncertainty, groups)
     ).combine_chunks()
 
 
@@ -191,6 +192,7 @@ def assignments_blocks(
     distances: NDArray[Any],
     training_distances: NDArray[Any] | None = None,
     uncertainty: NDArray[np.floating] | None = None,
+    groups: NDArray[np.integer] | None = None,
 ) -> Iterator[pa.Table]:
     """`assignments_table` in tables of a million rows, one at a time."""
     import pyarrow as pa
@@ -212,6 +214,8 @@ def assignments_blocks(
         )
         if uncertainty is not None:
             table = table.append_column("uncertainty", pa.array(uncertainty[rows].astype(np.float32)))
+        if groups is not None:
+            table = table.append_column("group", pa.array(groups[units[rows, 0]].astype(np.int32)))
         yield table
 
 
@@ -221,23 +225,26 @@ def _row_blocks(n_items: int) -> Iterator[slice]:
 
 
 def units_table(
-    units: NDArray[Any], u_matrix: NDArray[np.floating], density: NDArray[np.integer] | None
+    units: NDArray[Any],
+    u_matrix: NDArray[np.floating],
+    density: NDArray[np.integer] | None,
+    groups: NDArray[np.integer] | None = None,
 ) -> pa.Table:
-    """One row per unit: unit, hits, u_matrix, and density (the P-matrix, null where it was left out).
+    """One row per unit: unit, hits, u_matrix, density (the P-matrix, null where it was left out), and group where the
+    model merged its units into groups.
 
-    units: (n, 1 or 2) best units of the items; u_matrix: (rows, columns); density: (K,).
+    units: (n, 1 or 2) best units of the items; u_matrix: (rows, columns); density, groups: (K,).
     """
     import pyarrow as pa
 
     n_units = u_matrix.size
-    return pa.table(
-        {
-            "unit": pa.array(np.arange(n_units, dtype=np.int32)),
-            "hits": pa.array(np.bincount(units[:, 0], minlength=n_units)),
-            "u_matrix": pa.array(np.asarray(u_matrix, dtype=np.float64).reshape(-1)),
-            "density": pa.nulls(n_units, pa.int64()) if density is None else pa.array(density, pa.int64()),
-        }
-    )
+    columns = {
+        "unit": pa.array(np.arange(n_units, dtype=np.int32)),
+        "hits": pa.array(np.bincount(units[:, 0], minlength=n_units)),
+        "u_matrix": pa.array(np.asarray(u_matrix, dtype=np.float64).reshape(-1)),
+        "density": pa.nulls(n_units, pa.int64()) if density is None else pa.array(density, pa.int64()),
+    }
+    return pa.table(columns if groups is None else {**columns, "group": pa.array(groups, pa.int32())})
 
 
 def label_texts(collection: Collection, rows: slice = slice(None)) -> list[str | None]:

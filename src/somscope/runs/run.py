@@ -102,7 +102,8 @@ class Run:
 
     def assignments(self, rows: NDArray[np.integer] | None = None) -> pa.Table:
         """Where each item lies: id, unit, distance, second_unit, percentile (0-100), label (string or null); of a
-        model that says how undecided it is, uncertainty (0-1). rows: ascending numbers of the items, by default all.
+        model that says how undecided it is, uncertainty (0-1); of one that merged its units, group. rows: ascending
+        numbers of the items, by default all.
 
         Raises RunError where the run was made without them, and says why.
         """
@@ -141,7 +142,8 @@ class Run:
         return table
 
     def units(self) -> pa.Table | None:
-        """unit, hits, u_matrix and density (the P-matrix, or null) of each unit; None in a run without assignments."""
+        """unit, hits, u_matrix and density (the P-matrix, or null) of each unit, and group where the model merged them;
+        None in a run without assignments."""
         if not (self.path / "units.parquet").is_file():
             return None
         return self._table("units.parquet", ("unit", "hits", "u_matrix", "density"), self.lattice.n_units)
