@@ -217,6 +217,10 @@ def test_pixels_are_divided_by_255(make, pictures):
     np.testing.assert_array_equal(clone(model).fit(tensor).prototypes_, images.prototypes_)
     for same in (collection, tensor, tensor.flatten(1), pictures.reshape(len(pictures), -1)):
         np.testing.assert_array_equal(images.transform(same), images.transform(pictures))
+    with pytest.raises(InputError, match="divide by 255"):
+        images.predict(flat * 255)
+    with pytest.raises(InputError, match=r"shape \(8, 8, 1\) and type uint8"):
+        images.predict(pictures[0])
 
 
 @MODELS

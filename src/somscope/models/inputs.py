@@ -19,6 +19,7 @@ __all__ = ["ImageShape", "as_training_items", "known_image_shape"]
 
 ImageShape = tuple[int, int, int]
 _BLOCK = 16 * 2**20  # bytes of a file that are checked at once
+_MOST_PIXEL = 16.0  # more than any pixel / 255, also one that was standardised
 _LARGEST_DENSE = 8 * 2**30  # bytes that a sparse matrix may need when it is made dense
 
 
@@ -40,8 +41,8 @@ def as_training_items(estimator: BaseEstimator, x: Any, reset: bool) -> NDArray[
     x: a collection, images (n, H, W, C) uint8, or an array, tensor or CSR matrix (n, d). Bytes (n, d) are pixels, too,
     where the model is one of images. The estimator notes the number of features with `reset`, and is asked for it
     without.
-    Raises InputError for NaN, infinite values, other shapes, another number of features, and sparse items that would
-    not fit into 8 GB.
+    Raises InputError for NaN, infinite values, other shapes, another number of features, floating-point pixels above 16
+    for a model of images, and sparse items that would not fit into 8 GB.
     """
     kind: type = np.float32
     of_images = getattr(estimator, "image_shape" if reset else "image_shape_", None) is not None
@@ -53,8 +54,8 @@ def as_training_items(estimator: BaseEstimator, x: Any, reset: bool) -> NDArray[
         flat = as_matrix(x)
         if isinstance(flat, np.ndarray) and flat.ndim > 2:
             raise InputError(
-                f"X has shape {flat.shape} and type {flat.dtype}; allowed: (n, d) numbers, images (n, H, W, C) uint8, "
-                "or a collection"
+                f"X has shape {flat.shape} and type {getattr(x, 'dtype', flat.dtype)}; allowed: (n, d) numbers, "
+                "images (n, H, W, C) uint8, or a collection"
             )
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # too large for float32 is refused as infinite
@@ -72,6 +73,8 @@ def as_training_items(estimator: BaseEstimator, x: Any, reset: bool) -> NDArray[
                     check_array(rows, dtype=None, input_name="X")
     except ValueError as error:
         raise InputError(_where_not_finite(flat) or str(error)) from None
+    if of_images and kind is np.float32:
+        _refuse_byte_values(checked)
     if isinstance(checked, np.ndarray):
         return checked
     needed = 4 * checked.shape[0] * checked.shape[1]
@@ -81,6 +84,16 @@ def as_training_items(estimator: BaseEstimator, x: Any, reset: bool) -> NDArray[
             f"features (limit: {_LARGEST_DENSE / 2**30:.0f} GB)"
         )
     return np.asarray(checked.toarray())
+
+
+def _refuse_byte_values(x: Any) -> None:
+    """Raise InputError for pixels from 0 to 255 as floating-point numbers, of which a model sees a 255th."""
+    most = float(x.max()) if x.size else 0.0
+    if most > _MOST_PIXEL:
+        raise InputError(
+            f"X has values up to {most:g}, but floating-point pixels of a model of images are pixel / 255: "
+            "give uint8, or divide by 255"
+        )
 
 
 def _where_not_finite(x: Any) -> str:
