@@ -60,6 +60,20 @@ _OURS: Mapping[str, Any] = {
     "disturb": 1 / 3,
 }
 
+# Ours: the best NMI of 30 settings that `somscope tune` spread over the paper's adjusted ranges, see `notes`.
+_TUNED: Mapping[str, Any] = {
+    "alpha": 0.0379872,
+    "latent_dim": 27,
+    "threshold": 0.99089,
+    "learning_rate": 0.0642345,
+    "repel_rate": 0.980406,
+    "life_decay": 0.248491,
+    "relevance_rate": 0.0448065,
+    "gamma": 3.82671,
+    "smoothness": 0.535773,
+    "max_units": 69,
+}
+
 
 def _published(model: str, data: str) -> dict[str, float]:
     purity, nmi = _PUBLISHED[model][data]
@@ -97,7 +111,10 @@ _READINGS: Mapping[str, Mapping[str, Any]] = {
 SOMRL_TABLE = Study(
     name="somrl-table",
     title="Table 1 of the SOMRL paper: k-means, SOM-VAE, DESOM and DC-SOMRL on MNIST and Fashion-MNIST",
-    entries=tuple(entry for data in _DATA for entry in _table(data)),
+    entries=(
+        *(entry for data in _DATA for entry in _table(data)),
+        Entry("mnist", "dc-somrl", "tuned", "held-out", _TUNED),
+    ),
     notes=(
         "Published: Table 1 of the SOMRL paper, the numbers of k-means, SOM-VAE and DESOM as it copied them from their "
         "papers, which trained and scored on other parts: DESOM on all 70,000 images, SOM-VAE on 45,000 with 10,000 "
@@ -110,6 +127,8 @@ SOMRL_TABLE = Study(
         "a code's dimensions that is least relevant to its unit random, and the ratio is that of thirds, too. It was "
         "chosen by NMI and the perturbation ratio on 5,000 images of the training part of MNIST, after 1,600 steps on "
         "55,000 others, all of half the width and height, with a smaller network.",
+        "`tuned` is ours: of 30 settings that `somscope tune mnist:train --ranges adjusted --range n_epochs=4` tried, "
+        "that of the highest NMI, by the labels of the training part; here with all 30 epochs.",
         "k-means: one start for each seed.",
         "Unassigned: share of the test images that activate no unit up to the threshold; they count with the most "
         "active unit. Perturbation ratio: mean change of the decoded prototypes when the most relevant third of their "
