@@ -36,6 +36,8 @@ def test_a_search_leaves_rows_figures_and_what_matters(tmp_path, monkeypatch):
     assert [row["row"] for row in rows] == list(range(12))
     assert all(0.8 <= row["threshold"] <= 0.999 and row["n_epochs"] == 3 for row in rows)
     found = json.loads((out / "tune.json").read_text())
+    last = json.loads(max((out / "rows").glob("*.json")).read_text())
+    assert found["made"] == last["made"]  # it said fp32 of all trainings
     best = max(rows, key=lambda row: row["nmi_arithmetic"])
     assert found["best"]["nmi_arithmetic"]["row"] == best["row"]
     assert found["best"]["nmi_arithmetic"]["parameters"]["threshold"] == best["threshold"]

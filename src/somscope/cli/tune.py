@@ -166,7 +166,6 @@ def _write(
     from somscope.figures import save_figure, settings_figure
     from somscope.runs import new_file
     from somscope.runs.jsonfile import write_object
-    from somscope.studies.machine import made_here
     from somscope.tuning import sensitivity
 
     names = list(dict.fromkeys(name for row in rows for name in row.measures))
@@ -188,7 +187,7 @@ def _write(
         "failed": {str(row.number): row.failed for row in rows if row.failed},
         "sensitivity": {},
         "best": {},
-        "made": made_here("cpu", "fp32"),
+        "made": dict(good[-1].made) if good else {},
     }
     varied = [name for name, r in ranges.items() if r.low < r.high]
     values = np.array([[row.parameters[name] for name in varied] for row in good], np.float64)

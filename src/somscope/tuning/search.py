@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,13 @@ __all__ = ["Row", "tune"]
 @dataclass(frozen=True)
 class Row:
     """One training. parameters: what was sampled. measures: as `studies.score` gives them, none where it failed;
-    failed: why."""
+    failed: why. made: by what and where, as a study's cells say it; empty where it failed."""
 
     number: int
     parameters: Mapping[str, float | int]
     measures: Mapping[str, float]
     failed: str = ""
+    made: Mapping[str, Any] = field(default_factory=dict)
 
 
 def tune(
@@ -89,7 +90,7 @@ def _known(cell: Cell, number: int, split: Split, work: Path, asked: Mapping[str
     if isinstance(found, FinishedCell):
         if (found.trained["fingerprint"], found.scored["fingerprint"]) != (asked["trained"], asked["scored"]):
             raise RunError(f"{_other(work)} (its items are others)")
-        return Row(number, parameters, found.measures)
+        return Row(number, parameters, found.measures, made=found.made)
     if found is not None:
         raise RunError(f"{_other(work)} ({cell.entry.variant}: {found})")
     path = _failure(work, cell)
@@ -109,12 +110,12 @@ def _other(work: Path) -> str:
 def _trained(cell: Cell, number: int, split: Split, work: Path, asked: Mapping[str, Any]) -> Row:
     parameters = asked["parameters"]
     try:
-        measures = train_cell(cell, split, work, asked["device"], asked["precision"]).measures
+        trained = train_cell(cell, split, work, asked["device"], asked["precision"])
     except SomscopeError as error:
         write_object(_failure(work, cell), {**asked, "failed": str(error)})
         return Row(number, parameters, {}, str(error))
     _failure(work, cell).unlink(missing_ok=True)
-    return Row(number, parameters, measures)
+    return Row(number, parameters, trained.measures, made=trained.made)
 
 
 def _failure(work: Path, cell: Cell) -> Path:
