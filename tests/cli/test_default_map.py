@@ -141,6 +141,7 @@ def test_options_that_no_default_has_are_refused(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", 6)
     for options, message in (
         (("--gamma", 1), "--gamma does not apply to --model contrastive-som; allowed: --grid"),
+        (("--threshold", 0.9), "(--model somrl, larfdssom, dc-somrl have it)"),
         (("--passes", 2, "--steps", 3), "--steps does not apply to --model som"),
     ):
         result = invoke("map", photos, "-o", tmp_path / "run", *options)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import inspect
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from somscope.errors import InputError
-from somscope.models.table import model_class
+from somscope.models.table import CLUSTERERS, GROWING, MAPS, model_class
 
 __all__ = ["check_grid", "default_run", "model_parameters", "parse_columns", "parse_radius"]
 
@@ -33,19 +34,15 @@ def model_parameters(model: str, **options: Any) -> dict[str, Any]:
 
     Raises InputError for a model that is not known, and for options that do not apply to it.
     """
-    known = inspect.signature(model_class(model)).parameters
-    sets = {
-        option: next((name for name in _SETS.get(option, (option,)) if name in known), None)
-        for option in options
-        if model in _ONLY.get(option, (model,))
-    }
-    applied = {option: name for option, name in sets.items() if name is not None}
+    known, applied = _applied(model, options)
     given = {option: value for option, value in options.items() if value is not None}
     wrong = [option for option in given if option not in applied]
     if wrong:
+        models = CLUSTERERS if model in CLUSTERERS else MAPS | GROWING
+        having = [name for name in models if set(wrong) <= _applied(name, options)[1].keys()]
         raise InputError(
             f"{_flags(wrong)} {'does' if len(wrong) == 1 else 'do'} not apply to --model {model}; "
-            f"allowed: {_flags(applied)}"
+            f"allowed: {_flags(applied)}" + _who(having, "it" if len(wrong) == 1 else "them")
         )
     if "method" in known:
         _check_stages(model, given)
@@ -53,6 +50,21 @@ def model_parameters(model: str, **options: Any) -> dict[str, Any]:
     if "n_steps" in found and "finish_steps" in known:
         found["finish_steps"] = max(1, found["n_steps"] // _FINISH)
     return found
+
+
+def _who(models: Sequence[str], what: str) -> str:
+    return f" (--model {', '.join(models)} {'has' if len(models) == 1 else 'have'} {what})" if models else ""
+
+
+def _applied(model: str, options: Iterable[str]) -> tuple[Mapping[str, Any], dict[str, str]]:
+    """The parameters of a model, and of the options those that set one of them -> which."""
+    known = inspect.signature(model_class(model)).parameters
+    sets = {
+        option: next((name for name in _SETS.get(option, (option,)) if name in known), None)
+        for option in options
+        if model in _ONLY.get(option, (model,))
+    }
+    return known, {option: name for option, name in sets.items() if name is not None}
 
 
 def _flags(options: Any) -> str:
