@@ -70,7 +70,7 @@ def beyond_figure(content: Mapping[str, Any]) -> Figure:
     for axes, name in zip(panels, data, strict=False):
         curve = [row for row in curves if row["data"] == name]
         models = dict.fromkeys(row["model"] for row in rows if row["model"] != "contrastive-som")
-        others = {model: [r for r in rows if (r["data"], r["model"]) == (name, model)] for model in models}
+        others = {model: _of_model([r for r in rows if r["data"] == name], model) for model in models}
         _tradeoff(axes, name, "contrastive-som, over the radius of its last passes", curve, others)
     return figure
 
@@ -115,6 +115,12 @@ def _tradeoff(
     axes.set_ylim(bottom=low - 0.3 * (high - low))  # room for the legend
     axes.legend(fontsize=8, frameon=False, loc="lower right")
     _plain(axes)
+
+
+def _of_model(rows: Sequence[Row], model: str) -> list[Row]:
+    """The rows of a model: those of its default or, without these, of others, such as a short training."""
+    found = [row for row in rows if row["model"] == model]
+    return [row for row in found if row["variant"] == "default"] or found
 
 
 def _is_on_curve(variant: str) -> bool:
