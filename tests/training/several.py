@@ -158,14 +158,7 @@ def random_models(home):
     }
     for name, model in models.items():
         model.fit(x)
-        prototypes = model.prototypes_
-        if name in (
-            "vade",
-            "wamic",
-            "dec",
-        ):  # clusters have no order, and rounding chooses the start that counts
-            prototypes = prototypes[np.lexsort(prototypes.T)]
-        keep(home / name, model, {"codes": model.encode(x), "prototypes": prototypes})
+        keep(home / name, model, {"codes": model.encode(x), "prototypes": model.prototypes_})
     coder = ContrastiveHash(8, network="small", augmentation="objects", n_epochs=1, batch_size=23, **how)
     keep(home / "contrastive-hash", coder.fit(images()), {})
 

@@ -60,16 +60,20 @@ class MixtureModule(DeepModule):
 
     @torch.no_grad()
     def start(self, codes: NDArray[np.floating], seed: int) -> None:
-        """Put the mixture on codes (n, L): the likeliest of 5 that scikit-learn finds, each from k-means."""
+        """Put the mixture on codes (n, L): the likeliest of 5 that scikit-learn finds, each from k-means.
+
+        Its components are ordered by their means: which of several equal mixtures is likeliest is a matter of rounding.
+        """
         mixture = GaussianMixture(
             len(self.prototypes), covariance_type="diag", n_init=_STARTS, random_state=seed
         )
         with warnings.catch_warnings():  # a start need not have converged, nor have items in every component
             warnings.simplefilter("ignore", ConvergenceWarning)
             mixture.fit(codes.astype(np.float64))
-        self.prototypes.copy_(torch.from_numpy(mixture.means_))
-        self.log_variances.copy_(torch.from_numpy(np.log(mixture.covariances_)))
-        self.logits.copy_(torch.from_numpy(np.log(mixture.weights_)))
+        order = np.lexsort(mixture.means_.T[::-1])
+        self.prototypes.copy_(torch.from_numpy(mixture.means_[order]))
+        self.log_variances.copy_(torch.from_numpy(np.log(mixture.covariances_[order])))
+        self.logits.copy_(torch.from_numpy(np.log(mixture.weights_[order])))
 
 
 class MixtureTask(UnitTask):
