@@ -9,6 +9,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator, StrMethodFormatter
 
 __all__ = ["FIGURES", "beyond_figure", "gamma_figure", "radius_figure"]
 
@@ -107,13 +108,17 @@ def _tradeoff(
             fontsize=7,
             color=_BLUE,
         )
+    axes.set_xscale("symlog", linthresh=0.01)  # a map may lie at 0.005, another at 0.5
     axes.set_xlim(left=0)
+    axes.set_xticks([0, 0.01, 0.03, 0.1, 0.3, 1])
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("topographic error (8 neighbours)")
     axes.set_ylabel("purity")
     axes.set_title(title, fontsize=10, loc="left")
     low, high = axes.get_ylim()
     axes.set_ylim(bottom=low - 0.3 * (high - low))  # room for the legend
-    axes.legend(fontsize=8, frameon=False, loc="lower right")
+    axes.legend(fontsize=8, frameon=False, loc="lower left")
     _plain(axes)
 
 
