@@ -13,9 +13,11 @@ from somscope.data.collection import Collection
 from somscope.maps.graph import GraphLattice
 from somscope.maps.lattice import Lattice
 from somscope.measures import (
+    accuracy,
     agreement,
     dead_units,
     measure_map,
+    nmi,
     p_matrix,
     pareto_radius,
     topographic_function,
@@ -30,7 +32,6 @@ MOST_UNITS = 5000  # beyond it, measures that hold a number for each pair of uni
 MEASURED_ITEMS = 100_000  # of a large collection, a random sample for the measures that need the features
 DENSITY_ITEMS = 10_000  # of any collection, a random sample for the P-matrix
 _DENSITY_WORK = 2e10  # items x units x features that the P-matrix may take
-_OF_GROUPS = ("accuracy", "nmi_arithmetic")  # agreement with the labels of units that were merged
 _DECODED = 1024  # items that are decoded together
 
 Units = NDArray[Any]
@@ -105,8 +106,9 @@ def measure_run(
         metrics |= _from_units(lattice, units, collection.labels)
     groups = unit_groups(seen.model)
     if groups is not None and collection.labels is not None and (collection.labels >= 0).any():
-        found = agreement(collection.labels, groups[units[:, 0]])
-        metrics |= {f"group_{name}": found[name] for name in _OF_GROUPS}
+        found = groups[units[:, 0]]
+        metrics["group_accuracy"] = accuracy(collection.labels, found)
+        metrics["group_nmi_arithmetic"] = nmi(collection.labels, found, average="arithmetic")
     return metrics, left_out
 
 
