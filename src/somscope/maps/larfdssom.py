@@ -24,6 +24,7 @@ from somscope.errors import InputError, check_choice
 from somscope.maps.choices import generator_for
 from somscope.maps.growing import GrowingMap
 from somscope.maps.relevance import EPSILON
+from somscope.maps.somrl_layer import is_number
 from somscope.progress import track
 
 __all__ = ["LARFDSSOM"]
@@ -101,12 +102,12 @@ class LARFDSSOM(GrowingMap):
         largest = {"threshold": 1.0, "winner_rate": 1.0, "relevance_rate": 1.0}
         for name in (*largest, "smoothness", "minwd", "epsilon"):
             value = getattr(self, name)
-            if not _is_number(value) or not 0 < value <= largest.get(name, np.finfo(float).max):
+            if not is_number(value) or not 0 < value <= largest.get(name, np.finfo(float).max):
                 raise InputError(
                     f"{name}={value!r}; allowed: a number above 0{', at most 1' * (name in largest)}"
                 )
         for name in ("neighbour_rate", "lp"):
-            if not _is_number(getattr(self, name)) or not 0 <= getattr(self, name) <= 1:
+            if not is_number(getattr(self, name)) or not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name}={getattr(self, name)!r}; allowed: a number from 0 to 1")
 
     def _begin(self, n_features: int, dtype: np.dtype[Any]) -> None:
@@ -211,7 +212,3 @@ class LARFDSSOM(GrowingMap):
             raise ValueError(f"counts {counts.tolist()} are not those of a map")
         self._map = {name: state[name].copy() for name in _ARRAYS}
         self._counts = counts.copy()
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from somscope.errors import InputError, check_choice
 from somscope.maps.relevance import DISTANCES, EPSILON, activations, connected
 
-__all__ = ["SOMRLLayer", "SOMRLRule", "Step", "relevances_of"]
+__all__ = ["SOMRLLayer", "SOMRLRule", "Step", "is_number", "relevances_of"]
 
 CHOICES = {
     "repel": ("distance", "dimension", "literal"),
@@ -100,16 +100,17 @@ class SOMRLRule:
             _check(name, getattr(self, name), 0.0, 1.0, "above 0, at most 1")
         for name in ("gamma", "smoothness", "epsilon"):
             _check(name, getattr(self, name), 0.0, float("inf"), "above 0", open_end=True)
-        if not (_is_number(self.repel_rate) and 0.0 <= self.repel_rate <= 1.0):
+        if not (is_number(self.repel_rate) and 0.0 <= self.repel_rate <= 1.0):
             raise InputError(f"repel_rate={self.repel_rate!r}; allowed: a number from 0 to 1")
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def is_number(value: object) -> bool:
+    """Whether it is a number of Python or NumPy, and no truth value."""
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
 def _check(name: str, value: float, above: float, to: float, allowed: str, open_end: bool = False) -> None:
-    if not (_is_number(value) and above < value and (value < to if open_end else value <= to)):
+    if not (is_number(value) and above < value and (value < to if open_end else value <= to)):
         raise InputError(f"{name}={value!r}; allowed: a number {allowed}")
 
 
