@@ -28,6 +28,7 @@ from somscope.training.randomness import forked_random
 from somscope.training.saver import Saver
 from somscope.training.state import Position
 from somscope.training.task import Phase, Task
+from somscope.training.vanished import STEPS, forget_vanished
 
 __all__ = ["train"]
 
@@ -164,6 +165,8 @@ class _Training:
                 order = epoch_order(len(self.feed), phase.shuffle, self.options.seed, position.phase, epoch)
                 order = order.to(self.feed.index_device)
             engine.set_rates(position.step, epoch)
+            if position.step % STEPS == 0:
+                forget_vanished(engine.optimizers.values())
             self._step(phase, order[at * phase.batch_size : (at + 1) * phase.batch_size])
             position.step += 1
             position.done += 1
