@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
+from models.contrastive import signs
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +35,9 @@ def pictures():
     for i in range(120):
         images[i, :, 2 * (i % 4) : 2 * (i % 4) + 2] += 180
     return images.astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def drawn() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """400 images (400, 16, 16, 1) of four signs, and which sign each shows."""
+    return signs()
