@@ -86,8 +86,8 @@ CLUSTERING_BASELINES = Study(
         "ae-kmeans, aec, dec and idec of a seed begin with one autoencoder (500-500-2000-10, 200 epochs, all layers at "
         "once); DEC's authors trained it layer by layer for longer, which `layer_epochs` repeats.",
         "Intervals between two targets are the authors' for MNIST, USPS and Reuters, and for other sets their default.",
-        "vade takes 80 and 300 epochs, `short` 20 and 60, with a learning rate that falls five times as fast; its authors "
-        "took 3,000 for MNIST.",
+        "vade takes 80 and 300 epochs, `short` 20 and 60, with a learning rate that falls five times as fast; its "
+        "authors took 3,000 for MNIST.",
         "deep-neural-map has 64 units: its accuracy is that of k-means on its prototypes, as in the DESOM tables, and "
         "its purity cannot be compared with that of ten clusters.",
         "USPS and reuters-rcv1 are downloaded where they are not there; without a network their rows are left out.",
