@@ -150,6 +150,7 @@ def test_phases_that_cannot_be(wrong):
         {"log_steps": 0},
         {"checkpoint_steps": 0},
         {"checkpoint_minutes": 0},
+        {"checkpoint_minutes": "5"},
         {"resume": True},
     ],
 )

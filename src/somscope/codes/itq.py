@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 
 from somscope.codes.linear import LinearCoder, learned_from, principal_components
 from somscope.errors import InputError
+from somscope.seeds import random_source
 
 __all__ = ["ITQ"]
 
@@ -44,7 +44,7 @@ class ITQ(LinearCoder):
     def _fit(self, items: NDArray[Any]) -> None:
         if not isinstance(self.n_iter, int | np.integer) or self.n_iter < 0:
             raise InputError(f"n_iter={self.n_iter!r}; allowed: 0 or more")
-        random = check_random_state(self.random_state)
+        random = random_source(self.random_state)
         items = learned_from(items)
         self.mean_, directions = principal_components(items, self.bits, random)
         v = (items - self.mean_) @ directions

@@ -11,6 +11,7 @@ from sklearn.decomposition import PCA
 
 from somscope.codes.coder import Arrays, Coder
 from somscope.maps.blocks import MappedBlocks
+from somscope.seeds import random_source
 
 __all__ = ["LinearCoder", "learned_from", "principal_components"]
 
@@ -59,7 +60,7 @@ def principal_components(
     directions = np.zeros((d, k))
     if len(items) == 1 or not np.ptp(items, axis=0).any():
         return items.mean(axis=0, dtype=np.float64), directions
-    pca = PCA(n_components=min(k, *items.shape), random_state=random_state).fit(items)
+    pca = PCA(n_components=min(k, *items.shape), random_state=random_source(random_state)).fit(items)
     variances = pca.explained_variance_.astype(np.float64)
     found = int((variances > _SAME * variances[0]).sum())
     directions[:, :found] = pca.components_[:found].T

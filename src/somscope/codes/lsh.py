@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 
 from somscope.codes.linear import LinearCoder
+from somscope.seeds import random_source
 
 __all__ = ["LSH"]
 
@@ -38,4 +38,4 @@ class LSH(LinearCoder):
     def _fit(self, items: NDArray[Any]) -> None:
         d = items.shape[1]
         self.mean_ = items.mean(axis=0, dtype=np.float64) if self.center else np.zeros(d)
-        self.components_ = check_random_state(self.random_state).standard_normal((d, self.bits))
+        self.components_ = random_source(self.random_state).standard_normal((d, self.bits))

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
-from sklearn.utils import check_random_state
 
 from somscope.codes.features import ImageFeatures, Images
 from somscope.codes.kept import Arrays
 from somscope.errors import InputError
+from somscope.seeds import random_source
 
 __all__ = ["KMeansPatches"]
 
@@ -81,7 +81,7 @@ class KMeansPatches(ImageFeatures):
             )
         if self.n_patches < self.n_centres:
             raise InputError(f"n_patches={self.n_patches} are fewer than n_centres={self.n_centres}")
-        random = check_random_state(self.random_state)
+        random = random_source(self.random_state)
         which = random.randint(len(images), size=self.n_patches)
         top = random.randint(height - self.patch + 1, size=self.n_patches)
         left = random.randint(width - self.patch + 1, size=self.n_patches)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from somscope.errors import InputError, check_choice
 from somscope.maps.decay import DECAYS
@@ -17,6 +16,7 @@ from somscope.maps.items import METRICS
 from somscope.maps.lattice import SHAPES, Lattice
 from somscope.maps.neighbourhood import NEIGHBOURHOODS
 from somscope.maps.shared import agreed_seed
+from somscope.seeds import random_source
 
 __all__ = [
     "ALGORITHMS",
@@ -75,14 +75,7 @@ def check_parameters(parameters: dict[str, Any]) -> None:
 
 def generator_for(random_state: Any) -> np.random.Generator:
     """The generator that a map draws from, the same in all processes."""
-    try:
-        source = check_random_state(random_state)
-    except ValueError:
-        raise InputError(
-            f"random_state={random_state!r}; allowed: None, a whole number from 0 to 2**32 - 1, or a "
-            "numpy.random.RandomState"
-        ) from None
-    return np.random.default_rng(agreed_seed(source.randint(2**31 - 1)))
+    return np.random.default_rng(agreed_seed(random_source(random_state).randint(2**31 - 1)))
 
 
 def first_and_last(name: str, value: Any) -> tuple[float, float]:

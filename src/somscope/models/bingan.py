@@ -30,7 +30,6 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 from torch.optim import Optimizer
@@ -52,6 +51,7 @@ from somscope.objectives.binary import (
 )
 from somscope.objectives.losses import Losses, weighted
 from somscope.parts import gathered, own_rows, whole_size
+from somscope.seeds import random_source
 from somscope.training import Batch, Engine, Feed, Phase, Task, adam
 from somscope.training.order import epoch_order
 
@@ -287,7 +287,7 @@ class BinGAN(DeepCoder):
         """(n, H, W, 3) images from the generator, n of 2 or more: each depends a little on the others of its batch."""
         check_is_fitted(self)
         check_whole("n", n, 2)
-        noise = check_random_state(random_state).random_sample((n, NOISE)).astype(np.float32)
+        noise = random_source(random_state).random_sample((n, NOISE)).astype(np.float32)
         device = next(self.module_.parameters()).device
         with torch.inference_mode():
             images = self.module_.generator(torch.from_numpy(noise).to(device))

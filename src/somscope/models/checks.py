@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,16 +12,26 @@ from somscope.errors import InputError, check_choice
 from somscope.maps.choices import first_and_last
 from somscope.maps.defaults import parse_grid
 from somscope.maps.lattice import SHAPES
+from somscope.seeds import random_source
 from somscope.training import TrainingOptions
 
-__all__ = ["TRAINING", "check_common", "check_flag", "check_number", "check_pair", "check_run", "check_whole"]
+__all__ = [
+    "TRAINING",
+    "check_common",
+    "check_flag",
+    "check_folder",
+    "check_number",
+    "check_pair",
+    "check_run",
+    "check_whole",
+]
 
 
 TRAINING = ("checkpoint_steps", "checkpoint_minutes", "log_steps", "loggers", "hook", "other_data")
 
 
 def check_common(parameters: dict[str, Any]) -> None:
-    """grid, lattice, toroidal, batch_size, device, precision, resume, training."""
+    """grid, lattice, toroidal, and what `check_run` checks."""
     parse_grid(parameters["grid"])
     check_choice("lattice", parameters["lattice"], SHAPES)
     check_flag("toroidal", parameters["toroidal"])
@@ -28,7 +39,9 @@ def check_common(parameters: dict[str, Any]) -> None:
 
 
 def check_run(parameters: dict[str, Any]) -> None:
-    """batch_size, device, precision, resume, training."""
+    """batch_size, checkpoints, device, precision, random_state, resume, training."""
+    random_source(parameters["random_state"])
+    check_folder("checkpoints", parameters["checkpoints"])
     check_flag("resume", parameters["resume"])
     check_whole("batch_size", parameters["batch_size"], 1)
     training = parameters["training"]
@@ -43,6 +56,12 @@ def check_flag(name: str, value: Any) -> None:
     """True or False."""
     if not isinstance(value, bool | np.bool_):
         raise InputError(f"{name}={value!r}; allowed: True or False")
+
+
+def check_folder(name: str, value: Any) -> None:
+    """None, or where a folder is."""
+    if not isinstance(value, str | Path | None):
+        raise InputError(f"{name}={value!r}; allowed: None or a folder")
 
 
 def check_whole(name: str, value: Any, least: int) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from somscope.models.checks import check_flag, check_run, check_whole
+from somscope.models.checks import check_flag, check_folder, check_run, check_whole
 from somscope.models.clusterer import DeepClusterer
 from somscope.models.module import DeepModule
 from somscope.models.pretrained import take_network
@@ -141,6 +141,7 @@ class AutoencoderClusterer(DeepClusterer):
             check_whole(name, getattr(self, name), 0)
         for name in ("batch_norm", "normalise"):
             check_flag(name, getattr(self, name))
+        check_folder("autoencoder", self.autoencoder)
         check_sizes("hidden", self.hidden)
         self._check_own()
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
 from torch import nn
 
+from somscope.seeds import random_source
 from somscope.training import Trained, TrainingOptions, agreed, stored_seed
 
 __all__ = ["Trainable"]
@@ -54,7 +54,7 @@ class Trainable(BaseEstimator):  # type: ignore[misc]
         if self.random_state is None and self.resume and self.checkpoints is not None:
             seed = stored_seed(Path(self.checkpoints))
         if seed is None:
-            seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+            seed = int(random_source(self.random_state).randint(2**31 - 1))
         return agreed(seed, self.device)
 
     def _options(self, seed: int) -> TrainingOptions:

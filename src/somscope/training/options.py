@@ -59,8 +59,9 @@ class TrainingOptions:
             value = getattr(self, what)
             if value is not None and (not isinstance(value, int | np.integer) or value < 1):
                 raise InputError(f"{what}={value!r}; it must be a whole number from 1")
-        if self.checkpoint_minutes is not None and not self.checkpoint_minutes > 0:
-            raise InputError(f"checkpoint_minutes={self.checkpoint_minutes!r}; it must be above 0")
+        minutes = self.checkpoint_minutes
+        if minutes is not None and (not isinstance(minutes, int | float | np.number) or not minutes > 0):
+            raise InputError(f"checkpoint_minutes={minutes!r}; it must be a number above 0")
         if not 0 <= self.seed < 2**63:
             raise InputError(f"seed={self.seed!r}; it must be a whole number from 0 to 2^63 - 1")
         if self.resume and self.checkpoints is None:
