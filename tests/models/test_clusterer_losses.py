@@ -13,7 +13,7 @@ from somscope.errors import InputError
 from somscope.models.aec import AECModule, AECTask
 from somscope.models.clusterer_tasks import reseed
 from somscope.models.dcn import DCNModule, DCNTask
-from somscope.models.dec import DECModule
+from somscope.models.dec import DECModule, HardeningTask
 from somscope.models.dkm import DKMModule, annealed
 from somscope.models.idec import IDECModule, IDECTask
 from somscope.nets.dense import DenseAutoencoder
@@ -228,10 +228,18 @@ def test_a_cluster_that_loses_its_items_is_reseeded_counted_and_reported(blobs):
         assert make(n_clusters=4).fit(blobs[0]).n_reseeded_ == 0, name
 
 
-def test_the_target_is_that_of_all_items_and_not_of_a_batch():
+@pytest.mark.parametrize(
+    ("kind", "make"),
+    [
+        (DECModule, lambda module, **o: HardeningTask(module, 1e-2, **o)),
+        (IDECModule, lambda module, **o: IDECTask(module, 0.1, 1e-3, **o)),
+    ],
+    ids=["dec", "idec"],
+)
+def test_the_target_is_that_of_all_items_and_not_of_a_batch(kind, make):
     x = items(90).float()
-    module = untrained(IDECModule, 1.0).float()
-    task = IDECTask(module, 0.1, 1e-3, n_items=90, every=4, tol=0.0, seed=None)
+    module = untrained(kind, 1.0).float()
+    task = make(module, n_items=90, every=4, tol=0.0, seed=None)
     feed = Feed(x.numpy(), CPU)
     task.at_interval(0, feed, Silent())
     _, z, _, m = parts(module, x)
