@@ -203,6 +203,7 @@ def test_the_likelihood_is_kept_in_the_file(pictures, tmp_path):
         ({"likelihood": "poisson"}, "allowed: auto, bernoulli, gaussian"),
         ({"learning_rate": 0.0}, "learning_rate=0.0; allowed: a number above 0"),
         ({"decay": -0.5}, "decay=-0.5"),
+        ({"decay": 1.5}, "decay=1.5; allowed: a number above 0, at most 1"),
         ({"decay_epochs": 0}, "decay_epochs=0"),
         ({"latent_dim": 0}, "latent_dim=0"),
         ({"n_epochs": 1.5}, "n_epochs=1.5"),

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import Optimizer
 
-from somscope.errors import check_choice
+from somscope.errors import InputError, check_choice
 from somscope.models.checks import check_number, check_run, check_whole
 from somscope.models.likelihood import LIKELIHOODS, choose_likelihood
 from somscope.models.mixture import MixtureClusterer, MixtureModule, MixtureTask
@@ -216,6 +216,8 @@ class VaDE(MixtureClusterer):
             check_whole(name, getattr(self, name), 1)
         for name in ("learning_rate", "decay"):
             check_number(name, getattr(self, name))
+        if self.decay > 1:
+            raise InputError(f"decay={self.decay!r}; allowed: a number above 0, at most 1")
         check_choice("likelihood", self.likelihood, LIKELIHOODS)
         check_sizes("hidden", self.hidden)
 
