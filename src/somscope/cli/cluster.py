@@ -61,7 +61,11 @@ def cluster_command(
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(min=1, help="Epochs of the clustering, of all others.", rich_help_panel=_CLUSTERS),
+        typer.Option(
+            min=1,
+            help="Epochs of the clustering, of aec, dcn, dkm, vade and wamic.",
+            rich_help_panel=_CLUSTERS,
+        ),
     ] = None,
     update_interval: Annotated[
         int | None,

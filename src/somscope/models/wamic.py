@@ -157,7 +157,10 @@ class WaMiCTask(MixtureTask, CriticTask):
 class WaMiC(MixtureClusterer):
     """Clusters that generate: a mixture whose generated items a critic cannot tell from the data.
 
-    Much of it is our reading, see the module's text.
+    The sources that we have name a mixture among codes, a generator, and a critic whose Wasserstein distance is
+    minimised in the space of the data. All else is our choice: equally many generated items of each component, weighted
+    by pi; the critic's gradient penalty, its five steps and Adam; an encoder that has to draw the items again and to
+    find the codes of generated ones; the pretraining, the mixture on its codes, the networks and all sizes.
 
     Parameters
     ----------
