@@ -10,7 +10,7 @@ import torch
 
 from models.clusters import CLUSTERS
 from somscope.errors import InputError
-from somscope.models.aec import AECModule, AECTask
+from somscope.models.aec import AEC, AECModule, AECTask
 from somscope.models.clusterer_tasks import reseed
 from somscope.models.dcn import DCNModule, DCNTask
 from somscope.models.dec import DECModule, HardeningTask
@@ -173,6 +173,18 @@ def test_epochs_of_aec_without_learning_are_the_k_means_of_lloyd():
         labels = ((codes[:, None] - centres) ** 2).sum(2).argmin(1)
     np.testing.assert_allclose(module.prototypes.detach().numpy(), centres, rtol=1e-4)
     assert module.get_buffer("clusters").tolist() == labels.tolist() != first.tolist()
+
+
+def test_the_centres_of_aec_are_means_of_the_codes_that_it_ended_with(monkeypatch):
+    monkeypatch.setattr(AECModule, "forget", lambda module: None)
+    x = items(60).float().numpy()
+    how = {"hidden": (8,), "latent_dim": 2, "pretrain_epochs": 1, "n_epochs": 1, "batch_size": 10}
+    model = AEC(3, **how, learning_rate=0.05, device="cpu", random_state=0, verbose=False).fit(x)
+    codes, clusters = model.encode(x), model.module_.get_buffer("clusters").numpy()
+    wanted = np.stack([codes[clusters == k].mean(0) for k in range(3)])
+    np.testing.assert_allclose(model.prototypes_, wanted, rtol=1e-4, atol=1e-6)
+    distances = ((codes[:, None] - wanted) ** 2).sum(2)
+    np.testing.assert_array_equal(model.labels_, distances.argmin(1))
 
 
 class Silent:

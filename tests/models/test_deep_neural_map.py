@@ -142,3 +142,20 @@ def test_images_go_through_convolutions(pictures):
 def test_parameters_that_are_refused(blobs, options, message):
     with pytest.raises(InputError, match=message):
         DeepNeuralMap(**{**QUICK, **options}).fit(blobs[0])
+
+
+def test_the_map_takes_the_last_turn(monkeypatch):
+    """It is one of the codes that the autoencoder ended with."""
+    turns, follow = [], DeepNeuralMapModule.follow
+
+    def watched(module, codes, radius):
+        turns.append((codes.numpy().copy(), radius))
+        follow(module, codes, radius)
+
+    monkeypatch.setattr(DeepNeuralMapModule, "follow", watched)
+    x = items().numpy()
+    how = {**QUICK, "grid": (2, 3), "pretrain_epochs": 1, "n_epochs": 2, "learning_rate": 0.01}
+    model = DeepNeuralMap(**how, radius=(1.0, 0.5)).fit(x)
+    assert [radius for _, radius in turns] == pytest.approx([1.0, 0.5, 0.5])
+    np.testing.assert_array_equal(turns[2][0], model.encode(x))
+    assert np.abs(turns[2][0] - turns[1][0]).max() > 0.01

@@ -45,9 +45,16 @@ class AECModule(ClusterModule):
         }
         return weighted(terms, {"centres": weight})
 
+    @torch.no_grad()
+    def move_centres(self, codes: Tensor, clusters: Tensor) -> None:
+        """Codes (n, L) and the cluster (n,) of each: every centre to the mean of its cluster, where it has items."""
+        sums = torch.zeros_like(self.prototypes).index_add_(0, clusters, codes)
+        sizes = torch.bincount(clusters, minlength=len(sums))[:, None]
+        self.prototypes.copy_(torch.where(sizes > 0, sums / sizes.clamp_min(1), self.prototypes))
+
 
 class AECTask(CentresTask):
-    """Adam on the network; centres and clusters in closed form before each epoch."""
+    """Adam on the network; before each epoch, and after the last by `AEC._settle`, centres in closed form."""
 
     module: AECModule
 
@@ -65,9 +72,7 @@ class AECTask(CentresTask):
         module, clusters = self.module, self.module.get_buffer("clusters")
         codes = all_codes(module, feed).float()
         if epoch:
-            sums = torch.zeros_like(module.prototypes).index_add_(0, clusters, codes)
-            sizes = torch.bincount(clusters, minlength=len(sums))[:, None]
-            module.prototypes.copy_(torch.where(sizes > 0, sums / sizes.clamp_min(1), module.prototypes))
+            module.move_centres(codes, clusters)
         clusters.copy_(reseed(module, codes, module.squared_distances(codes).argmin(1), engine))
 
     def losses(self, batch: Batch, step: int) -> Losses:
@@ -145,3 +150,10 @@ class AEC(AutoencoderClusterer):
         seed = int(torch.randint(2**31 - 1, (), generator=generator))
         task = AECTask(module, len(items), self.weight, self.learning_rate, seed)
         return [Phase("clustering", task, n_epochs=self.n_epochs, **how)]
+
+    def _settle(self, items: NDArray[Any], seed: int) -> None:
+        """Centres to the codes that the network ended with; labels_ are the nearest of them."""
+        if self.module_.prototypes.any():
+            codes = torch.cat(list(self._codes(items))).float()
+            self.module_.move_centres(codes, self.module_.get_buffer("clusters"))
+        super()._settle(items, seed)

@@ -76,9 +76,17 @@ class DeepNeuralMapModule(DeepMapModule):
         }
         return weighted(terms, {"hardening": gamma})
 
+    @torch.no_grad()
+    def follow(self, codes: Tensor, radius: float) -> None:
+        """A turn of the map: passes of the batch rule over all codes (n, L)."""
+        rows, prototypes = codes.cpu().numpy(), self.prototypes.cpu().numpy()
+        for _ in range(_PASSES):
+            prototypes, _, _ = batch_step(prototypes, rows, self.lattice, radius)
+        self.prototypes.copy_(torch.from_numpy(prototypes))
+
 
 class TurnsTask(UnitTask):
-    """The map takes its turn before each epoch, the autoencoder in its steps.
+    """The map takes its turn before each epoch, and the last in `DeepNeuralMap._settle`; the autoencoder in its steps.
 
     The target (n, K) of all items after the map's turn is `module.target`.
     radii: (n_epochs,) of the map's turns, in lattice steps; before the first, a batch SOM ends at the first of them.
@@ -113,10 +121,7 @@ class TurnsTask(UnitTask):
     def at_epoch(self, epoch: int, feed: Feed, engine: Engine) -> None:
         module = self.module
         codes = all_codes(module, feed)
-        rows, prototypes = codes.cpu().numpy(), module.prototypes.cpu().numpy()
-        for _ in range(_PASSES):
-            prototypes, _, _ = batch_step(prototypes, rows, module.lattice, float(self.radii[epoch]))
-        module.prototypes.copy_(torch.from_numpy(prototypes))
+        module.follow(codes, float(self.radii[epoch]))
         self._target.copy_(target_distribution(module.assignments(codes)))
 
     def losses(self, batch: Batch, step: int) -> Losses:
@@ -231,5 +236,9 @@ class DeepNeuralMap(DeepMap):
         ]
 
     def _settle(self, items: NDArray[Any], seed: int) -> None:
+        """The map takes the last turn, so that it is one of the codes that the autoencoder ended with."""
         super()._settle(items, seed)
+        if self.module_.prototypes.any():  # not interrupted before there was a map
+            codes = torch.cat(list(self._codes(items)))
+            self.module_.follow(codes, check_pair("radius", self.radius)[1])
         self.module_.forget()
