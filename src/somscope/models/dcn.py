@@ -5,8 +5,8 @@
 In every step: the network by its gradient with the centres held; then items to their nearest centres, and each centre
 to m_k + (sum of its items' codes - their number m_k) / (count_k + their number), the mean of all that it ever had, with
 counts that begin at 100. The authors add the items one by one, which gives the same mean.
-Their code for MNIST has the weights 1 and 0.05, and the sources that we have do not say of which sums or means. 0.05 of
-sums over features beside 1 for the reconstruction is our choice: with the two exchanged, all codes fall into one point.
+Their code for MNIST has 1 for the distances and 0.05 for the reconstruction, both summed over features. 0.05 for the
+distances beside 1 for the reconstruction is our choice: with theirs, all codes fall into one point.
 """
 
 from __future__ import annotations
@@ -90,7 +90,10 @@ class DCN(AutoencoderClusterer):
     Parameters
     ----------
     weight: of the distances to the centres beside the reconstruction, both summed over features.
-    hidden, latent_dim: the authors' network for MNIST. batch_norm: after each hidden layer, in both halves.
+    hidden, latent_dim: the authors' network for MNIST; they also subtract from what comes to each layer of the encoder
+        its mean over the batch.
+    batch_norm: after each hidden layer, in both halves. A unit that is hardly ever active has next to no variance, and
+        the few items that do activate it then have codes far from all others, which k-means takes for clusters.
     n_epochs: of network and centres. learning_rate: of Adam; the authors took SGD with a rate for each data set.
     n_clusters, batch_size, normalise, autoencoder, pretrain_epochs, layer_epochs, device, precision, random_state,
     checkpoints, resume, training, verbose: as of `DEC`. The authors pretrained layer by layer, for 50 epochs.
@@ -108,7 +111,7 @@ class DCN(AutoencoderClusterer):
         weight: float = 0.05,
         *,
         hidden: tuple[int, ...] = (2000, 1000, 500, 500, 250),
-        batch_norm: bool = True,
+        batch_norm: bool = False,
         n_epochs: int = 50,
         batch_size: int = 128,
         normalise: bool = False,
