@@ -19,7 +19,18 @@ SOURCE = ROOT / "src" / "somscope"
 
 # Imports point only upwards in this list. Modules of one line may import each other.
 ORDER = (
-    ("atomic", "checkpoint", "errors", "interrupt", "mapped", "parts", "processes", "progress", "threads"),
+    (
+        "atomic",
+        "checkpoint",
+        "errors",
+        "interrupt",
+        "mapped",
+        "parts",
+        "processes",
+        "progress",
+        "seeds",
+        "threads",
+    ),
     ("measures",),  # arrays in, numbers out: depends on nothing of ours
     ("data",),
     ("maps",),
