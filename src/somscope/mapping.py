@@ -72,6 +72,7 @@ __all__ = ["cluster_figures", "map_collection", "map_figures"]
 
 _ITS_OWN = ("checkpoints", "resume")  # parameters that `map_collection` sets itself
 _OF_THE_TRAINING = (*_ITS_OWN, "training")  # those that a trained model and its record have no use for
+_COUNTED = ("n_updates_", "n_reseeded_")  # of clusterers
 _log = logging.getLogger(__name__)
 
 
@@ -150,6 +151,7 @@ def map_collection(
             device=str(model.device_),
             precision=getattr(model, "precision_", None),
             threads=n_threads(),
+            counts={name.strip("_"): getattr(model, name) for name in _COUNTED if hasattr(model, name)},
             command=command,
             warnings=[*getattr(model, "warnings_", ()), *([] if uneven is None else [uneven])],
             left_out=steps.left_out,

@@ -67,6 +67,8 @@ def test_a_run_of_clusters(home: Path) -> None:
         "centres.png", "latent.png", "sizes.png", "training.png",
     ]  # fmt: skip
     assert not run.config["left_out"]
+    assert run.config["counts"] == {"n_updates": model.n_updates_, "n_reseeded": model.n_reseeded_}
+    assert model.n_updates_ == 4  # of 40 steps, one at every tenth
 
 
 def test_the_report_shows_the_largest_cluster_first(home: Path) -> None:
@@ -76,6 +78,7 @@ def test_the_report_shows_the_largest_cluster_first(home: Path) -> None:
     assert "The clusters</h2>" in page
     assert "The codes in the plane</h2>" in page
     assert "data:image/png;base64," in page
+    assert "Times the target was made anew from all items: 4." in page
     for words in ("U-matrix", "P-matrix", "Topographic error</h3>", "Unit</h2>", "Connections"):
         assert words not in re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL), words
     data = data_of(page)

@@ -91,6 +91,16 @@ def test_how_long_a_training_was():
     config = {"model": {}, "passes": 17, "seconds": 2.5, "stop_reason": "no item changed its unit"}
     said = "17 passes over the data in 2.5 seconds. Stopped: no item changed its unit."
     assert training_text(config, number) == said
+    config = {
+        "model": {},
+        "steps": 40,
+        "stop_reason": "converged",
+        "counts": {"n_updates": 3, "n_reseeded": 0},
+    }
+    assert training_text(config, number) == (
+        "40 steps. Stopped: hardly an item changed its cluster any longer. "
+        "Times the target was made anew from all items: 3. Times a cluster without items was put elsewhere: 0."
+    )
     assert phase_rows(HISTORY) == ["pre (steps 1 to 15)", "joint (steps 16 to 37)"]
 
 

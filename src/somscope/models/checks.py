@@ -72,7 +72,7 @@ def check_whole(name: str, value: Any, least: int) -> None:
 
 def check_number(name: str, value: Any, zero: bool = False) -> None:
     """A finite number above 0, or with `zero` from 0."""
-    known = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    known = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
     if not known or not np.isfinite(value) or value < 0 or (value == 0 and not zero):
         raise InputError(f"{name}={value!r}; allowed: a number {'from' if zero else 'above'} 0")
 

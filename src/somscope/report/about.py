@@ -113,6 +113,10 @@ _CODES = (
     "Prototypes are codes, too; the pictures and values shown for them are what the network makes of them."
 )
 _CONVERGED = "hardly an item changed its cluster any longer"
+_COUNTS = {
+    "n_updates": "Times the target was made anew from all items: {}.",
+    "n_reseeded": "Times a cluster without items was put elsewhere: {}.",
+}
 _TERMS = {
     "reconstruction": "Mean squared difference of an item and what is drawn from its code.",
     "som": (
@@ -224,4 +228,7 @@ def training_text(config: Mapping[str, Any], number: Any) -> str:
         "interrupted": "interrupted by Ctrl-C",
         "converged": _CONVERGED,
     }.get(why, why)
-    return f"{length}{seconds}. Stopped: {why}." if length or seconds else f"Stopped: {why}."
+    ended = f"{length}{seconds}. Stopped: {why}." if length or seconds else f"Stopped: {why}."
+    counts = config.get("counts") or {}
+    told = [text.format(number(counts[name])) for name, text in _COUNTS.items() if name in counts]
+    return " ".join([ended, *told])

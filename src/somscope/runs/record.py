@@ -74,6 +74,7 @@ def config_record(
     threads: int,
     command: Sequence[str],
     precision: str | None = None,
+    counts: Mapping[str, int] | None = None,
     warnings: Sequence[str] = (),
     left_out: Sequence[Mapping[str, str]] = (),
 ) -> dict[str, Any]:
@@ -81,8 +82,8 @@ def config_record(
 
     collection: its `collection_record`, made before the training: that reads all data, which can fail. passes over the
     data or steps: the length of the training. seconds: its wall time alone. command: the arguments of
-    the command line, [] from Python. precision: of a network. warnings: of the training. left_out: what the run lacks,
-    see `somscope.runs.steps`.
+    the command line, [] from Python. precision: of a network. counts: how often targets were renewed and clusters
+    re-seeded. warnings: of the training. left_out: what the run lacks, see `somscope.runs.steps`.
     """
     record = {
         "format": FORMAT,
@@ -101,6 +102,7 @@ def config_record(
         "device": device,
         **({} if precision is None else {"precision": precision}),
         "threads": threads,
+        **({} if not counts else {"counts": dict(counts)}),
         "warnings": list(warnings),
         "left_out": [dict(entry) for entry in left_out],
         "versions": {
