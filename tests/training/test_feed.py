@@ -173,6 +173,17 @@ def test_every_value_counts_for_a_fingerprint():
     )
 
 
+def test_fingerprints_of_tensors_of_every_type_that_is_trained_on():
+    """NumPy has no bfloat16, and takes no tensor that wants a gradient."""
+    floats = torch.from_numpy(FLOATS)
+    for tensor in (floats, floats.to(torch.bfloat16), floats.clone().requires_grad_()):
+        other = tensor.detach().clone()
+        assert fingerprint(tensor) == fingerprint(other)
+        other[-1] += 1
+        assert fingerprint(tensor) != fingerprint(other)
+    assert fingerprint(floats) == fingerprint(FLOATS) == fingerprint(floats.t().contiguous().t())
+
+
 def test_large_data_are_sampled_from_end_to_end(monkeypatch):
     monkeypatch.setattr("somscope.training.fingerprint._WHOLE", 1000)
     monkeypatch.setattr("somscope.training.fingerprint._SAMPLES", 5)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from somscope.training.feed import Data
@@ -27,5 +30,12 @@ def fingerprint(data: Data) -> str:
         starts = starts[np.unique(np.linspace(0, len(starts) - 1, _SAMPLES).astype(np.int64))]
     for start in starts.tolist():
         part = data[start : start + rows]
-        digest.update(np.ascontiguousarray(part.cpu().numpy() if isinstance(part, Tensor) else part).data)
+        digest.update(_bytes(part).data)
     return digest.hexdigest()
+
+
+def _bytes(part: Data) -> NDArray[Any]:
+    """The values in the order of the rows; those of a tensor as bytes, because NumPy has no bfloat16."""
+    if isinstance(part, Tensor):
+        return part.detach().cpu().contiguous().view(torch.uint8).numpy()
+    return np.ascontiguousarray(part)
