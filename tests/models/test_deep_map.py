@@ -257,6 +257,13 @@ def test_questions_that_are_refused(fitted, blobs):
         fitted.decode(np.full_like(fitted.prototypes_, np.nan))
 
 
+def test_codes_that_cannot_be_written_to_are_decoded(fitted):
+    """Such as those of a memory map, or of another process: PyTorch would warn of them."""
+    codes = fitted.prototypes_.copy()
+    codes.flags.writeable = False
+    np.testing.assert_array_equal(fitted.decode(codes), fitted.decode(fitted.prototypes_))
+
+
 def test_a_saved_map_comes_back_bit_for_bit(fitted, blobs, tmp_path):
     assert fitted.save(tmp_path / "new" / "map") == tmp_path / "new" / "map"
     state = torch.random.get_rng_state()

@@ -283,6 +283,7 @@ class DeepModel(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin,
 
     def _in_blocks(self, decode: Callable[[torch.Tensor], torch.Tensor], codes: Codes) -> Codes:
         device, size = self.module_.prototypes.device, self.module_.block
+        codes = np.require(codes, requirements="W")  # a copy of what is read-only, of which PyTorch warns
         with torch.inference_mode():
             parts = [
                 decode(torch.from_numpy(codes[start : start + size]).to(device)).cpu().numpy()
