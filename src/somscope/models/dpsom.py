@@ -279,7 +279,9 @@ class DPSOM(DeepMap):
         for name in ("alpha", "learning_rate"):
             check_number(name, getattr(self, name))
         check_choice("likelihood", self.likelihood, LIKELIHOODS)
-        check_sizes("hidden", (*self.hidden, self.latent_dim * (self.latent_dim + 3) // 2))
+        hidden = check_sizes("hidden", self.hidden)
+        posterior = self.latent_dim * (self.latent_dim + 3) // 2  # numbers: a mean and a triangular factor
+        check_sizes("hidden, with the posterior of latent_dim,", (*hidden, posterior))
 
     def _module(self, generator: torch.Generator | None) -> DPSOMModule:
         net = VariationalAutoencoder(
