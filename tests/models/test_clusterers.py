@@ -222,6 +222,7 @@ def test_items_that_are_refused(make, blobs, spoil, message):
         ("dkm", {"alpha": 0.0}, "alpha=0.0; allowed: a number above 0"),
         ("dkm", {"n_epochs": 0}, "n_epochs=0"),
         ("ae-kmeans", {"pretrain_epochs": -1}, "pretrain_epochs=-1; allowed: a whole number from 0"),
+        ("dcn", {"batch_norm": True, "batch_size": 299}, "leaves a batch of one of the 300 items"),
         ("ae-kmeans", {"autoencoder": 5}, "autoencoder=5; allowed: None or a folder"),
         ("vade", {"checkpoints": 5}, "checkpoints=5; allowed: None or a folder"),
         ("ae-kmeans", {"training": {"clip": 1}}, "name in training='clip' is not known"),

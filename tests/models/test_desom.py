@@ -303,6 +303,24 @@ def test_parameters_that_are_refused(sheet, options, message):
         DESOM(**{**SMALL, **options}).fit(sheet)
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"batch_size": 599, "n_steps": 4}, {"batch_size": 1}, {"pretrain_epochs": 1}]
+)
+def test_a_batch_of_one_item_is_refused_where_batches_are_normalised(sheet, wrong):
+    """PyTorch refuses it, too, but after all the other batches."""
+    how = {"grid": (3, 3), "n_steps": 2, "finish": "none", "batch_size": 599, **SMALL, **wrong}
+    with pytest.raises(InputError, match="leaves a batch of one of the 600 items"):
+        DESOM(batch_norm=True, **how).fit(sheet)
+    assert DESOM(batch_norm=False, **how).fit(sheet).stop_reason_ == "completed"
+
+
+def test_batches_of_one_item_that_do_not_come_are_not_refused(sheet):
+    how = {"grid": (3, 3), "finish": "none", "batch_size": 599, "batch_norm": True, **SMALL}
+    assert DESOM(n_steps=1, **how).fit(sheet).n_iter_ == 1
+    with pytest.raises(InputError, match="batch of one"):
+        DESOM(n_steps=2, **how).fit(sheet)
+
+
 def test_a_finish_of_a_trained_model(sheet, tmp_path):
     """It is the one of the whole training, and only of a model of the same shape."""
     how = {"grid": (3, 3), "n_steps": 20, "finish_steps": 10, "pretrain_epochs": 1, **SMALL}

@@ -18,7 +18,13 @@ from torch.optim import Optimizer
 from somscope.errors import check_choice
 from somscope.maps.decay import Decay
 from somscope.maps.lattice import Lattice
-from somscope.models.checks import check_common, check_flag, check_number, check_whole
+from somscope.models.checks import (
+    check_batches,
+    check_common,
+    check_flag,
+    check_number,
+    check_whole,
+)
 from somscope.models.deep_map import DeepMap
 from somscope.models.module import DeepMapModule, SOMModule
 from somscope.models.pretrained import take_network
@@ -194,6 +200,7 @@ class AESOM(DeepMap):
         before = AutoencoderTask(module, self.learning_rate)
         n_epochs = self.pretrain_epochs if self.autoencoder is None else 0
         phases = [Phase("autoencoder", before, n_epochs=n_epochs, batch_size=self.batch_size)]
+        check_batches(module.net, phases, len(items))
         if self.method == "sgd":
             rows = draw_rows(len(items), self.lattice_.n_units, generator)
             eps_hat = 1e-7 if self.legacy else None

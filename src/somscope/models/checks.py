@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from somscope.errors import InputError, check_choice
 from somscope.maps.choices import first_and_last
 from somscope.maps.defaults import parse_grid
 from somscope.maps.lattice import SHAPES
 from somscope.seeds import random_source
-from somscope.training import TrainingOptions
+from somscope.training import Phase, TrainingOptions
 
 __all__ = [
     "TRAINING",
+    "check_batches",
     "check_common",
     "check_flag",
     "check_folder",
@@ -50,6 +52,20 @@ def check_run(parameters: dict[str, Any]) -> None:
     for name in training or {}:
         check_choice("name in training", name, TRAINING)
     TrainingOptions(device=parameters["device"], precision=parameters["precision"], **(training or {}))
+
+
+def check_batches(net: nn.Module, phases: Sequence[Phase], n_items: int) -> None:
+    """Two items or more in each batch of the phases, where the net normalises vectors over a batch."""
+    if not any(isinstance(part, nn.BatchNorm1d) for part in net.modules()):
+        return
+    for phase in phases:
+        steps, size = phase.total_steps(n_items), phase.batch_size
+        last = n_items % size == 1 and steps >= phase.steps_per_epoch(n_items)
+        if last or (size == 1 and steps):
+            raise InputError(
+                f"batch_size={size} leaves a batch of one of the {n_items} items, over which batch_norm=True has "
+                "nothing to normalise; choose another batch_size"
+            )
 
 
 def check_flag(name: str, value: Any) -> None:

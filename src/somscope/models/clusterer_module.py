@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from somscope.models.checks import check_flag, check_folder, check_run, check_whole
+from somscope.models.checks import check_batches, check_flag, check_folder, check_run, check_whole
 from somscope.models.clusterer import DeepClusterer
 from somscope.models.module import DeepModule
 from somscope.models.pretrained import take_network
@@ -175,7 +175,9 @@ class AutoencoderClusterer(DeepClusterer):
         ]
         n_epochs = self.pretrain_epochs if alone else 0
         pretraining.append(Phase("autoencoder", PretrainingTask(module), n_epochs=n_epochs, **how))
-        return [*pretraining, *self._cluster_phases(module, items, generator, how)]
+        phases = [*pretraining, *self._cluster_phases(module, items, generator, how)]
+        check_batches(module.net, phases, len(items))
+        return phases
 
 
 def _root_mean_square(items: NDArray[Any]) -> float:

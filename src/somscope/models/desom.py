@@ -24,7 +24,13 @@ from torch import Tensor
 from somscope.errors import InputError, check_choice
 from somscope.maps.decay import Decay
 from somscope.maps.lattice import Lattice
-from somscope.models.checks import check_common, check_flag, check_number, check_whole
+from somscope.models.checks import (
+    check_batches,
+    check_common,
+    check_flag,
+    check_number,
+    check_whole,
+)
 from somscope.models.deep_map import DeepMap
 from somscope.models.module import DeepMapModule, SOMModule
 from somscope.models.pretrained import take_network
@@ -316,6 +322,7 @@ class DESOM(DeepMap):
                 module, self.finish_steps, self.final_radius, self.gamma, self.order, seed, **adam_options
             )
             phases.append(Phase("finish", finish, n_steps=self.finish_steps, **how))
+        check_batches(module.net, phases, len(items))
         return phases
 
     @property
