@@ -112,6 +112,7 @@ def test_pixels_are_not_looked_at_twice(pictures):
         ({"latent_dim": 0}, "latent_dim=0"),
         ({"final_radius": -1}, "final_radius=-1"),
         ({"batch_norm": "yes"}, "batch_norm='yes'; allowed: True or False"),
+        ({"autoencoder": 5}, "autoencoder=5; allowed: None or a folder"),
         ({"batch_norm": True, "batch_size": 599}, "leaves a batch of one of the 600 items"),
     ],
     ids=str,

@@ -293,6 +293,8 @@ def test_bf16_learns_what_fp32_learns(blobs):
         ({"pretrain_epochs": -1}, "pretrain_epochs=-1"),
         ({"device": "tpu"}, "allowed: auto, cpu, cuda"),
         ({"precision": "fp64"}, "allowed: fp32, bf16, auto"),
+        ({"autoencoder": 5}, "autoencoder=5; allowed: None or a folder"),
+        ({"start": 5}, "start=5; allowed: None or a folder"),
         ({"legacy": True, "lattice": "hexagonal"}, "rectangular lattices"),
         ({"legacy": True, "toroidal": True}, "rectangular lattices"),
     ],
@@ -330,6 +332,10 @@ def test_a_finish_of_a_trained_model(sheet, tmp_path):
         taken = DESOM(finish=finish, start=tmp_path, **how).fit(sheet)
         same(weights_of(taken), weights_of(whole))
         assert taken.n_iter_ < whole.n_iter_
+    same(
+        weights_of(DESOM(start=tmp_path, **{**how, "hidden": list(SMALL["hidden"])}).fit(sheet)),
+        weights_of(taken),
+    )
     for change in ({"grid": (3, 4)}, {"latent_dim": 2}, {"hidden": (16,)}, {"toroidal": True}):
         with pytest.raises(InputError, match="this model has"):
             DESOM(start=tmp_path, **{**how, **change}).fit(sheet)

@@ -22,6 +22,7 @@ from somscope.models.checks import (
     check_batches,
     check_common,
     check_flag,
+    check_folder,
     check_number,
     check_whole,
 )
@@ -172,6 +173,7 @@ class AESOM(DeepMap):
         check_common(self.get_params(deep=False))
         check_schedule(self)
         check_choice("method", self.method, METHODS)
+        check_folder("autoencoder", self.autoencoder)
         check_flag("batch_norm", self.batch_norm)
         for name in ("latent_dim", "pretrain_epochs", "n_steps"):
             check_whole(name, getattr(self, name), 1)

@@ -28,6 +28,7 @@ from somscope.models.checks import (
     check_batches,
     check_common,
     check_flag,
+    check_folder,
     check_number,
     check_whole,
 )
@@ -263,6 +264,8 @@ class DESOM(DeepMap):
         for name in ("gamma", "order"):
             check_number(name, getattr(self, name), zero=True)
         check_choice("finish", self.finish, FINISHES)
+        for name in ("autoencoder", "start"):
+            check_folder(name, getattr(self, name))
         if self.start is not None and self.chosen_finish == "none":
             raise InputError("start leaves only the finish to be trained: finish must be 'som' or 'joint'")
         self._check_sizes()
@@ -295,6 +298,7 @@ class DESOM(DeepMap):
         trained = type(self).load(Path(str(self.start)))
         for name in ("n_features_in_", "lattice_", "latent_dim", "batch_norm", *self._sizes):
             theirs, ours = getattr(trained, name), getattr(self, name)
+            ours = tuple(ours) if isinstance(ours, list) else ours  # as a file of parameters has it
             if theirs != ours:
                 raise InputError(f"start {self.start} has {name.rstrip('_')} {theirs}; this model has {ours}")
         module.load_state_dict(trained.module_.state_dict())
