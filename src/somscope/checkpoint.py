@@ -145,7 +145,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(path, facts, shapes)
 
 
-_ADVICE = "; remove that folder to resume from the checkpoint before it"
+_ADVICE = "; remove that folder to resume from the checkpoint before it, if there is one"
 
 
 def _damaged(path: Path) -> str:

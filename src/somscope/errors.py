@@ -30,7 +30,7 @@ class TrainingError(SomscopeError):
     def __init__(self, term: str, phase: str, step: int, what: str) -> None:
         super().__init__(
             f"training stopped at step {step} of phase {phase!r}: {term!r} {what}; "
-            "try a smaller learning rate, or precision='fp32'"
+            "try a smaller learning rate, items of smaller numbers, or precision='fp32'"
         )
         self.term, self.phase, self.step = term, phase, step
 

@@ -279,6 +279,7 @@ def test_bf16_learns_what_fp32_learns(blobs):
         ({"n_steps": 0}, "n_steps=0"),
         ({"batch_size": 0}, "batch_size=0"),
         ({"hidden": (0,)}, "hidden="),
+        ({"latent_dim": 10**9}, r"hidden, with latent_dim,=.* more than 2\^31 weights"),
         ({"temperature": (1.0, 2.0)}, "it falls"),
         ({"temperature": (1.0, 0.0)}, "ends above 0"),
         ({"temperature": "hot"}, "allowed"),

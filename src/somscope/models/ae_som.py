@@ -179,7 +179,7 @@ class AESOM(DeepMap):
             check_whole(name, getattr(self, name), 1)
         for name in ("final_radius", "learning_rate"):
             check_number(name, getattr(self, name))
-        check_sizes("hidden", self.hidden)
+        check_sizes("hidden, with latent_dim,", (*check_sizes("hidden", self.hidden), self.latent_dim))
 
     def _module(self, generator: torch.Generator | None) -> AutoencoderSOM:
         net = DenseAutoencoder(

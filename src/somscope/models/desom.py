@@ -271,7 +271,7 @@ class DESOM(DeepMap):
         self._check_sizes()
 
     def _check_sizes(self) -> None:
-        check_sizes("hidden", self.hidden)
+        check_sizes("hidden, with latent_dim,", (*check_sizes("hidden", self.hidden), self.latent_dim))
 
     def _net(self, generator: torch.Generator | None) -> Net:
         return DenseAutoencoder(
