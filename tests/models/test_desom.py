@@ -11,6 +11,7 @@ from models.transcriptions import keras_rate
 from somscope.errors import InputError
 from somscope.maps.lattice import Lattice
 from somscope.models.ae_som import AESOM
+from somscope.models.conv_desom import ConvDESOM
 from somscope.models.desom import DESOM, DESOMModule
 from somscope.models.module import lattice_distances
 from somscope.nets.dense import DenseAutoencoder
@@ -322,6 +323,17 @@ def test_batches_of_one_item_that_do_not_come_are_not_refused(sheet):
     assert DESOM(n_steps=1, **how).fit(sheet).n_iter_ == 1
     with pytest.raises(InputError, match="batch of one"):
         DESOM(n_steps=2, **how).fit(sheet)
+
+
+def test_a_batch_of_one_image_is_refused_where_planes_have_one_pixel():
+    """Images of 8x8 pixels end at 1x1 after three halvings, those of 16x16 at 2x2."""
+    how = {"grid": (2, 2), "n_steps": 2, "finish": "none", "batch_size": 32, "batch_norm": True}
+    how |= {"pretrain_epochs": 0, "device": "cpu", "verbose": False}
+    small, large = (np.random.default_rng(0).integers(0, 256, (33, n, n, 1), dtype=np.uint8) for n in (8, 16))
+    with pytest.raises(InputError, match="leaves a batch of one of the 33 items"):
+        ConvDESOM(**how).fit(small)
+    assert ConvDESOM(**how).fit(large).stop_reason_ == "completed"
+    assert ConvDESOM(**{**how, "batch_norm": False}).fit(small).stop_reason_ == "completed"
 
 
 def test_a_finish_of_a_trained_model(sheet, tmp_path):

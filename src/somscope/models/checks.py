@@ -13,6 +13,7 @@ from somscope.errors import InputError, check_choice
 from somscope.maps.choices import first_and_last
 from somscope.maps.defaults import parse_grid
 from somscope.maps.lattice import SHAPES
+from somscope.nets.conv import ConvAutoencoder
 from somscope.seeds import random_source
 from somscope.training import Phase, TrainingOptions
 
@@ -55,8 +56,10 @@ def check_run(parameters: dict[str, Any]) -> None:
 
 
 def check_batches(net: nn.Module, phases: Sequence[Phase], n_items: int) -> None:
-    """Two items or more in each batch of the phases, where the net normalises vectors over a batch."""
-    if not any(isinstance(part, nn.BatchNorm1d) for part in net.modules()):
+    """Two items or more in each batch of the phases, where the net normalises vectors, or planes of one pixel."""
+    kinds = {type(part) for part in net.modules()}
+    pixel = isinstance(net, ConvAutoencoder) and net.code_shape[1:] == (1, 1)
+    if nn.BatchNorm1d not in kinds and not (pixel and nn.BatchNorm2d in kinds):
         return
     for phase in phases:
         steps, size = phase.total_steps(n_items), phase.batch_size
