@@ -8,8 +8,10 @@
 The target p is q squared over the use of each unit, normalised (DEC), over the whole data set after each turn of the
 map. What we know of the paper (its abstract, a summary of it, and the account of the DESOM authors) names these parts
 and gives no sizes, weights or schedules, and its map is updated item by item. The batch rule, one turn an epoch, the
-falling radius, a = 1 and Adam are our choices, as is pretraining all layers at once; so is gamma = 0.01, as with the
-0.1 of IDEC the codes of small data came to lie on the plane of the map, well ordered and hardly told apart.
+falling radius and Adam are our choices, as is pretraining all layers at once; so are gamma = 0.003 and a = 10. With
+more hardening, or with the a = 1 of DEC, whose q is even over many units and pulls each code towards all of them, codes
+come to lie on the plane of the map, well ordered and hardly told apart: of ten settings these kept most purity on
+20,000 images of MNIST with a topographic error below 0.1.
 """
 
 from __future__ import annotations
@@ -158,12 +160,12 @@ class DeepNeuralMap(DeepMap):
         self,
         grid: str | int | tuple[int, int] = (8, 8),
         latent_dim: int = 10,
-        gamma: float = 0.01,
+        gamma: float = 0.003,
         *,
-        alpha: float = 1.0,
+        alpha: float = 10.0,
         lattice: str = "rectangular",
         toroidal: bool = False,
-        radius: tuple[float, float] = (1.0, 0.4),
+        radius: tuple[float, float] = (1.0, 0.3),
         pretrain_epochs: int = 200,
         n_epochs: int = 100,
         batch_size: int = 256,
