@@ -256,6 +256,11 @@ def test_markdown_shows_ours_beside_the_published_number() -> None:
     assert "Measured on: cpu, 2 threads; somscope 0.1.0." in lines
 
 
+def test_a_mean_just_below_zero_is_zero() -> None:
+    row = {**CONTENT["rows"][2], "measures": {"nmi_arithmetic": {"mean": -4e-5, "std": 0.0}}}
+    assert "| k-means | 0.000 | 1 |" in markdown({**CONTENT, "rows": [row]}).splitlines()
+
+
 def test_each_table_is_a_rectangle() -> None:
     made = tables(CONTENT)
     assert [len(table.lines) for table in made] == [3, 1]

@@ -124,7 +124,7 @@ def _cell(row: Mapping[str, Any], name: str) -> str:
     digits = _COLUMNS[name][1]
     found = row["measures"].get(name)
     published = row.get("published", {}).get(name)
-    text = "-" if found is None else f"{found['mean']:.{digits}f}"
+    text = "-" if found is None else f"{found['mean']:z.{digits}f}"
     if found is not None and len(row["seeds"]) > 1:
         text += f" ±{found['std']:.{digits}f}"
     return text if published is None else f"{text} ({published:.{digits}f})"
@@ -132,4 +132,4 @@ def _cell(row: Mapping[str, Any], name: str) -> str:
 
 def _chance(rows: Sequence[Mapping[str, Any]], name: str) -> str:
     values = [row["chance"][name]["mean"] for row in rows if name in row.get("chance", {})]
-    return f"{statistics.fmean(values):.{_COLUMNS[name][1]}f}" if values else ""
+    return f"{statistics.fmean(values):z.{_COLUMNS[name][1]}f}" if values else ""
