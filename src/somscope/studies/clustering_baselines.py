@@ -100,7 +100,8 @@ CLUSTERING_BASELINES = Study(
         "vade takes 80 and 300 epochs, `short` 20 and 60, with a learning rate that falls five times as fast; its "
         "authors took 3,000 for MNIST.",
         "deep-neural-map has 64 units: its accuracy is that of k-means on its prototypes, as in the DESOM tables, and "
-        "its purity cannot be compared with that of ten clusters.",
+        "its purity cannot be compared with that of ten clusters. Its defaults were chosen by purity and TE8 in trials "
+        "on 20,000 images of MNIST, of both parts.",
         "USPS and reuters-rcv1 are downloaded where they are not there; without a network their rows are left out.",
     ),
 )
